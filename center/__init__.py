@@ -1,0 +1,1 @@
+"""The command center: messages of many posts in, one picture out."""

@@ -1,0 +1,1 @@
+"""The post: readings in through one door, decoded, fused, recorded, published."""

@@ -1,0 +1,1 @@
+"""What was seen, provable afterwards. Pure: works on open streams and bytes."""

@@ -1,0 +1,1 @@
+"""Detections to tracks. Pure: no input or output, no clock, no chance, no globals, no logging."""

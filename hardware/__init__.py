@@ -1,0 +1,1 @@
+"""One file a device driver: open, read, stamp, survive its loss."""
