@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fusion.camera import Lens
 from fusion.types import Geodetic, Sensor, TrackerSettings
 
 
@@ -29,16 +30,6 @@ class CommandPort:
     path: str
     baud: int
     lines: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lens:
-    """A pinhole camera with OpenCV's five distortion numbers (k1, k2, p1, p2, k3)."""
-
-    size_px: tuple[int, int]
-    focal_px: tuple[float, float]
-    center_px: tuple[float, float]
-    distortion: tuple[float, float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
