@@ -216,7 +216,7 @@ def paint_ridges(picture: Layer, horizon_px: float, look: Look, trees: bool, cha
     ridge_count = 4
     for number in range(ridge_count):
         near = (number + 1) / ridge_count
-        rough = fractal_line(width, chance) * (0.10 - 0.04 * near) * height
+        rough = fractal_line(width, chance) * (0.060 - 0.025 * near) * height
         crest = horizon_px + (near - 0.55) * 0.16 * height + rough
         if trees and number == ridge_count - 1:
             crest -= tree_line(width, height, chance)
