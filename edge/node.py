@@ -1,0 +1,182 @@
+"""The edge service: one post, from its devices to the broker.
+
+    devices, clock, vision ──▶ door ──▶ recorder ──▶ pipeline ──▶ answer, outbox ──▶ broker
+
+Every reading is written down before it is used, in the order in which it is used: that is why a replay gives the same
+answer. The outbox is emptied by the center's acknowledgement alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from edge.answer import Answer, sha256_of
+from edge.cues import cues_of
+from edge.health import HostWatch, health_message
+from edge.outbox import Outbox
+from edge.pipeline import Outgoing, Pipeline
+from edge.publisher import Publisher
+from edge.sensors import is_camera
+from edge.site_file import SensorEntry, Site
+from edge.software import platform_line, software
+from edge.sources import Live
+from edge.vision.detector import Region, model_file
+from evidence.recording import RecordingHeader, RecordingWriter
+from fusion import wire
+from fusion.types import CLOCK, Reading
+from hardware.clock import Clock, boot_id
+from hardware.notify import notify
+
+HEALTH_PERIOD_NS = 1_000_000_000
+DRAIN_S = 10.0  # how long a stopping node waits for the center's acknowledgements
+
+log = logging.getLogger("sarhad.edge")
+
+
+def new_run_id(now_ns: int) -> str:
+    """Names a run: its start and a few digits of chance, so that a box whose clock went back never repeats one."""
+    return f"{datetime.fromtimestamp(now_ns / 1e9, timezone.utc):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def models_of(site: Site) -> dict[str, str]:
+    """The detectors a site uses: sensor id -> SHA-256 of the model file."""
+
+    return {
+        entry.sensor.sensor_id: sha256_of(model_file(entry.model.path if entry.model else None))
+        for entry in site.sensors
+        if is_camera(entry)
+    }
+
+
+class Recorder:
+    """A run on disk: the recording, and where wanted the answer beside it."""
+
+    def __init__(self, path: Path, header: RecordingHeader, answer: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.answer = Answer(path.parent) if answer else None
+        self._path, self._header = path, header
+        self._file = path.open("xb")  # a recording is never written over
+        self._writer = RecordingWriter(self._file, header)
+
+    def write(self, reading: Reading) -> None:
+        self._writer.write(reading)
+
+    def answered(self, outgoing: Sequence[Outgoing]) -> None:
+        if self.answer:
+            self.answer.write(outgoing)
+
+    def close(self, counters: dict[str, int]) -> str | None:
+        """Finish the files; returns the digest of the answer."""
+        self._writer.close(counters)
+        self._file.close()
+        return self.answer.close(self._path, self._header.site_sha256, self._header.models) if self.answer else None
+
+
+class Node:
+    """One run of one post's edge service."""
+
+    def __init__(
+        self, site: Site, record_directory: Path | None = None, record_path: Path | None = None, publish: bool = True
+    ) -> None:
+        """record_directory: one folder a run, recording and answer in it. record_path: the recording alone."""
+        self.site = site
+        self.clock = Clock()
+        self.started_ns, _ = self.clock.now()
+        self.run_id = new_run_id(self.started_ns)
+        self.pipeline = Pipeline(site, self.run_id, software())
+        self.live = Live(site, self.clock, self._cues)
+        if record_directory:
+            record_path = record_directory / self.run_id / "recording.mcap"
+        self.recorder = (
+            Recorder(record_path, self._header(), answer=record_directory is not None) if record_path else None
+        )
+        self.outbox = Outbox(Path(site.broker.outbox_path), site.broker.keep_hours) if publish else None
+        self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
+        self._host = HostWatch()
+        self._health_ns = 0
+        self._published = 0
+
+    def _header(self) -> RecordingHeader:
+        return RecordingHeader(
+            site_id=self.site.site_id,
+            run_id=self.run_id,
+            started_ns=self.started_ns,
+            site_text=self.site.text,
+            site_sha256=self.site.sha256,
+            models=models_of(self.site),
+            software=software(),
+            platform=platform_line(),
+            boot_id=boot_id(),
+            clock_trusted=self.clock.trusted(),
+        )
+
+    def _cues(self, entry: SensorEntry, time_ns: int) -> Sequence[Region]:
+        return cues_of(entry, self.pipeline.tracks_at(time_ns))
+
+    async def run(self) -> dict[str, Any]:
+        """Until `stop`; returns what this run did."""
+        if self.publisher:
+            self.publisher.start()
+        self._send([self.pipeline.opening(self.started_ns)])
+        notify("READY=1")
+        try:
+            async for reading in self.live.readings():
+                self._take(reading)
+        finally:
+            notify("STOPPING=1")
+            summary = await self._close()
+        return summary
+
+    def stop(self) -> None:
+        self.live.stop()
+
+    def _take(self, reading: Reading) -> None:
+        if self.recorder:
+            self.recorder.write(reading)
+        outgoing = self.pipeline.feed(reading)
+        if self.recorder:
+            self.recorder.answered(outgoing)
+        self._send(outgoing)
+        if reading.sensor_id == CLOCK and reading.received_ns - self._health_ns >= HEALTH_PERIOD_NS:
+            self._health_ns = reading.received_ns
+            self._tell_health()
+
+    def _send(self, outgoing: Sequence[Outgoing]) -> None:
+        self._published += len(outgoing)
+        if self.publisher:
+            for message in outgoing:
+                self.publisher.publish(message.topic, message.sequence, message.payload)
+
+    def _tell_health(self) -> None:
+        notify("WATCHDOG=1")
+        if self.publisher and self.outbox:
+            visions = {name: vision.pid for name, vision in self.live.visions.items() if vision.pid}
+            message = health_message(self.pipeline, self._host.sample(visions), self.outbox.pending_count())
+            self.publisher.publish_health(wire.encode(message))
+
+    async def _close(self) -> dict[str, Any]:
+        watch = self.pipeline.watch
+        counters = {sensor_id: sensor.dropped for sensor_id, sensor in watch.sensors.items()}
+        digest = self.recorder.close(counters) if self.recorder else None
+        pending = 0
+        if self.publisher and self.outbox:
+            await asyncio.to_thread(self.publisher.stop, DRAIN_S)
+            pending = self.outbox.pending_count()
+            self.outbox.close()
+        return {
+            "site_id": self.site.site_id,
+            "run_id": self.run_id,
+            "readings": watch.readings,
+            "scans": sum(sensor.scans for sensor in watch.sensors.values()),
+            "published": self._published,
+            "pending": pending,
+            "late_scans": watch.late_scans,
+            "too_old_scans": watch.too_old_scans,
+            "digest": digest,
+        }

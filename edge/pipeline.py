@@ -1,0 +1,191 @@
+"""Readings in, messages out: decoders, tracker and the post's one sequence of messages.
+
+    Reading ──▶ decoder ──▶ Scan, Claim ──▶ tracker ──▶ TracksMessage
+                   │
+                   └──────▶ OwnPosition, Status, counts ──▶ health
+
+Nothing here knows whether a reading is live, recorded or simulated, and nothing asks the time: the clock's ticks are
+readings too. The same readings in the same order give the same messages, byte for byte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from edge.sensors import decoders_of
+from edge.site_file import SensorEntry, Site
+from edge.watch import PostWatch
+from fusion import wire
+from fusion.frames import LocalFrame
+from fusion.messages import claim_message, track_message
+from fusion.tracker import Tracker
+from fusion.types import CLOCK, NODE, Claim, Detection, Polar, Position, RangeRate, Reading, Scan, Track, Update
+
+DETECTIONS_PERIOD_NS = 1_000_000_000  # the map shows raw detections for orientation only
+
+
+class Outgoing(NamedTuple):
+    """A message on its way: the stream it belongs to, its place in the sequence, its bytes."""
+
+    topic: str
+    sequence: int
+    payload: bytes
+
+
+class Pipeline:
+    """One run of one post."""
+
+    def __init__(self, site: Site, run_id: str, software: str) -> None:
+        self.site, self.run_id = site, run_id
+        self.frame = LocalFrame(site.origin)
+        self.decoders = decoders_of(site)
+        self.tracker = Tracker([entry.sensor for entry in site.sensors], site.tracker, self.frame)
+        self.watch = PostWatch(site, self.frame, self.decoders)
+        self._software = software
+        self._sequence = 0
+        self._detections_published_ns: dict[str, int] = {}
+
+    def opening(self, started_ns: int) -> Outgoing:
+        """The first message of a run: who and where this post is."""
+        return self._outgoing(
+            "site", site_message(self.site, self.run_id, self._next(), started_ns, self.frame, self._software)
+        )
+
+    def feed(self, reading: Reading) -> list[Outgoing]:
+        """What one reading makes known."""
+        self.watch.saw(reading)
+        if reading.sensor_id == CLOCK:
+            return self._tracks(self.tracker.tick(reading.received_ns), reading) if not reading.data else []
+        if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
+            return []
+        outgoing: list[Outgoing] = []
+        for fact in decoder.feed(reading):
+            self.watch.learned(fact)
+            if isinstance(fact, Scan | Claim):
+                update = self.tracker.apply(fact, reading.received_ns)
+                self.watch.applied(update)
+                outgoing += self._tracks(update, reading)
+            if isinstance(fact, Scan):
+                outgoing += self._detections(fact)
+        return outgoing
+
+    def tracks_at(self, time_ns: int) -> Iterable[Track]:
+        """The picture predicted to a time, for cueing cameras."""
+        return self.tracker.tracks_at(time_ns)
+
+    def _tracks(self, update: Update, reading: Reading) -> list[Outgoing]:
+        if not update.tracks and not update.claims:
+            return []
+        message = wire.TracksMessage(
+            version=wire.VERSION,
+            site_id=self.site.site_id,
+            run_id=self.run_id,
+            sequence=self._next(),
+            as_of=wire.rfc3339(reading.received_ns),
+            tracks=tuple(track_message(track, self.frame) for track in update.tracks),
+            claims=tuple(claim_message(claim) for claim in update.claims),
+        )
+        return [self._outgoing("tracks", message)]
+
+    def _detections(self, scan: Scan) -> list[Outgoing]:
+        last_ns = self._detections_published_ns.get(scan.sensor_id)
+        if not scan.detections or (last_ns is not None and scan.time_ns - last_ns < DETECTIONS_PERIOD_NS):
+            return []
+        self._detections_published_ns[scan.sensor_id] = scan.time_ns
+        message = wire.DetectionsMessage(
+            version=wire.VERSION,
+            site_id=self.site.site_id,
+            run_id=self.run_id,
+            sequence=self._next(),
+            sensor_id=scan.sensor_id,
+            time=wire.rfc3339(scan.time_ns),
+            detections=tuple(detection_message(detection, self.frame) for detection in scan.detections),
+        )
+        return [self._outgoing("detections", message)]
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence
+
+    def _outgoing(self, name: str, message: msgspec.Struct) -> Outgoing:
+        return Outgoing(name, self._sequence, wire.encode(message))
+
+
+def site_message(
+    site: Site, run_id: str, sequence: int, started_ns: int, frame: LocalFrame, software: str
+) -> wire.SiteMessage:
+    """The post as the map draws it."""
+    assert site.origin.height_m is not None
+    return wire.SiteMessage(
+        version=wire.VERSION,
+        site_id=site.site_id,
+        run_id=run_id,
+        sequence=sequence,
+        time=wire.rfc3339(started_ns),
+        latitude_deg=site.origin.latitude_deg,
+        longitude_deg=site.origin.longitude_deg,
+        height_m=site.origin.height_m,
+        sensors=tuple(sensor_message(entry, frame) for entry in site.sensors),
+        site_sha256=site.sha256,
+        software=software,
+    )
+
+
+def sensor_message(entry: SensorEntry, frame: LocalFrame) -> wire.SensorMessage:
+    """One sensor with its place and coverage, in degrees and metres."""
+    sensor = entry.sensor
+    place = frame.enu_to_geodetic(sensor.position_enu_m)
+    coverage = sensor.coverage
+    return wire.SensorMessage(
+        sensor_id=sensor.sensor_id,
+        protocol=entry.protocol,
+        driver=entry.device.driver,
+        latitude_deg=round(place.latitude_deg, 7),
+        longitude_deg=round(place.longitude_deg, 7),
+        height_m=round(place.height_m or 0.0, 2),
+        heading_deg=round(math.degrees(sensor.orientation.heading_rad), 3),
+        pitch_deg=round(math.degrees(sensor.orientation.pitch_rad), 3),
+        roll_deg=round(math.degrees(sensor.orientation.roll_rad), 3),
+        is_aligned=sensor.is_aligned,
+        azimuth_deg=degrees_pair(coverage.azimuth_rad) if coverage else None,
+        elevation_deg=degrees_pair(coverage.elevation_rad) if coverage else None,
+        slant_range_m=coverage.slant_range_m if coverage else None,
+    )
+
+
+def degrees_pair(limits_rad: tuple[float, float]) -> tuple[float, float]:
+    return round(math.degrees(limits_rad[0]), 3), round(math.degrees(limits_rad[1]), 3)
+
+
+def detection_message(detection: Detection, frame: LocalFrame) -> wire.DetectionMessage:
+    """A detection as the map shows it; no covariance, since nothing is computed from it."""
+    measurement = detection.measurement
+    shared = {
+        "confidence": round(detection.confidence, 3),
+        "classes": {name: round(p, 3) for name, p in detection.classes} or None,
+        "box_px": detection.box_px,
+    }
+    if isinstance(measurement, Polar):
+        return wire.DetectionMessage(
+            azimuth_deg=round(math.degrees(measurement.azimuth_rad) % 360.0, 3),
+            elevation_deg=None
+            if measurement.elevation_rad is None
+            else round(math.degrees(measurement.elevation_rad), 3),
+            slant_range_m=None if measurement.slant_range_m is None else round(measurement.slant_range_m, 2),
+            range_rate_m_s=None if measurement.range_rate_m_s is None else round(measurement.range_rate_m_s, 2),
+            **shared,
+        )
+    if isinstance(measurement, RangeRate):
+        return wire.DetectionMessage(range_rate_m_s=round(measurement.range_rate_m_s, 2), **shared)
+    assert isinstance(measurement, Position)
+    place = frame.enu_to_geodetic((measurement.east_m, measurement.north_m, measurement.up_m or 0.0))
+    return wire.DetectionMessage(
+        latitude_deg=round(place.latitude_deg, 7),
+        longitude_deg=round(place.longitude_deg, 7),
+        height_m=None if measurement.up_m is None else round(place.height_m or 0.0, 2),
+        **shared,
+    )

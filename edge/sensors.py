@@ -1,0 +1,70 @@
+"""The two tables that tie a site file to code: which driver reads a device, which decoder understands its bytes.
+
+Adding a device is one file in `hardware/` and one line in DRIVERS; adding a protocol is one file in
+`firmware_interfaces/` and one line in PROTOCOLS. Modules are imported only when a site names them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from edge.site_file import SensorEntry, Site
+from firmware_interfaces.decoder import Decoder
+from fusion.types import VISION_SUFFIX
+from hardware.device import Driver
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """A decoder and what its sensor can do for the picture."""
+
+    module: str
+    sees: bool  # its detections can start a track; its silence can make a post blind
+    says: str  # one line for `sarhad check` and the documents
+
+
+DRIVERS: dict[str, str] = {  # name in the site file -> module:class
+    "serial_port": "hardware.serial_port:SerialPort",
+    "video_file": "hardware.video_file:VideoFile",
+    "usb_camera": "hardware.usb_camera:UsbCamera",
+    "rtsp_camera": "hardware.rtsp_camera:RtspCamera",
+    "jetson_camera": "hardware.jetson_camera:JetsonCamera",
+    "udp_listener": "hardware.udp_listener:UdpListener",
+    "tcp_stream": "hardware.tcp_stream:TcpStream",
+    "mqtt_feed": "hardware.mqtt_feed:MqttFeed",
+}
+
+PROTOCOLS: dict[str, Protocol] = {
+    "ti_mmwave": Protocol("firmware_interfaces.ti_mmwave", True, "TI mmWave radar, TLV frames over its data port"),
+    "yolo": Protocol("firmware_interfaces.yolo", True, "a camera, looked at by the vision process"),
+    "open_drone_id": Protocol(
+        "firmware_interfaces.open_drone_id", False, "Remote ID over MAVLink 2: claims, not measurements"
+    ),
+    "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
+}
+
+
+def is_camera(entry: SensorEntry) -> bool:
+    """Whether this sensor delivers pictures, which the vision process looks at."""
+    return entry.protocol == "yolo"
+
+
+def driver_of(entry: SensorEntry) -> Driver:
+    """The driver of a sensor's device, not yet opened."""
+    module, name = DRIVERS[entry.device.driver].split(":")
+    driver: Driver = getattr(importlib.import_module(module), name)(**entry.device.options)
+    return driver
+
+
+def decoders_of(site: Site) -> dict[str, Decoder]:
+    """A decoder for each sensor of a site, by the id of the readings it understands."""
+    decoders: dict[str, Decoder] = {}
+    for entry in site.sensors:
+        make: Any = importlib.import_module(PROTOCOLS[entry.protocol].module).Decoder
+        if is_camera(entry):
+            decoders[entry.sensor.sensor_id + VISION_SUFFIX] = make(entry.sensor, entry.lens, **entry.protocol_options)
+        else:
+            decoders[entry.sensor.sensor_id] = make(entry.sensor, **entry.protocol_options)
+    return decoders

@@ -1,0 +1,195 @@
+"""The one door: whatever a post hears comes through here, as an async iterator of `Reading`.
+
+    live(...)        devices, clock and vision process of this box
+    recorded(...)    a recording, at its own pace, faster, or as fast as it goes
+    simulated(...)   a scenario
+
+Nothing behind the door knows which of the three ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from edge.sensors import driver_of, is_camera
+from edge.site_file import SensorEntry, Site
+from edge.vision.client import VisionProcess
+from edge.vision.detector import Region
+from evidence.recording import RecordingHeader, read_recording
+from fusion.types import CLOCK, NODE, VISION_SUFFIX, Reading
+from hardware.clock import Clock, ClockDriver
+from hardware.command_port import CommandPort
+from hardware.device import DeviceEvent, DeviceRunner
+
+DOOR_LIMIT = 4096  # readings; about 20 s of a busy post, far more than the pipeline may lag behind
+
+log = logging.getLogger("sarhad.edge")
+
+
+class Door:
+    """Device threads put readings in, the node takes them out, in one order for everyone.
+
+    Several threads put; one event loop takes. A full door refuses, and who put it counts that.
+    """
+
+    def __init__(self, limit: int = DOOR_LIMIT) -> None:
+        self._waiting: deque[Reading] = deque()
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._something = asyncio.Event()
+
+    def put(self, reading: Reading) -> bool:
+        """Whether there was room. Called from any thread."""
+        with self._lock:
+            if len(self._waiting) >= self._limit:
+                return False
+            self._waiting.append(reading)
+        self._wake()
+        return True
+
+    def put_event(self, reading: Reading) -> None:
+        """What the node itself has to say always fits: it is rare, and tells what was lost."""
+        with self._lock:
+            self._waiting.append(reading)
+        self._wake()
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._something.set)
+        except RuntimeError:  # the loop has closed: the node is gone, and so is its need for readings
+            return
+
+    async def take(self) -> list[Reading]:
+        """All that waits; at least one reading."""
+        while True:
+            self._something.clear()
+            if taken := self.take_now():
+                return taken
+            await self._something.wait()
+
+    def take_now(self) -> list[Reading]:
+        with self._lock:
+            taken = list(self._waiting)
+            self._waiting.clear()
+        return taken
+
+
+Cues = Callable[[SensorEntry, int], Sequence[Region]]  # (camera, time_ns) -> where tracks are expected in its picture
+
+
+class Live:
+    """The devices, the clock and the vision processes of a running post."""
+
+    def __init__(self, site: Site, clock: Clock, cues: Cues) -> None:
+        self._site, self._clock, self._cues = site, clock, cues
+        self._cameras = {entry.sensor.sensor_id: entry for entry in site.sensors if is_camera(entry)}
+        self.visions: dict[str, VisionProcess] = {}
+        self._runners: list[DeviceRunner] = []
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let go of the devices; what came through the door until then is still given."""
+        self._stopping.set()
+
+    async def readings(self) -> AsyncIterator[Reading]:
+        """Every reading of this post, until `stop`."""
+        door = Door()
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            self._start_devices(door)
+            tasks = [asyncio.create_task(self._look(entry, door)) for entry in self._cameras.values()]
+            stopping = asyncio.create_task(self._stopping.wait())
+            while not self._stopping.is_set():
+                taking = asyncio.create_task(door.take())
+                await asyncio.wait({taking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not taking.done():
+                    taking.cancel()
+                    break
+                for reading in taking.result():
+                    self._show(reading)
+                    yield reading
+        finally:
+            await asyncio.to_thread(self._stop_devices)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for reading in door.take_now():
+            yield reading
+
+    def _start_devices(self, door: Door) -> None:
+        def report(event: DeviceEvent) -> None:
+            log.info("%s %s: %s", event.sensor_id, event.event, event.text)
+            received_ns, monotonic_ns = self._clock.now()
+            door.put_event(Reading(NODE, received_ns, monotonic_ns, None, None, event.to_json()))
+
+        self._runners = [DeviceRunner(CLOCK, ClockDriver(self._clock), self._clock, door.put, report)]
+        for entry in self._site.sensors:
+            command = (
+                None
+                if entry.command is None
+                else CommandPort(entry.command.path, entry.command.baud, entry.command.lines)
+            )
+            self._runners.append(
+                DeviceRunner(entry.sensor.sensor_id, driver_of(entry), self._clock, door.put, report, command=command)
+            )
+        for runner in self._runners:
+            runner.start()
+
+    def _stop_devices(self) -> None:
+        for runner in self._runners:
+            runner.stop()
+
+    def _show(self, reading: Reading) -> None:
+        """Hand a camera's packet to its vision process; never waits."""
+        entry = self._cameras.get(reading.sensor_id)
+        if entry is not None and (vision := self.visions.get(reading.sensor_id)) is not None:
+            vision.offer(reading.sensor_id, reading.monotonic_ns, reading.data, self._cues(entry, reading.received_ns))
+
+    async def _look(self, entry: SensorEntry, door: Door) -> None:
+        """What the detector finds comes back through the door."""
+        sensor_id = entry.sensor.sensor_id
+        model = entry.model
+        vision = VisionProcess(model.path if model else None, model.confidence if model else None)
+        self.visions[sensor_id] = vision
+        try:
+            await vision.start()
+            async for result in vision.results():
+                received_ns, monotonic_ns = self._clock.now()
+                door.put(Reading(sensor_id + VISION_SUFFIX, received_ns, monotonic_ns, None, None, result))
+        finally:
+            await vision.close()
+
+
+async def recorded(path: Path, speed: float | None) -> AsyncIterator[Reading]:
+    """A recording's readings; speed 1 as they came, 4 four times as fast, None as fast as it goes."""
+    with path.open("rb") as stream:
+        _, readings = read_recording(stream)
+        loop = asyncio.get_running_loop()
+        started_s, first_ns = loop.time(), None
+        for reading in readings:
+            first_ns = reading.monotonic_ns if first_ns is None else first_ns
+            if speed is not None:
+                due_s = started_s + (reading.monotonic_ns - first_ns) / 1e9 / speed
+                if (pause_s := due_s - loop.time()) > 0:
+                    await asyncio.sleep(pause_s)
+            yield reading
+
+
+def recording_header(path: Path) -> RecordingHeader:
+    """What a recording says of itself."""
+    with path.open("rb") as stream:
+        return read_recording(stream)[0]
+
+
+async def simulated(scenario: Path, seed: int = 0) -> AsyncIterator[Reading]:
+    """A scenario's readings, as fast as they are made."""
+    from edge.simulator.run import readings  # the simulator is no part of a post's own memory
+
+    for reading in readings(scenario, seed):
+        yield reading

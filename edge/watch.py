@@ -1,0 +1,203 @@
+"""How each sensor of the post is doing, learned from what came through the door.
+
+Everything here comes from readings and facts, so a replayed recording tells the same story as the live run did.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+from edge.sensors import PROTOCOLS, is_camera
+from edge.site_file import SensorEntry, Site
+from firmware_interfaces.decoder import Counts, Decoder
+from fusion import wire
+from fusion.frames import LocalFrame
+from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Reading, Scan, Status, Update
+
+SEES_FOR_S = 5.0  # a sensor whose last scan is older is not counted on to see anything
+
+
+@dataclass(slots=True)
+class SensorWatch:
+    """What is known of one sensor."""
+
+    entry: SensorEntry
+    decoder: Decoder
+    readings: int = 0
+    bytes: int = 0
+    scans: int = 0
+    detections: int = 0
+    dropped: int = 0
+    last_reading_ns: int | None = None
+    last_scan_ns: int | None = None
+    device_state: str = "waiting"  # "waiting", "ok", "silent", "lost"
+    device_text: str = ""
+    status: Status | None = None
+
+    def message(self, now_ns: int) -> wire.SensorHealthMessage:
+        counts = self.decoder.counts
+        return wire.SensorHealthMessage(
+            sensor_id=self.entry.sensor.sensor_id,
+            state=self.state(),
+            text=self.text(now_ns),
+            last_reading=None if self.last_reading_ns is None else wire.rfc3339(self.last_reading_ns),
+            readings=self.readings,
+            bytes=self.bytes,
+            scans=self.scans,
+            detections=self.detections,
+            decoded=dict(sorted(counts.decoded.items())),
+            rejected=dict(sorted(counts.rejected.items())),
+            dropped=self.dropped,
+            can_see=self.can_see(now_ns),
+        )
+
+    def state(self) -> str:
+        if self.device_state != "ok":
+            return self.device_state
+        return "degraded" if self.complaint() else "ok"
+
+    def text(self, now_ns: int) -> str:
+        if self.device_state in ("lost", "silent"):
+            return self.device_text
+        if complaint := self.complaint():
+            return complaint
+        if self.device_state == "ok" and self.sees() and not self.can_see(now_ns):
+            return (
+                "bytes come in, but no scan yet"
+                if self.last_scan_ns is None
+                else "bytes come in, but no scan for a while"
+            )
+        return ""
+
+    def complaint(self) -> str | None:
+        """What the decoder or the sensor itself finds wrong."""
+        if self.status is not None and self.status.level != "ok":
+            return self.status.text
+        return self.decoder.diagnosis()
+
+    def sees(self) -> bool:
+        return PROTOCOLS[self.entry.protocol].sees
+
+    def can_see(self, now_ns: int) -> bool:
+        return (
+            self.sees()
+            and self.device_state == "ok"
+            and self.last_scan_ns is not None
+            and now_ns - self.last_scan_ns < SEES_FOR_S * 1e9
+        )
+
+
+@dataclass(slots=True)
+class PostWatch:
+    """The whole post: its sensors, its own position, its clock, its late scans."""
+
+    site: Site
+    frame: LocalFrame
+    decoders: dict[str, Decoder]
+    sensors: dict[str, SensorWatch] = field(init=False)
+    own_positions: dict[str, OwnPosition] = field(default_factory=dict)
+    clock_trusted: bool = False
+    now_ns: int = 0
+    readings: int = 0
+    events: Counter[str] = field(default_factory=Counter)
+    late_scans: int = 0
+    too_old_scans: int = 0
+
+    def __post_init__(self) -> None:
+        self.sensors = {
+            entry.sensor.sensor_id: SensorWatch(entry, self.decoders[decoded_id(entry)]) for entry in self.site.sensors
+        }
+
+    def saw(self, reading: Reading) -> None:
+        """Count a reading; take in what the node and the clock say."""
+        self.readings += 1
+        self.now_ns = max(self.now_ns, reading.received_ns)
+        if reading.sensor_id == NODE:
+            self._device_event(json.loads(reading.data))
+        elif reading.sensor_id == CLOCK:
+            if reading.data:
+                self._clock_event(json.loads(reading.data))
+        elif sensor := self.sensors.get(reading.sensor_id):
+            sensor.readings += 1
+            sensor.bytes += len(reading.data)
+            sensor.last_reading_ns = reading.received_ns
+            sensor.device_state = "ok"
+
+    def learned(self, fact: Fact) -> None:
+        sensor = self.sensors.get(fact.sensor_id)
+        if sensor is None:
+            return
+        if isinstance(fact, Scan):
+            sensor.scans += 1
+            sensor.detections += len(fact.detections)
+            sensor.last_scan_ns = self.now_ns
+        elif isinstance(fact, OwnPosition):
+            self.own_positions[fact.sensor_id] = fact
+        elif isinstance(fact, Status):
+            sensor.status = fact
+
+    def applied(self, update: Update) -> None:
+        self.late_scans += update.rewound
+        self.too_old_scans += update.too_old
+
+    def _device_event(self, event: dict[str, str]) -> None:
+        self.events[event["event"]] += 1
+        sensor = self.sensors.get(event["sensor_id"])
+        if sensor is None:
+            return
+        if event["event"] in ("lost", "silent"):
+            sensor.device_state, sensor.device_text = event["event"], event["text"]
+        elif event["event"] == "dropped":
+            sensor.dropped += int(event.get("count", 0))
+
+    def _clock_event(self, event: dict[str, str]) -> None:
+        self.events["clock " + event["event"]] += 1
+        if event["event"] in ("trust gained", "trust lost"):
+            self.clock_trusted = event["event"] == "trust gained"
+
+    def sensor_messages(self) -> tuple[wire.SensorHealthMessage, ...]:
+        return tuple(sensor.message(self.now_ns) for sensor in self.sensors.values())
+
+    def state(self) -> tuple[str, str]:
+        """The post's state in one word and one line."""
+        messages = self.sensor_messages()
+        seeing = [m.sensor_id for m in messages if m.can_see]
+        troubled = [f"{m.sensor_id} is {m.state}" for m in messages if m.state not in ("ok", "waiting")]
+        if not seeing:
+            return "blind", "no sensor can see" + (": " + ", ".join(troubled) if troubled else "")
+        return ("degraded", ", ".join(troubled)) if troubled else ("ok", "")
+
+    def own_position_messages(self) -> tuple[wire.OwnPositionMessage, ...]:
+        return tuple(self._own_position_message(fact) for fact in self.own_positions.values())
+
+    def _own_position_message(self, fact: OwnPosition) -> wire.OwnPositionMessage:
+        place = fact.position
+        distance_m = None
+        if place is not None:
+            surveyed = self.sensors[fact.sensor_id].entry.sensor.position_enu_m
+            east_m, north_m, _ = self.frame.geodetic_to_enu(place)
+            distance_m = round(((east_m - surveyed[0]) ** 2 + (north_m - surveyed[1]) ** 2) ** 0.5, 2)
+        return wire.OwnPositionMessage(
+            sensor_id=fact.sensor_id,
+            time=wire.rfc3339(fact.time_ns),
+            fix=fact.fix,
+            latitude_deg=None if place is None else place.latitude_deg,
+            longitude_deg=None if place is None else place.longitude_deg,
+            height_m=None if place is None else place.height_m,
+            horizontal_sigma_m=fact.horizontal_sigma_m,
+            satellites_used=fact.satellites_used,
+            distance_from_survey_m=distance_m,
+            jammed=fact.jammed,
+            spoofed=fact.spoofed,
+        )
+
+
+def decoded_id(entry: SensorEntry) -> str:
+    """The id of the readings that a sensor's decoder understands."""
+    return entry.sensor.sensor_id + (VISION_SUFFIX if is_camera(entry) else "")
+
+
+def decoded_counts(watch: PostWatch) -> dict[str, Counts]:
+    return {sensor_id: sensor.decoder.counts for sensor_id, sensor in watch.sensors.items()}
