@@ -1,0 +1,180 @@
+"""The keys of a site file, table by table: the one place where their meanings, limits and defaults stand."""
+
+from __future__ import annotations
+
+from edge.site_keys import Key
+
+UNALIGNED_DEG = 5.0  # 1-sigma of a mounting that nobody has measured
+ID_LENGTH = 48  # an id is a level of an MQTT topic and a column on a phone's screen
+
+TOP = (
+    Key("site", "table", "the post"),
+    Key("broker", "table", "where its messages go; left out: a broker on this machine", {}),
+    Key("tracker", "table", "settings of the tracker; left out: the defaults", {}),
+    Key("sensor", "tables", "one [[sensor]] for each sensor"),
+)
+
+SITE = (
+    Key("id", "text", f"the post's name: letters, digits, - and _, at most {ID_LENGTH}"),
+    Key("origin", "table", "the point (0, 0, 0) that positions count from"),
+    Key("geoid_height_m", "number", "ellipsoid above sea level here", None, at_least=-120.0, at_most=120.0),
+    Key("terrain", "table", "the ground's heights", None),
+)
+
+ORIGIN = (
+    Key("latitude_deg", "number", "WGS-84, north positive", at_least=-90.0, at_most=90.0),
+    Key("longitude_deg", "number", "WGS-84, east positive", at_least=-180.0, at_most=180.0),
+    Key("height_m", "number", "above the WGS-84 ellipsoid, not above sea level", at_least=-500.0, at_most=9000.0),
+)
+
+TERRAIN = (
+    Key("path", "path", "the file"),
+    Key("datum", "text", "what its heights are counted from", choices=("EGM96", "EGM2008", "WGS84")),
+    Key("sha256", "text", "the file's SHA-256, 64 hexadecimal digits"),
+)
+
+BROKER = (
+    Key("host", "text", "name or address", "127.0.0.1"),
+    Key("port", "integer", "8883 with certificates, 1883 without", 1883, at_least=1, at_most=65535),
+    Key("certificate", "path", "this post's certificate (PEM); its common name is the site's id", None),
+    Key("key", "path", "the certificate's key (PEM); left out: it stands in the certificate's file", None),
+    Key("authority", "path", "who signed the broker's certificate (PEM); left out: the system's authorities", None),
+    Key("outbox", "table", "messages that the center has not yet acknowledged", {}),
+)
+
+OUTBOX = (
+    Key("path", "path", "left out: outbox-SITE.db beside the site file", None),
+    Key("keep_hours", "number", "older messages are thinned out first", 48.0, above=0.0, at_most=8760.0),
+)
+
+TRACKER = (
+    Key("acceleration_m_s2", "number", "1-sigma manoeuvre a drone may fly", 3.0, above=0.0, at_most=100.0),
+    Key("gate_probability", "number", "share of true detections the gate lets through", 0.99, above=0.0, below=1.0),
+    Key("confirm_at", "number", "existence probability from which a track is believed", 0.90, above=0.0, below=1.0),
+    Key("drop_below", "number", "existence probability under which it is given up", 0.05, above=0.0, below=1.0),
+    Key("rewind_s", "number", "how far back a late scan is still worked in", 4.0, at_least=0.0, at_most=30.0),
+    Key("clock_error_s", "number", "bound of the site's clock error", 0.0, at_least=0.0, at_most=10.0),
+)
+
+SENSOR = (
+    Key("id", "text", f"the sensor's name: letters, digits, - and _, at most {ID_LENGTH}"),
+    Key("device", "table", "the driver and its options, see Drivers"),
+    Key("protocol", "text", "what it speaks, see Protocols"),
+    Key("protocol_options", "table", "settings of the protocol, see Protocols", {}),
+    Key("command", "table", "a second port over which it is started", None),
+    Key("transmits", "table", "what it radiates; left out: nothing", None),
+    Key("position", "table", "where it stands; radars and cameras need it", None),
+    Key("position_sigma_m", "number", "1-sigma of that position", 0.0, at_least=0.0, at_most=1000.0),
+    Key("orientation", "table", "how it is turned; radars and cameras need it", None),
+    Key(
+        "mounting_sigma_deg",
+        "number",
+        "1-sigma of heading, pitch and roll after alignment",
+        0.0,
+        at_least=0.0,
+        at_most=90.0,
+    ),
+    Key("bias", "table", "constant errors, measured minus true; they are taken off", {}),
+    Key(
+        "accuracy",
+        "table",
+        "1-sigma errors of one measurement; without azimuth_deg the sensor counts as unaligned",
+        None,
+    ),
+    Key("coverage", "table", "where it sees; radars need it, a camera's follows from its lens", None),
+    Key(
+        "latency_s", "number", "from the moment a measurement was true to its arrival", 0.0, at_least=0.0, at_most=10.0
+    ),
+    Key(
+        "detection_probability",
+        "number_or_table",
+        "chance to detect a present drone in one scan; left out: silence means nothing",
+        None,
+        at_least=0.0,
+        at_most=1.0,
+    ),
+    Key("false_alarms_per_scan", "number", "detections of nothing, in one scan", None, at_least=0.0, at_most=1e6),
+    Key("lens", "table", "a camera's lens; cameras need it", None),
+    Key("model", "table", "a camera's detector; left out: the one that ships", {}),
+)
+
+COMMAND = (
+    Key("path", "path", "the command port"),
+    Key("baud", "integer", "symbols a second", 115200, at_least=1200, at_most=4_000_000),
+    Key("send", "path", "file whose lines are sent, again after every reconnect"),
+)
+
+TRANSMITS = (
+    Key("band_ghz", "pair", "the band's edges", above=0.0, at_most=300.0),
+    Key("power_dbm", "number", "radiated power", None, at_least=-100.0, at_most=120.0),
+    Key("permit", "text", "the permit it transmits under", None),
+)
+
+POSITION = (
+    Key("east_m", "number", "east of the origin", at_least=-100_000.0, at_most=100_000.0),
+    Key("north_m", "number", "north of the origin", at_least=-100_000.0, at_most=100_000.0),
+    Key("up_m", "number", "above the origin", at_least=-5_000.0, at_most=5_000.0),
+)
+
+ORIENTATION = (
+    Key("heading_deg", "number", "of the boresight, clockwise from true north", at_least=-180.0, at_most=360.0),
+    Key("pitch_deg", "number", "boresight above the horizon", 0.0, at_least=-90.0, at_most=90.0),
+    Key("roll_deg", "number", "right side down", 0.0, at_least=-180.0, at_most=180.0),
+)
+
+BIAS = (
+    Key("azimuth_deg", "number", "clockwise", 0.0, at_least=-45.0, at_most=45.0),
+    Key("slant_range_m", "number", "too far is positive", 0.0, at_least=-1000.0, at_most=1000.0),
+)
+
+ACCURACY = (
+    Key("azimuth_deg", "number", "left out: unaligned", None, above=0.0, at_most=90.0),
+    Key("elevation_deg", "number", "needed where the protocol measures it", None, above=0.0, at_most=90.0),
+    Key("slant_range_m", "number", "radars", None, above=0.0, at_most=10_000.0),
+    Key("range_rate_m_s", "number", "radars that measure it", None, above=0.0, at_most=100.0),
+)
+
+COVERAGE = (
+    Key("azimuth_deg", "pair", "from the boresight, right positive", at_least=-180.0, at_most=180.0),
+    Key("elevation_deg", "pair", "from the sensor's own plane, up positive", at_least=-90.0, at_most=90.0),
+    Key("slant_range_m", "pair", "nearest and farthest", at_least=0.0, at_most=500_000.0),
+)
+
+DETECTION_PROBABILITY = (
+    Key("by", "text", "what the table is by", choices=("pixels",)),
+    Key("at", "points", "[[pixels on target, probability], ...], growing"),
+    Key("night", "text", "at night: the same, none, or left out: not measured", None, choices=("same", "none")),
+)
+
+LENS = (
+    Key("size_px", "numbers", "width and height of the picture", count=2, at_least=16, at_most=65_536),
+    Key("focal_px", "numbers", "focal lengths along x and y", count=2, above=0.0, at_most=1e6),
+    Key("center_px", "numbers", "where the optical axis meets the picture", count=2, at_least=0.0, at_most=65_536),
+    Key("distortion", "numbers", "OpenCV's k1, k2, p1, p2, k3", [0.0, 0.0, 0.0, 0.0, 0.0], count=5),
+)
+
+MODEL = (
+    Key("path", "path", "left out: the one that ships", None),
+    Key("sha256", "text", "of the file; checked", None),
+    Key("confidence", "number", "detections below are left out", 0.35, above=0.0, below=1.0),
+)
+
+SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
+    ("[site]", SITE),
+    ("site.origin", ORIGIN),
+    ("site.terrain", TERRAIN),
+    ("[broker]", BROKER),
+    ("broker.outbox", OUTBOX),
+    ("[tracker]", TRACKER),
+    ("[[sensor]]", SENSOR),
+    ("sensor.command", COMMAND),
+    ("sensor.transmits", TRANSMITS),
+    ("sensor.position", POSITION),
+    ("sensor.orientation", ORIENTATION),
+    ("sensor.bias", BIAS),
+    ("sensor.accuracy", ACCURACY),
+    ("sensor.coverage", COVERAGE),
+    ("sensor.detection_probability", DETECTION_PROBABILITY),
+    ("sensor.lens", LENS),
+    ("sensor.model", MODEL),
+)

@@ -1,0 +1,88 @@
+"""What a site file holds once it is read: the words `edge/site_file.py` gives and the rest of the node uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fusion.camera import Lens
+from fusion.types import Geodetic, Sensor, TrackerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSettings:
+    """The driver's name and all its options, defaults filled in: {"path": "/dev/ttyUSB0", "baud": 921600, ...}.
+
+    Options that were left out and have no default are absent. Relative paths are already joined to the site's folder.
+    """
+
+    driver: str
+    options: dict[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPort:
+    """A second port over which a sensor is started; the file's lines are sent again after every reconnect."""
+
+    path: str
+    baud: int
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Which detector a camera uses. path None: the one that ships."""
+
+    path: str | None
+    sha256: str | None
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SensorEntry:
+    """One [[sensor]] of a site file."""
+
+    sensor: Sensor
+    device: DeviceSettings
+    protocol: str
+    protocol_options: dict[str, str | int | float | bool]
+    command: CommandPort | None
+    lens: Lens | None
+    model: ModelSettings | None
+    transmits: str | None  # what it radiates and under which permit, in words
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerSettings:
+    """Where the post's messages go; certificate and key None: no TLS."""
+
+    host: str
+    port: int
+    certificate: str | None
+    key: str | None
+    authority: str | None
+    outbox_path: str
+    keep_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class TerrainSettings:
+    """The ground's heights: a file, the datum they are counted from, and the file's hash."""
+
+    path: str
+    datum: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A whole post."""
+
+    site_id: str
+    origin: Geodetic
+    geoid_height_m: float | None
+    broker: BrokerSettings
+    tracker: TrackerSettings
+    sensors: tuple[SensorEntry, ...]
+    text: str  # the file as it was read; recordings carry it
+    sha256: str
+    terrain: TerrainSettings | None = None
