@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from edge.pipeline import Outgoing
-from edge.software import platform_line, software
+from edge.software import platform_versions, software
 
 
 class Answer:
@@ -44,7 +44,7 @@ class Answer:
             f"site {site_sha256}",
             *(f"model {name} {sha256}" for name, sha256 in sorted(models.items())),
             f"software {software()}",
-            f"platform {platform_line()}",
+            "platform " + "; ".join(f"{name} {version}" for name, version in platform_versions().items()),
         ]
         (self._directory / "digest.txt").write_text("\n".join(lines) + "\n")
         return digest

@@ -24,13 +24,13 @@ from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
 from edge.sensors import is_camera
 from edge.site_file import SensorEntry, Site
-from edge.software import platform_line, software
+from edge.software import platform_versions, software
 from edge.sources import Live
 from edge.vision.detector import Region, model_file
 from evidence.recording import RecordingHeader, RecordingWriter
 from fusion import wire
 from fusion.types import CLOCK, Reading
-from hardware.clock import Clock, boot_id
+from hardware.clock import Clock, boot_id, kernel_clock_state
 from hardware.notify import notify
 
 HEALTH_PERIOD_NS = 1_000_000_000
@@ -57,12 +57,16 @@ def models_of(site: Site) -> dict[str, str]:
 class Recorder:
     """A run on disk: the recording, and where wanted the answer beside it."""
 
-    def __init__(self, path: Path, header: RecordingHeader, answer: bool) -> None:
+    def __init__(self, path: Path, header: RecordingHeader, site: Site, answer: bool) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.answer = Answer(path.parent) if answer else None
         self._path, self._header = path, header
         self._file = path.open("xb")  # a recording is never written over
-        self._writer = RecordingWriter(self._file, header)
+        channels = {
+            entry.sensor.sensor_id: {"protocol": entry.protocol, "driver": entry.device.driver}
+            for entry in site.sensors
+        }
+        self._writer = RecordingWriter(self._file, header, channels)
 
     def write(self, reading: Reading) -> None:
         self._writer.write(reading)
@@ -70,6 +74,10 @@ class Recorder:
     def answered(self, outgoing: Sequence[Outgoing]) -> None:
         if self.answer:
             self.answer.write(outgoing)
+
+    def count(self, counters: dict[str, int]) -> None:
+        """Note how many readings have been dropped so far."""
+        self._writer.write_counters(counters)
 
     def close(self, counters: dict[str, int]) -> str | None:
         """Finish the files; returns the digest of the answer."""
@@ -94,7 +102,7 @@ class Node:
         if record_directory:
             record_path = record_directory / self.run_id / "recording.mcap"
         self.recorder = (
-            Recorder(record_path, self._header(), answer=record_directory is not None) if record_path else None
+            Recorder(record_path, self._header(), site, answer=record_directory is not None) if record_path else None
         )
         self.outbox = Outbox(Path(site.broker.outbox_path), site.broker.keep_hours) if publish else None
         self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
@@ -111,9 +119,9 @@ class Node:
             site_sha256=self.site.sha256,
             models=models_of(self.site),
             software=software(),
-            platform=platform_line(),
+            platform=platform_versions(),
             boot_id=boot_id(),
-            clock_trusted=self.clock.trusted(),
+            clock_trusted=kernel_clock_state().trusted,
         )
 
     def _cues(self, entry: SensorEntry, time_ns: int) -> Sequence[Region]:
@@ -155,15 +163,20 @@ class Node:
 
     def _tell_health(self) -> None:
         notify("WATCHDOG=1")
+        if self.recorder:
+            self.recorder.count(self._drops())
         if self.publisher and self.outbox:
             visions = {name: vision.pid for name, vision in self.live.visions.items() if vision.pid}
             message = health_message(self.pipeline, self._host.sample(visions), self.outbox.pending_count())
             self.publisher.publish_health(wire.encode(message))
 
+    def _drops(self) -> dict[str, int]:
+        """Readings that did not fit through the door, by sensor."""
+        return {sensor_id: sensor.dropped for sensor_id, sensor in self.pipeline.watch.sensors.items()}
+
     async def _close(self) -> dict[str, Any]:
         watch = self.pipeline.watch
-        counters = {sensor_id: sensor.dropped for sensor_id, sensor in watch.sensors.items()}
-        digest = self.recorder.close(counters) if self.recorder else None
+        digest = self.recorder.close(self._drops()) if self.recorder else None
         pending = 0
         if self.publisher and self.outbox:
             await asyncio.to_thread(self.publisher.stop, DRAIN_S)

@@ -10,8 +10,8 @@ from edge.answer import Answer
 from edge.pipeline import Pipeline
 from edge.sensors import is_camera
 from edge.site_file import Site, parse_site
-from edge.sources import recorded, recording_header
-from evidence.recording import RecordingHeader
+from edge.sources import recorded
+from evidence.recording import RecordingDamaged, RecordingHeader, read_recording
 from fusion.types import VISION_SUFFIX, Reading
 
 
@@ -23,36 +23,50 @@ class ReplayResult:
     scans: int
     messages: int
     digest: str | None
+    trouble: str | None  # where the recording was cut or damaged; all before it was replayed
+    is_damaged: bool
     pipeline: Pipeline
 
 
 def site_of(header: RecordingHeader, name: str) -> Site:
     """The site file that a recording carries."""
-    return parse_site(header.site_text, name, check_files=False)
+    return parse_site(header.site_text, name)
 
 
 async def replay(
     recording: Path, site: Site | None, speed: float | None, recompute: bool, model: Path | None, out: Path | None
 ) -> ReplayResult:
-    """Feed a recording's readings to a fresh pipeline; `out` receives the answer."""
-    header = recording_header(recording)
-    site = site or site_of(header, f"{recording.name}: site file")
-    pipeline = Pipeline(site, header.run_id, header.software)
-    answer = Answer(out) if out else None
-    readings = recorded(recording, speed)
-    if recompute:
-        readings = looked_again(readings, site, model)
-    pipeline.opening(header.started_ns)
-    messages = 1
-    async for reading in readings:
-        outgoing = pipeline.feed(reading)
-        messages += len(outgoing)
-        if answer:
-            answer.write(outgoing)
-    models = header.models if not recompute else recomputed_models(site, model)
-    digest = answer.close(recording, site.sha256, models) if answer else None
+    """Feed a recording's readings to a fresh pipeline; `out` receives the answer.
+
+    Raises WrongFile or RecordingDamaged when not even the header can be read.
+    """
+    with recording.open("rb") as stream:
+        header, entries = read_recording(stream)
+        site = site or site_of(header, f"{recording.name}: site file")
+        pipeline = Pipeline(site, header.run_id, header.software)
+        answer = Answer(out) if out else None
+        readings = recorded(entries, speed)
+        if recompute:
+            readings = looked_again(readings, site, model)
+        pipeline.opening(header.started_ns)
+        messages, damage = 1, None
+        try:
+            async for reading in readings:
+                outgoing = pipeline.feed(reading)
+                messages += len(outgoing)
+                if answer:
+                    answer.write(outgoing)
+        except RecordingDamaged as error:
+            damage = str(error)
+        models = recomputed_models(site, model) if recompute else header.models
+        digest = answer.close(recording, site.sha256, models) if answer else None
+    cut = (
+        f"was cut; replayed up to the cut, {entries.left_over_bytes} bytes behind it left over"
+        if entries.is_cut
+        else None
+    )
     scans = sum(sensor.scans for sensor in pipeline.watch.sensors.values())
-    return ReplayResult(pipeline.watch.readings, scans, messages, digest, pipeline)
+    return ReplayResult(pipeline.watch.readings, scans, messages, digest, damage or cut, damage is not None, pipeline)
 
 
 async def looked_again(readings: AsyncIterator[Reading], site: Site, model: Path | None) -> AsyncIterator[Reading]:

@@ -23,13 +23,12 @@ def software() -> str:
 
 
 @cache
-def platform_line() -> str:
-    """Interpreter, machine and the libraries that compute, in one line."""
-    versions = [
-        f"{name} {importlib.metadata.version(name)}"
-        for name in ("numpy", "scipy", "opencv-python", "onnxruntime", "av")
-    ]
-    return "; ".join([f"python {platform.python_version()}", f"{platform.machine()} {processor()}", *versions])
+def platform_versions() -> dict[str, str]:
+    """Interpreter, machine and the libraries that compute."""
+    versions = {
+        name: importlib.metadata.version(name) for name in ("numpy", "scipy", "opencv-python", "onnxruntime", "av")
+    }
+    return {"python": platform.python_version(), "machine": platform.machine(), "processor": processor(), **versions}
 
 
 def processor() -> str:

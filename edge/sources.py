@@ -13,14 +13,13 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
 from edge.sensors import driver_of, is_camera
 from edge.site_file import SensorEntry, Site
 from edge.vision.client import VisionProcess
 from edge.vision.detector import Region
-from evidence.recording import RecordingHeader, read_recording
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Reading
 from hardware.clock import Clock, ClockDriver
 from hardware.command_port import CommandPort
@@ -166,25 +165,17 @@ class Live:
             await vision.close()
 
 
-async def recorded(path: Path, speed: float | None) -> AsyncIterator[Reading]:
+async def recorded(readings: Iterator[Reading], speed: float | None) -> AsyncIterator[Reading]:
     """A recording's readings; speed 1 as they came, 4 four times as fast, None as fast as it goes."""
-    with path.open("rb") as stream:
-        _, readings = read_recording(stream)
-        loop = asyncio.get_running_loop()
-        started_s, first_ns = loop.time(), None
-        for reading in readings:
-            first_ns = reading.monotonic_ns if first_ns is None else first_ns
-            if speed is not None:
-                due_s = started_s + (reading.monotonic_ns - first_ns) / 1e9 / speed
-                if (pause_s := due_s - loop.time()) > 0:
-                    await asyncio.sleep(pause_s)
-            yield reading
-
-
-def recording_header(path: Path) -> RecordingHeader:
-    """What a recording says of itself."""
-    with path.open("rb") as stream:
-        return read_recording(stream)[0]
+    loop = asyncio.get_running_loop()
+    started_s, first_ns = loop.time(), None
+    for reading in readings:
+        first_ns = reading.monotonic_ns if first_ns is None else first_ns
+        if speed is not None:
+            due_s = started_s + (reading.monotonic_ns - first_ns) / 1e9 / speed
+            if (pause_s := due_s - loop.time()) > 0:
+                await asyncio.sleep(pause_s)
+        yield reading
 
 
 async def simulated(scenario: Path, seed: int = 0) -> AsyncIterator[Reading]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from edge.sensors import PROTOCOLS, is_camera
 from edge.site_file import SensorEntry, Site
-from firmware_interfaces.decoder import Counts, Decoder
+from firmware_interfaces.decoder import Decoder
 from fusion import wire
 from fusion.frames import LocalFrame
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Reading, Scan, Status, Update
@@ -34,6 +35,7 @@ class SensorWatch:
     last_scan_ns: int | None = None
     device_state: str = "waiting"  # "waiting", "ok", "silent", "lost"
     device_text: str = ""
+    start_complaint: str | None = None  # what the sensor answered to its start file
     status: Status | None = None
 
     def message(self, now_ns: int) -> wire.SensorHealthMessage:
@@ -73,6 +75,8 @@ class SensorWatch:
 
     def complaint(self) -> str | None:
         """What the decoder or the sensor itself finds wrong."""
+        if self.start_complaint is not None:
+            return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
             return self.status.text
         return self.decoder.diagnosis()
@@ -142,20 +146,22 @@ class PostWatch:
         self.late_scans += update.rewound
         self.too_old_scans += update.too_old
 
-    def _device_event(self, event: dict[str, str]) -> None:
+    def _device_event(self, event: dict[str, Any]) -> None:
         self.events[event["event"]] += 1
         sensor = self.sensors.get(event["sensor_id"])
         if sensor is None:
             return
         if event["event"] in ("lost", "silent"):
             sensor.device_state, sensor.device_text = event["event"], event["text"]
+        elif event["event"] in ("started", "start_failed"):
+            sensor.start_complaint = event["text"] if event["event"] == "start_failed" else None
         elif event["event"] == "dropped":
             sensor.dropped += int(event.get("count", 0))
 
-    def _clock_event(self, event: dict[str, str]) -> None:
+    def _clock_event(self, event: dict[str, Any]) -> None:
         self.events["clock " + event["event"]] += 1
-        if event["event"] in ("trust gained", "trust lost"):
-            self.clock_trusted = event["event"] == "trust gained"
+        if event["event"] in ("trusted", "untrusted"):
+            self.clock_trusted = event["event"] == "trusted"
 
     def sensor_messages(self) -> tuple[wire.SensorHealthMessage, ...]:
         return tuple(sensor.message(self.now_ns) for sensor in self.sensors.values())
@@ -197,7 +203,3 @@ class PostWatch:
 def decoded_id(entry: SensorEntry) -> str:
     """The id of the readings that a sensor's decoder understands."""
     return entry.sensor.sensor_id + (VISION_SUFFIX if is_camera(entry) else "")
-
-
-def decoded_counts(watch: PostWatch) -> dict[str, Counts]:
-    return {sensor_id: sensor.decoder.counts for sensor_id, sensor in watch.sensors.items()}

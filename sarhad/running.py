@@ -97,21 +97,31 @@ def replay_recording(
     """Replay and say what came out."""
     from edge.replay import replay
     from edge.site_file import SiteFileError, read_site
-    from evidence.recording import RecordingError
+    from evidence.recording import RecordingDamaged, WrongFile
 
     try:
         site = read_site(site_path) if site_path else None
         result = asyncio.run(replay(recording, site, speed, recompute, model, out))
-    except (SiteFileError, RecordingError) as error:
+    except SiteFileError as error:
         return wrong_input(str(error))
+    except (WrongFile, RecordingDamaged) as error:
+        return wrong_input(f"{recording}: {error}")
     except OSError as error:
         return wrong_input(
             f"{error.filename or recording}: {error.strerror}; expected a readable recording and a writable folder"
         )
-    done = {"readings": result.readings, "scans": result.scans, "messages": result.messages, "digest": result.digest}
+    done = {
+        "readings": result.readings,
+        "scans": result.scans,
+        "messages": result.messages,
+        "digest": result.digest,
+        "trouble": result.trouble,
+    }
     if as_json:
         click.echo(json.dumps(done))
     else:
         where = f"; {out}/tracks.jsonl" if out else ""
         click.echo(f"{result.readings} readings, {result.scans} scans, {result.messages} messages{where}")
-    return 0
+    if result.trouble:
+        click.echo(f"{recording}: {result.trouble}", err=True)
+    return 1 if result.is_damaged else 0
