@@ -22,11 +22,11 @@ from edge.health import HostWatch, health_message
 from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
-from edge.sensors import is_camera
+from edge.sensors import is_camera, model_path
 from edge.site_file import SensorEntry, Site
 from edge.software import platform_versions, software
 from edge.sources import Live
-from edge.vision.detector import Region, model_file
+from edge.vision.detector import Region
 from evidence.recording import RecordingHeader, RecordingWriter
 from fusion import wire
 from fusion.types import CLOCK, Reading
@@ -47,11 +47,7 @@ def new_run_id(now_ns: int) -> str:
 def models_of(site: Site) -> dict[str, str]:
     """The detectors a site uses: sensor id -> SHA-256 of the model file."""
 
-    return {
-        entry.sensor.sensor_id: sha256_of(model_file(entry.model.path if entry.model else None))
-        for entry in site.sensors
-        if is_camera(entry)
-    }
+    return {entry.sensor.sensor_id: sha256_of(model_path(entry)) for entry in site.sensors if is_camera(entry)}
 
 
 class Recorder:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.answer import Answer
+from edge.answer import Answer, sha256_of
 from edge.pipeline import Pipeline
-from edge.sensors import is_camera
+from edge.sensors import is_camera, model_confidence, model_path
 from edge.site_file import Site, parse_site
 from edge.sources import recorded
 from evidence.recording import RecordingDamaged, RecordingHeader, read_recording
@@ -75,9 +75,7 @@ async def looked_again(readings: AsyncIterator[Reading], site: Site, model: Path
 
     cameras = {entry.sensor.sensor_id: entry for entry in site.sensors if is_camera(entry)}
     recomputers = {
-        sensor_id: Recomputer(
-            model or (entry.model.path if entry.model else None), entry.model.confidence if entry.model else None
-        )
+        sensor_id: Recomputer(model or model_path(entry), model_confidence(entry))
         for sensor_id, entry in cameras.items()
     }
     async for reading in readings:
@@ -93,13 +91,5 @@ async def looked_again(readings: AsyncIterator[Reading], site: Site, model: Path
 
 
 def recomputed_models(site: Site, model: Path | None) -> dict[str, str]:
-    from edge.answer import sha256_of
-    from edge.vision.detector import model_file
-
-    return {
-        entry.sensor.sensor_id: sha256_of(
-            model_file(str(model) if model else (entry.model.path if entry.model else None))
-        )
-        for entry in site.sensors
-        if is_camera(entry)
-    }
+    """The detectors that looked again."""
+    return {entry.sensor.sensor_id: sha256_of(model or model_path(entry)) for entry in site.sensors if is_camera(entry)}

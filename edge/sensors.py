@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edge.site_file import SensorEntry, Site
@@ -49,6 +50,19 @@ PROTOCOLS: dict[str, Protocol] = {
 def is_camera(entry: SensorEntry) -> bool:
     """Whether this sensor delivers pictures, which the vision process looks at."""
     return entry.protocol == "yolo"
+
+
+def model_path(entry: SensorEntry) -> Path:
+    """The detector's file for a camera: the site's choice, else the one that ships."""
+    from edge.vision.detector import SHIPPED_MODEL
+
+    return Path(entry.model.path) if entry.model and entry.model.path else SHIPPED_MODEL
+
+
+def model_confidence(entry: SensorEntry) -> float:
+    from edge.vision.detector import CONFIDENCE
+
+    return entry.model.confidence if entry.model else CONFIDENCE
 
 
 def driver_of(entry: SensorEntry) -> Driver:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
-from edge.sensors import driver_of, is_camera
+from edge.sensors import driver_of, is_camera, model_confidence, model_path
 from edge.site_file import SensorEntry, Site
 from edge.vision.client import VisionProcess
 from edge.vision.detector import Region
@@ -153,8 +153,7 @@ class Live:
     async def _look(self, entry: SensorEntry, door: Door) -> None:
         """What the detector finds comes back through the door."""
         sensor_id = entry.sensor.sensor_id
-        model = entry.model
-        vision = VisionProcess(model.path if model else None, model.confidence if model else None)
+        vision = VisionProcess(model_path(entry), model_confidence(entry))
         self.visions[sensor_id] = vision
         try:
             await vision.start()

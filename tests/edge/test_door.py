@@ -1,0 +1,67 @@
+"""The door: one order for everyone, and a full one refuses instead of growing."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from edge.sources import Door, recorded
+from fusion.types import NODE, Reading
+
+
+def reading(sensor_id: str, number: int) -> Reading:
+    return Reading(sensor_id, number, number, None, None, b"%d" % number)
+
+
+def test_readings_of_many_threads_come_out_once_each_and_in_each_threads_order() -> None:
+    async def run() -> list[Reading]:
+        door = Door()
+        threads = [
+            threading.Thread(target=lambda name=name: [door.put(reading(name, n)) for n in range(500)]) for name in ("a", "b", "c")
+        ]
+        for thread in threads:
+            thread.start()
+        taken: list[Reading] = []
+        while len(taken) < 1500:
+            taken += await asyncio.wait_for(door.take(), 10)
+        for thread in threads:
+            thread.join()
+        return taken
+
+    taken = asyncio.run(run())
+    for name in ("a", "b", "c"):
+        assert [r.received_ns for r in taken if r.sensor_id == name] == list(range(500))
+
+
+def test_a_full_door_refuses_but_still_takes_what_the_node_says_of_it() -> None:
+    async def run() -> tuple[list[bool], list[str]]:
+        door = Door(limit=2)
+        accepted = [door.put(reading("radar", n)) for n in range(3)]
+        door.put_event(reading(NODE, 3))
+        return accepted, [r.sensor_id for r in await door.take()]
+
+    assert asyncio.run(run()) == ([True, True, False], ["radar", "radar", NODE])
+
+
+def test_taking_waits_for_something() -> None:
+    async def run() -> list[Reading]:
+        door = Door()
+        taking = asyncio.create_task(door.take())
+        await asyncio.sleep(0)
+        assert not taking.done()
+        threading.Thread(target=door.put, args=(reading("radar", 1),)).start()
+        return await asyncio.wait_for(taking, 10)
+
+    assert len(asyncio.run(run())) == 1
+
+
+def test_a_recording_is_given_at_its_own_pace_times_the_speed() -> None:
+    async def took_s(speed: float | None) -> float:
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        count = len([r async for r in recorded((reading("radar", n * 50_000_000) for n in range(9)), speed)])
+        assert count == 9
+        return loop.time() - started_s
+
+    assert asyncio.run(took_s(4.0)) >= 0.1  # eight steps of 50 ms, four times as fast
+    assert asyncio.run(took_s(None)) < asyncio.run(took_s(1.0))
