@@ -1,0 +1,156 @@
+"""Real pseudo-terminals that can be pulled out and plugged in again under another number, and a place for what arrives."""
+
+from __future__ import annotations
+
+import os
+import pty
+import threading
+import time
+import tty
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fusion.types import Reading
+from hardware.device import DeviceEvent
+
+PATIENCE_S = 10.0  # on a machine with two busy cores
+
+
+class Plug:
+    """A serial device behind a link, as udev's by-id links: `master` is the device's end of the wire."""
+
+    def __init__(self, link: Path) -> None:
+        self.link = link
+        self.path = str(link)
+        self.master = self._held = -1
+        self.device = ""
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        """Appear, under whatever number the system gives."""
+        self.master, self._held = pty.openpty()  # without a holder the master fails while nobody has the port open
+        tty.setraw(self._held)
+        self.device = os.ttyname(self._held)
+        self.link.unlink(missing_ok=True)
+        self.link.symlink_to(self.device)
+
+    def unplug(self) -> None:
+        """Vanish: the wire is cut, the link goes."""
+        self.link.unlink(missing_ok=True)
+        if self.master >= 0:
+            os.close(self.master)
+            os.close(self._held)
+        self.master = -1
+
+    def say(self, data: bytes) -> None:
+        """Send all of it, as fast as the other end takes it."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.master, view) :]
+
+    def hear(self, size: int) -> bytes:
+        """What was written to the device, up to `size` bytes."""
+        return os.read(self.master, size)
+
+
+class Door:
+    """Takes readings and events from a runner's thread, and waits for what a test expects of them."""
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self.events: list[DeviceEvent] = []
+        self.is_full = False
+        self.refused = 0
+        self._changed = threading.Condition()
+
+    def deliver(self, reading: Reading) -> bool:
+        with self._changed:
+            if self.is_full:
+                self.refused += 1
+            else:
+                self.readings.append(reading)
+            self._changed.notify_all()
+            return not self.is_full
+
+    def report(self, event: DeviceEvent) -> None:
+        with self._changed:
+            self.events.append(event)
+            self._changed.notify_all()
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(reading.data for reading in self.readings)
+
+    def names(self) -> list[str]:
+        return [event.event for event in self.events]
+
+    def await_that(self, is_so: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+        """Wait until something is so; fail the test when it never is."""
+        with self._changed:
+            if not self._changed.wait_for(is_so, patience_s):
+                raise AssertionError(f"never happened; events {self.events}, {len(self.readings)} readings")
+
+    def await_event(self, name: str, count: int = 1) -> DeviceEvent:
+        """The `count`-th event of that name."""
+        self.await_that(lambda: self.names().count(name) >= count)
+        return [event for event in self.events if event.event == name][count - 1]
+
+
+class StandingClock:
+    """Time that moves only when told."""
+
+    def __init__(self, wall_ns: int = 1_772_000_000_000_000_000, monotonic_ns: int = 5_000_000_000) -> None:
+        self.wall, self.monotonic = wall_ns, monotonic_ns
+
+    def advance(self, seconds: float) -> None:
+        self.wall += round(seconds * 1e9)
+        self.monotonic += round(seconds * 1e9)
+
+    def wall_ns(self) -> int:
+        return self.wall
+
+    def monotonic_ns(self) -> int:
+        return self.monotonic
+
+    def now(self) -> tuple[int, int]:
+        return self.wall, self.monotonic
+
+
+@pytest.fixture
+def plug(tmp_path: Path) -> Iterator[Plug]:
+    made = Plug(tmp_path / "usb-radar")
+    yield made
+    made.unplug()
+
+
+@pytest.fixture
+def second_plug(tmp_path: Path) -> Iterator[Plug]:
+    made = Plug(tmp_path / "usb-radar-command")
+    yield made
+    made.unplug()
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+@pytest.fixture
+def standing_clock() -> StandingClock:
+    return StandingClock()
+
+
+@pytest.fixture
+def await_that() -> Callable[[Callable[[], bool]], None]:
+    """Wait for something that no door tells of."""
+
+    def wait(is_so: Callable[[], bool]) -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        pause = threading.Event()
+        while not is_so():
+            assert time.monotonic() < deadline_s, "never happened"
+            pause.wait(0.005)
+
+    return wait

@@ -1,0 +1,196 @@
+"""The serial port on real pseudo-terminals, with the faults of real cables."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+import pytest
+
+from hardware.clock import Clock
+from hardware.device import DeviceLost, DeviceRunner
+from hardware.serial_port import SerialPort
+
+
+@pytest.fixture
+def locks(tmp_path):
+    made = tmp_path / "locks"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def port(plug, locks):
+    made = SerialPort(plug.path, 921_600, lock_dir=str(locks))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def runner(port, door):
+    made = DeviceRunner("radar-north", port, Clock(), door.deliver, door.report, silence_s=0.4)
+    yield made
+    assert made.stop()
+
+
+def test_every_byte_value_passes_unchanged(plug, port):
+    port.open()
+    plug.say(bytes(range(256)))
+    assert port.read(1.0).data == bytes(range(256))
+
+
+def test_what_is_written_reaches_the_device_unchanged(plug, port):
+    port.open()
+    port.write(bytes(range(256)))
+    assert plug.hear(512) == bytes(range(256))
+
+
+def test_a_quiet_port_gives_nothing_within_its_time(port):
+    port.open()
+    before_s = time.monotonic()
+    assert port.read(0.05) is None
+    assert 0.04 <= time.monotonic() - before_s < 1.0
+
+
+def test_a_port_that_was_cooked_is_made_raw(plug, port):
+    slave = os.open(plug.device, os.O_RDWR | os.O_NOCTTY)
+    attributes = termios.tcgetattr(slave)
+    attributes[0] |= termios.ICRNL | termios.IXON
+    attributes[3] |= termios.ICANON | termios.ECHO
+    termios.tcsetattr(slave, termios.TCSANOW, attributes)
+    port.open()
+    plug.say(b"\r\x11\x13\x03")
+    assert port.read(1.0).data == b"\r\x11\x13\x03"
+    os.close(slave)
+
+
+def test_a_port_that_does_not_become_raw_is_refused_by_name(plug, port, monkeypatch):
+    def stubborn(descriptor):
+        attributes = real(descriptor)
+        attributes[0] |= termios.ICRNL
+        return attributes
+
+    real = termios.tcgetattr
+    monkeypatch.setattr("hardware.serial_port.termios.tcgetattr", stubborn)
+    with pytest.raises(DeviceLost, match="cannot be made raw: ICRNL"):
+        port.open()
+
+
+def test_a_missing_port_says_what_to_look_at(tmp_path, locks):
+    with pytest.raises(DeviceLost, match="is it plugged in"):
+        SerialPort(str(tmp_path / "nothing"), 9600, lock_dir=str(locks)).open()
+
+
+def test_something_that_is_no_port_is_a_loss(tmp_path, locks):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(DeviceLost):
+        SerialPort(str(tmp_path / "file"), 9600, lock_dir=str(locks)).open()
+    assert not list(locks.iterdir())
+
+
+def test_a_second_program_is_refused_and_told_who_holds_the_port(plug, port, locks):
+    port.open()
+    with pytest.raises(DeviceLost, match=f"in use by process {os.getpid()}"):
+        SerialPort(plug.path, 921_600, lock_dir=str(locks)).open()
+    port.close()
+    SerialPort(plug.path, 921_600, lock_dir=str(locks)).open()
+
+
+def test_another_process_is_refused_while_the_port_is_held(plug, port, locks):
+    port.open()
+    text = (
+        f"from hardware.serial_port import SerialPort; SerialPort({plug.path!r}, 9600, lock_dir={str(locks)!r}).open()"
+    )
+    other = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=False)
+    assert f"in use by process {os.getpid()}" in other.stderr
+
+
+def test_the_lock_of_a_dead_process_is_broken(plug, port, locks):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait(timeout=30)
+    lock = locks / f"LCK..{plug.device.removeprefix('/dev/').replace('/', '_')}"
+    lock.write_text(f"{dead.pid:10d}\n")
+    port.open()
+    assert int(lock.read_text().split()[0]) == os.getpid()
+    port.close()
+    assert not lock.exists()
+
+
+def test_the_lock_of_a_living_program_that_knows_no_flock_counts(plug, port, locks):
+    lock = locks / f"LCK..{plug.device.removeprefix('/dev/').replace('/', '_')}"
+    lock.write_text(f"{os.getppid():10d}\n")
+    with pytest.raises(DeviceLost, match=f"in use by process {os.getppid()}"):
+        port.open()
+    assert lock.exists()
+
+
+def test_pulled_out_and_plugged_in_under_another_number_it_comes_back(plug, runner, door):
+    runner.start()
+    door.await_event("opened")
+    plug.say(b"before")
+    door.await_that(lambda: door.data == b"before")
+    first = plug.device
+    plug.unplug()
+    assert "unplugged" in door.await_event("lost").text
+    taken = os.openpty()  # takes the number that came free
+    plug.plug_in()
+    door.await_event("back")
+    plug.say(b" after")
+    door.await_that(lambda: door.data == b"before after")
+    assert plug.device != first
+    for descriptor in taken:
+        os.close(descriptor)
+
+
+def test_a_device_plugged_in_late_is_found(plug, runner, door):
+    plug.unplug()
+    runner.start()
+    door.await_event("lost")
+    plug.plug_in()
+    door.await_event("back")
+    plug.say(b"hello")
+    door.await_that(lambda: door.data == b"hello")
+
+
+def test_a_port_that_stalls_is_told_as_silent_and_then_as_speaking(plug, runner, door):
+    runner.start()
+    plug_says_when_open(plug, door)
+    door.await_event("silent")
+    plug.say(b"y")
+    door.await_event("speaking")
+    assert "lost" not in door.names()
+
+
+def plug_says_when_open(plug, door) -> None:
+    door.await_event("opened")
+    plug.say(b"x")
+    door.await_that(lambda: door.data == b"x")
+
+
+def test_a_slow_writer_and_noise_pass_byte_for_byte(plug, runner, door):
+    runner.start()
+    door.await_event("opened")
+    noise = random.Random(7).randbytes(300)
+    for i in range(len(noise)):
+        plug.say(noise[i : i + 1])
+        door.await_that(lambda i=i: len(door.data) == i + 1)
+    assert door.data == noise
+
+
+def test_921600_baud_arrive_without_loss(plug, runner, door):
+    runner.start()
+    door.await_event("opened")
+    said = random.Random(11).randbytes(92_160 * 2)  # two seconds of it, 10 bits a byte
+    writer = threading.Thread(target=plug.say, args=(said,))
+    before_s = time.monotonic()
+    writer.start()
+    door.await_that(lambda: runner.counters.bytes == len(said))
+    took_s = time.monotonic() - before_s
+    writer.join()
+    assert door.data == said
+    assert took_s < 2.0, f"{len(said)} bytes took {took_s:.2f} s: slower than the wire"
