@@ -47,8 +47,8 @@ DRIVERS: dict[str, DriverKind] = {
         (
             Key("path", "path", "the port; by-id names survive another socket: /dev/serial/by-id/..."),
             Key("baud", "integer", "symbols a second", choices=BAUDS),
-            Key("dtr", "yes_no", "level of the DTR line while open; left out: as the system sets it", None),
-            Key("rts", "yes_no", "level of the RTS line while open; left out: as the system sets it", None),
+            Key("dtr", "yes_no", "level of the DTR line, set before the port is opened", False),
+            Key("rts", "yes_no", "level of the RTS line, set before the port is opened", False),
         ),
     ),
     "udp_listener": DriverKind(

@@ -49,6 +49,7 @@ __all__ = [
     "read_site",
 ]
 
+PLAIN_PORT, TLS_PORT = 1883, 8883  # MQTT's registered ports
 SITE_FILE_BYTES = 1_000_000
 SENSOR_COUNT = 256  # more than any post has; a generated file with more is a mistake
 RESERVED_SENSORS = (CLOCK, NODE)
@@ -153,7 +154,7 @@ def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> 
     }
     return BrokerSettings(
         host=written["host"],
-        port=written["port"],
+        port=written["port"] or (TLS_PORT if paths["certificate"] or paths["authority"] else PLAIN_PORT),
         certificate=paths["certificate"],
         key=paths["key"] or paths["certificate"],
         authority=paths["authority"],

@@ -35,7 +35,7 @@ TERRAIN = (
 
 BROKER = (
     Key("host", "text", "name or address", "127.0.0.1"),
-    Key("port", "integer", "8883 with certificates, 1883 without", 1883, at_least=1, at_most=65535),
+    Key("port", "integer", "left out: 8883 with certificates, 1883 without", None, at_least=1, at_most=65535),
     Key("certificate", "path", "this post's certificate (PEM); its common name is the site's id", None),
     Key("key", "path", "the certificate's key (PEM); left out: it stands in the certificate's file", None),
     Key("authority", "path", "who signed the broker's certificate (PEM); left out: the system's authorities", None),

@@ -112,6 +112,12 @@ def test_the_site_carries_its_text_and_hash():
     assert site.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
 
 
+def test_the_broker_is_on_this_machine_unless_the_file_says_otherwise():
+    plain = parse_site(GOOD.split("[broker]")[0] + "[[sensor]]" + GOOD.split("[[sensor]]", 1)[1], "good.toml").broker
+    assert (plain.host, plain.port, plain.certificate) == ("127.0.0.1", 1883, None)
+    assert parse_site(GOOD.replace("port = 8883\n", ""), "good.toml").broker.port == 8883
+
+
 MISTAKES = [
     # what is written, what stands there instead, what the line must say
     ('id = "ridge-04"', "", ("[site]", "id is missing")),
