@@ -1,0 +1,221 @@
+"""TI mmWave radars: one frame is one scan.
+
+One object gives several points, so points that are near each other in space and radial speed are joined into one
+detection: its place is their centroid, weighted by signal power, its errors are those that the site file states for
+this radar as mounted. The frame itself is read in `ti_mmwave_frames.py`.
+
+                y forward
+                |   * *                 three points, one detection
+                |    *
+                |          *            a point alone is a detection, too
+      ----------+---------- x right
+
+The firmware's own tracks (tracker TLVs) are read, but not turned into facts: its points are given, and a track of
+ours made from its tracks as well would count the same echo twice.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.sparse.csgraph import connected_components
+
+from firmware_interfaces.decoder import Counts, diagnose
+from firmware_interfaces.mounting import Mounting
+from firmware_interfaces.ti_mmwave_frames import Frame, Frames, Target, encode_frame
+from fusion.types import Detection, FloatArray, Reading, Scan, Sensor
+
+__all__ = ["Decoder", "Frames", "encode_frame", "record"]
+
+MAX_RANGE_M = 1000.0  # no radar of this family reaches half as far; a point beyond is a damaged float
+MAX_SPEED_M_S = 200.0
+MAX_CLUSTERED_POINTS = 1024  # the largest frames carry some 750 points
+SNR_WHERE_NONE_IS_GIVEN_DB = 0.0
+BYTES_TO_EXPECT_CR = 65_536  # of random bytes this many lack 0x0D once in e^256
+
+
+class Decoder:
+    """Readings in, scans out."""
+
+    def __init__(
+        self,
+        sensor: Sensor,
+        profile: str = "auto",
+        cluster_m: float = 1.0,
+        cluster_m_s: float = 1.0,
+        min_speed_m_s: float = 0.0,
+        doppler_sign: int = 1,
+    ) -> None:
+        """`doppler_sign` is -1 where the firmware reports closing as positive; TI's report receding as positive.
+
+        Points slower than `min_speed_m_s` are left out; 0 keeps walls and hovering drones alike.
+        """
+        self._sensor, self._mounting = sensor, Mounting(sensor)
+        self._frames = Frames(profile)
+        self.counts: Counts = self._frames.counts
+        self._cluster_m, self._cluster_m_s = cluster_m, cluster_m_s
+        self._min_speed_m_s, self._doppler_sign = min_speed_m_s, doppler_sign
+        self._saw_carriage_return = False
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of an unfinished frame."""
+        return self._frames.stream.kept_bytes
+
+    def feed(self, reading: Reading) -> list[Scan]:
+        """One scan a frame that this reading completes."""
+        self._saw_carriage_return = self._saw_carriage_return or 0x0D in reading.data
+        return [
+            self._scan(framed.message, reading.received_ns)
+            for framed in self._frames.feed(reading.data, reading.monotonic_ns)
+        ]
+
+    def diagnosis(self) -> str | None:
+        """What is wrong with this feed and what to do."""
+        counts = self.counts
+        if (told := diagnose(counts, "TI mmWave frame", "check that this is the data port, and its baud")) is not None:
+            return told
+        if not self._saw_carriage_return and counts.bytes >= BYTES_TO_EXPECT_CR:
+            return (
+                f"no byte 0x0D in {counts.bytes} bytes: the port is not raw (CR is turned into LF); values are damaged"
+            )
+        frames = counts.decoded["frame"]
+        if (odd := counts.remarks["object count"]) > 0.02 * frames:
+            return f"{odd} of {frames} frames hold another number of points than they state: is the port raw?"
+        if (cut := counts.rejected["cut"]) > 0.05 * frames and counts.bytes >= BYTES_TO_EXPECT_CR:
+            return (
+                f"{cut} frames cut short beside {frames} whole: the port is overrun; switch profiles and heat maps off"
+            )
+        if unread := [name for name in counts.remarks if name.startswith("TLV")]:
+            return f"unknown layout, used as far as known: {', '.join(sorted(unread))}"
+        return None
+
+    def _scan(self, frame: Frame, received_ns: int) -> Scan:
+        points = self._plausible(body_points(frame))
+        detections = tuple(self._detection(cluster) for cluster in self._clusters(points))
+        return Scan(self._sensor.sensor_id, received_ns - self._sensor.latency_ns, self._mounting.looked(), detections)
+
+    def _plausible(self, points: FloatArray) -> FloatArray:
+        """The points without damaged floats and, where asked for, without what stands still."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            is_good = (np.abs(points[:, :3]) <= MAX_RANGE_M).all(axis=1) & (np.abs(points[:, 3]) <= MAX_SPEED_M_S)
+            is_good &= (points[:, :3] ** 2).sum(axis=1) > 0.0
+            self.counts.remarks["implausible point"] += int((~is_good).sum())
+            return points[is_good & (np.abs(points[:, 3]) >= self._min_speed_m_s)][:MAX_CLUSTERED_POINTS]
+
+    def _clusters(self, points: FloatArray) -> list[FloatArray]:
+        """Groups of points, each linked to another of its group within the two distances."""
+        if len(points) == 0:
+            return []
+        apart = points[:, None, :4] - points[None, :, :4]
+        is_near = (apart[..., :3] ** 2).sum(axis=2) <= self._cluster_m**2
+        is_near &= np.abs(apart[..., 3]) <= self._cluster_m_s
+        count, label = connected_components(is_near, directed=False)
+        return [points[label == number] for number in range(count)]
+
+    def _detection(self, cluster: FloatArray) -> Detection:
+        snr_db = cluster[:, 4]
+        has_power = not np.isnan(snr_db).any()
+        weight = 10.0 ** (snr_db / 10.0) if has_power else np.ones(len(cluster))
+        x, y, z, radial_speed = (float(v) for v in np.average(cluster[:, :4], axis=0, weights=weight))
+        strongest_db = float(snr_db.max()) if has_power else None
+        polar = self._mounting.level(
+            math.atan2(x, y),
+            math.atan2(z, math.hypot(x, y)),
+            math.sqrt(x * x + y * y + z * z),
+            self._doppler_sign * radial_speed,
+        )
+        return Detection(polar, confidence_of(strongest_db), power_db=strongest_db)
+
+
+def confidence_of(snr_db: float | None) -> float:
+    """The signal's share in signal plus noise: 0 dB is one half, 10 dB is 0.91; one half where the radar tells none."""
+    snr = math.pow(10.0, (SNR_WHERE_NONE_IS_GIVEN_DB if snr_db is None else snr_db) / 10.0)
+    return snr / (1.0 + snr)
+
+
+def body_points(frame: Frame) -> FloatArray:
+    """All points of a frame, shape (n, 5): x, y, z m, radial speed m/s, signal-to-noise dB (nan where not told)."""
+    cartesian = np.full((len(frame.points), 5), np.nan)
+    cartesian[:, :4] = frame.points
+    if len(frame.side_info) == len(frame.points):
+        cartesian[:, 4] = frame.side_info[:, 0] / 10.0
+    if len(frame.spherical) == 0:
+        return cartesian
+    with np.errstate(all="ignore"):
+        elevation, azimuth, radial_speed, slant_range, snr = frame.spherical.T
+        ground = slant_range * np.cos(elevation)
+        snr_db = 10.0 * np.log10(np.where(snr > 0.0, snr, np.nan))
+        columns = [ground * np.sin(azimuth), ground * np.cos(azimuth), slant_range * np.sin(elevation)]
+    return np.concatenate([cartesian, np.stack([*columns, radial_speed, snr_db], axis=1)])
+
+
+# Records, as `sarhad decode` prints them
+
+
+def record(frame: Frame) -> dict[str, Any]:
+    """A frame as plain data; see the README for the fields."""
+    header = frame.header
+    is_tracker = any(tlv_type >= 1000 for tlv_type, _ in frame.tlvs)
+    out: dict[str, Any] = {
+        "profile": "radar_toolbox_40" if is_tracker and header.profile == "sdk3_oob_40" else header.profile,
+        "version": f"{header.version:08x}",
+        "total_len": header.total_length,
+        "platform": f"{header.platform:x}",
+        "frame": header.frame_number,
+        "cpu_cycles": header.cpu_cycles,
+        "num_obj": header.object_count,
+        "num_tlv": header.tlv_count,
+        "subframe": header.subframe,
+        "tlvs": [{"type": tlv_type, "len": length} for tlv_type, length in frame.tlvs],
+        "padding": frame.padding,
+        "points": [*_cartesian_records(frame), *_spherical_records(frame)],
+    }
+    if frame.targets:
+        out["targets"] = [_target_record(target) for target in frame.targets]
+    if (s := frame.statistics) is not None:
+        out["stats"] = {
+            "interframe_proc_us": s.interframe_processing_us,
+            "tx_output_us": s.transmit_us,
+            "interframe_margin_us": s.interframe_margin_us,
+            "interchirp_margin_us": s.interchirp_margin_us,
+            "active_cpu_pct": s.active_cpu_percent,
+            "interframe_cpu_pct": s.interframe_cpu_percent,
+        }
+    if frame.temperatures_c is not None:
+        out["temperatures_c"] = list(frame.temperatures_c)
+    if frame.heights:
+        out["heights"] = [{"tid": tid, "max_z": _number(top), "min_z": _number(low)} for tid, top, low in frame.heights]
+    if frame.target_index:
+        out["target_index"] = list(frame.target_index)
+    if frame.presence is not None:
+        out["presence"] = frame.presence
+    return out
+
+
+def _cartesian_records(frame: Frame) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = [
+        {"x": _number(x), "y": _number(y), "z": _number(z), "v": _number(v)} for x, y, z, v in frame.points.tolist()
+    ]
+    for point, (snr, noise) in zip(records, frame.side_info.tolist(), strict=False):
+        point["snr_0p1db"], point["noise_0p1db"] = snr, noise
+    return records
+
+
+def _spherical_records(frame: Frame) -> list[dict[str, Any]]:
+    names = ("elev_rad", "azim_rad", "doppler_mps", "range_m", "snr")
+    return [dict(zip(names, map(_number, row), strict=True)) for row in frame.spherical.tolist()]
+
+
+def _target_record(target: Target) -> dict[str, Any]:
+    x, y, z = target.position_m
+    vx, vy, vz = target.velocity_m_s
+    values = {"x": x, "y": y, "z": z, "vx": vx, "vy": vy, "vz": vz, "confidence": target.confidence}
+    return {"tid": target.target_id, **{name: _number(value) for name, value in values.items()}}
+
+
+def _number(value: float) -> float | None:
+    """Six digits behind the point; None for what is no number."""
+    return round(value, 6) if math.isfinite(value) else None

@@ -1,0 +1,425 @@
+"""Frames of TI mmWave radars on their data UART: three headers behind one magic word.
+
+    02 01 04 03 06 05 08 07 | header | TLV 1 | TLV 2 | ... | padding
+
+    profile       header  length at  a TLV's length counts   firmware
+    sdk3_oob_40     40       12      its payload             out-of-box demos of SDK 3, radar toolbox
+    people3d_48     48       12      payload + its header    3D people counting 4.x
+    lrpd_52         52       20      payload + its header    long range people detection, older 2D people counting
+
+A TLV is type u32, length u32, payload; all is little-endian. The two longer headers carry a ones' complement checksum
+over themselves; nothing protects the payload. The 40-byte profile pads to 32 bytes with stale memory, which may even
+hold something like a TLV: reading stops after the stated number of TLVs, and never waits for the padding, which some
+loggers cut short.
+
+Axes: x right, y away from the antenna, z up; m and m/s.
+
+Sources: TI mmWave SDK 3.6 user guide, "mmw demo: output TLV format"; TI Radar Toolbox, "Understanding UART data output
+format". The layout of spherical points in lrpd_52 is taken from TI's published parsers and was not seen on a wire here.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, Rejected
+from fusion.types import FloatArray
+
+MAGIC = bytes((2, 1, 4, 3, 6, 5, 8, 7))
+SYNC = re.compile(re.escape(MAGIC))
+MAX_FRAME_BYTES = 60_000  # the longest frames carry a heat map of 256 x 8 complex numbers and two profiles: 40 kB
+MAX_TLV_COUNT = 32  # firmware sends at most a dozen
+MAX_PADDING = 32
+PADDED_TO = 32
+
+WORDS_40 = struct.Struct("<8I")
+WORDS_48 = struct.Struct("<9I2H")
+WORDS_52 = struct.Struct("<10I2H")
+TLV_HEADER = struct.Struct("<2I")
+POINT = np.dtype("<f4")
+SIDE_INFO = np.dtype("<i2")
+COMPRESSED_POINT = np.dtype(
+    [("elevation", "i1"), ("azimuth", "i1"), ("doppler", "<i2"), ("range", "<u2"), ("snr", "<u2")]
+)
+TARGET = struct.Struct("<I27f")  # id, position, velocity, acceleration, 16 of covariance, gating gain, confidence
+HEIGHT = struct.Struct("<I2f")
+STATISTICS = struct.Struct("<6I")
+TEMPERATURES = struct.Struct("<2I10h")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What precedes the TLVs; None where a profile does not carry it."""
+
+    profile: str
+    version: int
+    total_length: int
+    platform: int
+    frame_number: int
+    subframe: int
+    tlv_count: int
+    header_length: int
+    cpu_cycles: int | None = None  # 32 bit at some 200 MHz: wraps in about 20 s
+    object_count: int | None = None
+    tlv_length_counts_header: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One track of the firmware's own tracker."""
+
+    target_id: int
+    position_m: tuple[float, float, float]
+    velocity_m_s: tuple[float, float, float]
+    acceleration_m_s2: tuple[float, float, float]
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How the firmware spends its time."""
+
+    interframe_processing_us: int
+    transmit_us: int
+    interframe_margin_us: int
+    interchirp_margin_us: int
+    active_cpu_percent: int
+    interframe_cpu_percent: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One frame; arrays have a row a point and are empty where the frame has no such TLV."""
+
+    header: Header
+    tlvs: tuple[tuple[int, int], ...] = ()  # (type, payload length)
+    points: npt.NDArray[np.float32] = field(
+        default_factory=lambda: np.empty((0, 4), np.float32)
+    )  # (n, 4): x, y, z in m, radial speed in m/s
+    side_info: npt.NDArray[np.int16] = field(
+        default_factory=lambda: np.empty((0, 2), np.int16)
+    )  # (n, 2): signal-to-noise, noise in 0.1 dB
+    spherical: FloatArray = field(
+        default_factory=lambda: np.empty((0, 5))
+    )  # (n, 5): elevation, azimuth rad, radial speed m/s, range m, snr ratio
+    targets: tuple[Target, ...] = ()
+    target_index: bytes = b""  # a byte per point of the PREVIOUS frame; 253 weak, 254 outside, 255 noise
+    heights: tuple[tuple[int, float, float], ...] = ()  # target id, highest and lowest z in m
+    presence: int | None = None
+    statistics: Statistics | None = None
+    temperatures_c: tuple[int, ...] | None = None
+    padding: int = 0
+    unread: tuple[int, ...] = ()  # TLV types that we do not interpret
+
+
+class Frames:
+    """Bytes in, frames out."""
+
+    def __init__(self, profile: str = "auto", max_frame_time_ns: int = MAX_FRAME_TIME_NS) -> None:
+        if profile != "auto" and profile not in READ_HEADER:
+            raise ValueError(f'profile is "{profile}", expected auto, {", ".join(READ_HEADER)}')
+        self.counts = Counts()
+        self._profiles = list(READ_HEADER) if profile == "auto" else [profile]
+        self.stream = FramedStream(SYNC, len(MAGIC), self._frame_at, self.counts, max_frame_time_ns)
+
+    def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Frame]]:
+        """The frames that these bytes complete."""
+        return self._counted(self.stream.feed(data, monotonic_ns))
+
+    def finish(self) -> list[Framed[Frame]]:
+        """What can be made of the rest when nothing more will come."""
+        return self._counted(self.stream.finish())
+
+    def _counted(self, found: list[Framed[Frame]]) -> list[Framed[Frame]]:
+        for framed in found:
+            self.counts.decoded["frame"] += 1
+            frame = framed.message
+            stated = frame.header.object_count
+            if stated is not None and len(frame.points) and stated != len(frame.points):
+                self.counts.remarks["object count"] += 1
+            for tlv_type in frame.unread:
+                self.counts.remarks[f"TLV {tlv_type} not interpreted"] += 1
+        return found
+
+    def _frame_at(self, buffer: bytearray, start: int) -> Found[Frame] | None:
+        """Try the profiles, the one that fitted last first: the first that is not refused decides."""
+        reasons: list[Rejected] = []
+        for profile in self._profiles:
+            try:
+                found = frame_at(buffer, start, profile)
+            except Rejected as rejected:
+                reasons.append(rejected)
+                continue
+            if found is not None and self._profiles[0] != profile:
+                self._profiles.sort(key=lambda name: name != profile)
+            return found
+        raise reasons[-1] if len(reasons) == 1 else max(reasons, key=lambda r: r.reason in ("cut", "tlv"))
+
+
+def frame_at(buffer: bytearray, start: int, profile: str) -> Found[Frame] | None:
+    """The frame of that profile at `start`; None: more bytes are needed. Raises Rejected."""
+    header = READ_HEADER[profile](buffer, start)
+    if header is None:
+        return None
+    tlvs: list[tuple[int, int, int]] = []  # type, where its payload begins, how long it is
+    place = start + header.header_length
+    end = start + header.total_length
+    for _ in range(header.tlv_count):
+        if place + TLV_HEADER.size > len(buffer):
+            _refuse_cut(buffer, start)
+            return None
+        tlv_type, length = TLV_HEADER.unpack_from(buffer, place)
+        length -= TLV_HEADER.size if header.tlv_length_counts_header else 0
+        place += TLV_HEADER.size
+        if not 0 <= length <= end - place:
+            raise Rejected("tlv", f"TLV {tlv_type} of {length} bytes does not fit the stated length")
+        tlvs.append((tlv_type, place, length))
+        place += length
+    if (padding := end - place) >= MAX_PADDING:
+        raise Rejected("tlv", f"{padding} bytes remain behind the last TLV, more than padding explains")
+    next_magic = buffer.find(MAGIC, start + 1, place)
+    if next_magic >= 0:
+        raise Rejected("cut", f"the next frame begins {next_magic - start} bytes into this one")
+    if place > len(buffer):
+        return None
+    frame = _read_tlvs(bytes(buffer[start:place]), start, header, tlvs)
+    shared = _begun_magic(buffer, place)
+    return Found(replace(frame, padding=padding), place - start - shared, padding + shared)
+
+
+def _refuse_cut(buffer: bytearray, start: int) -> None:
+    """Of an incomplete frame: raises Rejected when the next one has already begun."""
+    if buffer.find(MAGIC, start + 1) >= 0:
+        raise Rejected("cut", "the next frame begins before this one is complete")
+
+
+def _begun_magic(buffer: bytearray, end: int) -> int:
+    """How many of the last bytes before `end` may be the next magic's first: bytes were lost if they are."""
+    for count in range(len(MAGIC) - 1, 0, -1):
+        if buffer[end - count : end] == MAGIC[:count]:
+            return count
+    return 0
+
+
+# Headers
+
+
+def _header_40(buffer: bytearray, start: int) -> Header | None:
+    if len(buffer) - start < 16:
+        return None
+    _check_length(int.from_bytes(buffer[start + 12 : start + 16], "little"), 40)
+    if len(buffer) - start < 40:
+        _refuse_cut(buffer, start)
+        return None
+    version, total, platform, frame, cycles, objects, tlv_count, subframe = WORDS_40.unpack_from(buffer, start + 8)
+    _check_tlv_count(tlv_count)
+    return Header("sdk3_oob_40", version, total, platform, frame, subframe, tlv_count, 40, cycles, objects)
+
+
+def _header_48(buffer: bytearray, start: int) -> Header | None:
+    if len(buffer) - start < 16:
+        return None
+    _check_length(int.from_bytes(buffer[start + 12 : start + 16], "little"), 48)
+    if len(buffer) - start < 48:
+        _refuse_cut(buffer, start)
+        return None
+    version, total, platform, frame, subframe, *_, tlv_count, _ = WORDS_48.unpack_from(buffer, start + 8)
+    _check_header(buffer, start, 48)
+    _check_tlv_count(tlv_count)
+    return Header("people3d_48", version, total, platform, frame, subframe, tlv_count, 48, None, None, True)
+
+
+def _header_52(buffer: bytearray, start: int) -> Header | None:
+    if len(buffer) - start < 24:
+        return None
+    _check_length(int.from_bytes(buffer[start + 20 : start + 24], "little"), 52)
+    if len(buffer) - start < 52:
+        _refuse_cut(buffer, start)
+        return None
+    version, platform, _, total, frame, subframe, *_, tlv_count, _ = WORDS_52.unpack_from(buffer, start + 8)
+    _check_header(buffer, start, 52)
+    _check_tlv_count(tlv_count)
+    return Header("lrpd_52", version, total, platform, frame, subframe, tlv_count, 52, None, None, True)
+
+
+def _check_length(total: int, least: int) -> None:
+    if not least <= total <= MAX_FRAME_BYTES:
+        raise Rejected("length", f"stated length is {total}, expected {least}..{MAX_FRAME_BYTES}")
+
+
+def _check_tlv_count(tlv_count: int) -> None:
+    if tlv_count > MAX_TLV_COUNT:
+        raise Rejected("tlv", f"{tlv_count} TLVs stated, highest allowed is {MAX_TLV_COUNT}")
+
+
+def _check_header(buffer: bytearray, start: int, length: int) -> None:
+    if (remainder := header_sum(buffer[start : start + length])) != 0:
+        raise Rejected("checksum", f"header checksum leaves {remainder:#06x}, expected 0")
+
+
+def header_sum(header: bytes | bytearray) -> int:
+    """Ones' complement of the folded sum of all u16 words; 0 when the checksum among them is right."""
+    total: int = sum(struct.unpack(f"<{len(header) // 2}H", header))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+# the order matters to "auto": the checksummed headers refuse other frames for certain, the plain one does not
+READ_HEADER: dict[str, Callable[[bytearray, int], Header | None]] = {
+    "lrpd_52": _header_52,
+    "people3d_48": _header_48,
+    "sdk3_oob_40": _header_40,
+}
+
+
+# TLVs
+
+
+def _read_tlvs(data: bytes, start: int, header: Header, tlvs: Sequence[tuple[int, int, int]]) -> Frame:
+    """Read every TLV we know. `start` is where data[0] stands in the buffer that the places count from."""
+    fields: dict[str, Any] = {}
+    unread = []
+    for tlv_type, place, length in tlvs:
+        name, read = TLV_MEANING[header.profile].get(tlv_type, ("", _unread))
+        value = read(data[place - start : place - start + length])
+        if value is not None:
+            fields[name] = value
+        elif tlv_type not in KNOWN_UNREAD:
+            unread.append(tlv_type)
+    return Frame(header, tuple((t, length) for t, _, length in tlvs), unread=tuple(unread), **fields)
+
+
+def _unread(payload: bytes) -> None:
+    """A TLV that is left alone."""
+
+
+def _points(payload: bytes) -> npt.NDArray[np.float32]:
+    _check_size("points", payload, 16)
+    return np.frombuffer(payload, POINT).reshape(-1, 4)
+
+
+def _side_info(payload: bytes) -> npt.NDArray[np.int16]:
+    _check_size("side info", payload, 4)
+    return np.frombuffer(payload, SIDE_INFO).reshape(-1, 2)
+
+
+def _compressed(payload: bytes) -> FloatArray:
+    if len(payload) == 0:
+        return np.empty((0, 5))
+    if len(payload) < 20:
+        raise Rejected("tlv", f"compressed points of {len(payload)} bytes lack their units")
+    _check_size("compressed points", payload[20:], COMPRESSED_POINT.itemsize)
+    units = np.frombuffer(payload, POINT, 5).astype(float)
+    raw = np.frombuffer(payload, COMPRESSED_POINT, offset=20)
+    columns = [raw[name].astype(float) for name in ("elevation", "azimuth", "doppler", "range", "snr")]
+    return np.asarray(np.stack(columns, axis=1) * units)
+
+
+def _spherical(payload: bytes) -> FloatArray:
+    _check_size("spherical points", payload, 16)
+    slant_range, azimuth, elevation, doppler = np.frombuffer(payload, POINT).reshape(-1, 4).astype(float).T
+    return np.stack([elevation, azimuth, doppler, slant_range, np.full(len(doppler), np.nan)], axis=1)
+
+
+def _targets(payload: bytes) -> tuple[Target, ...] | None:
+    if len(payload) % TARGET.size:
+        return None  # older trackers send other sizes, which we do not interpret
+    return tuple(
+        Target(v[0], (v[1], v[2], v[3]), (v[4], v[5], v[6]), (v[7], v[8], v[9]), v[27])
+        for v in TARGET.iter_unpack(payload)
+    )
+
+
+def _heights(payload: bytes) -> tuple[tuple[int, float, float], ...]:
+    _check_size("heights", payload, HEIGHT.size)
+    return tuple(HEIGHT.iter_unpack(payload))
+
+
+def _statistics(payload: bytes) -> Statistics:
+    if len(payload) != STATISTICS.size:
+        raise Rejected("tlv", f"statistics have {len(payload)} bytes, expected {STATISTICS.size}")
+    return Statistics(*STATISTICS.unpack(payload))
+
+
+def _temperatures(payload: bytes) -> tuple[int, ...]:
+    if len(payload) != TEMPERATURES.size:
+        raise Rejected("tlv", f"temperatures have {len(payload)} bytes, expected {TEMPERATURES.size}")
+    return TEMPERATURES.unpack(payload)[2:]
+
+
+def _presence(payload: bytes) -> int:
+    if len(payload) != 4:
+        raise Rejected("tlv", f"presence has {len(payload)} bytes, expected 4")
+    return int.from_bytes(payload, "little")
+
+
+def _check_size(what: str, payload: bytes, size: int) -> None:
+    if len(payload) % size:
+        raise Rejected("tlv", f"{what} of {len(payload)} bytes are no multiple of {size}")
+
+
+# type -> (field of Frame, how to read it)
+TRACKER: dict[int, tuple[str, Callable[[bytes], Any]]] = {
+    1010: ("targets", _targets),
+    1011: ("target_index", bytes),
+    1012: ("heights", _heights),
+    1020: ("spherical", _compressed),
+    1021: ("presence", _presence),
+}
+TLV_MEANING: dict[str, dict[int, tuple[str, Callable[[bytes], Any]]]] = {
+    "sdk3_oob_40": {
+        1: ("points", _points),
+        6: ("statistics", _statistics),
+        7: ("side_info", _side_info),
+        9: ("temperatures_c", _temperatures),
+        **TRACKER,
+    },
+    "people3d_48": {
+        6: ("spherical", _compressed),
+        7: ("targets", _targets),
+        8: ("target_index", bytes),
+        11: ("presence", _presence),
+        **TRACKER,
+    },
+    "lrpd_52": {
+        6: ("spherical", _spherical),
+        7: ("targets", _targets),
+        8: ("target_index", bytes),
+        9: ("side_info", _side_info),
+    },
+}
+KNOWN_UNREAD = frozenset({2, 3, 4, 5, 8})  # range and noise profiles, heat maps: pictures for people, not detections
+
+
+# The way back, for the simulator and the tests
+
+
+def encode_frame(
+    frame_number: int,
+    points: Sequence[tuple[float, float, float, float, float, float]],
+    *,
+    cpu_cycles: int = 0,
+    platform: int = 0xA6843,
+    version: int = 0x03060000,
+) -> bytes:
+    """A frame of the sdk3_oob_40 profile with points (TLV 1) and side info (TLV 7), padded to 32 bytes.
+
+    A point is x, y, z in m, radial speed in m/s, signal-to-noise ratio and noise in dB.
+    """
+    tlvs = []
+    if points:
+        array = np.asarray(points, float)
+        side = np.clip(np.rint(array[:, 4:6] * 10.0), -32768, 32767)
+        tlvs = [(1, array[:, :4].astype(POINT).tobytes()), (7, side.astype(SIDE_INFO).tobytes())]
+    body = b"".join(TLV_HEADER.pack(tlv_type, len(payload)) + payload for tlv_type, payload in tlvs)
+    total = -(-(40 + len(body)) // PADDED_TO) * PADDED_TO
+    words = (version, total, platform, frame_number & 0xFFFFFFFF, cpu_cycles & 0xFFFFFFFF, len(points), len(tlvs), 0)
+    return (MAGIC + WORDS_40.pack(*words) + body).ljust(total, b"\0")
