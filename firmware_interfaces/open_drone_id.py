@@ -1,0 +1,408 @@
+"""Remote ID receivers on a serial port: Open Drone ID over MAVLink 2, and ADS-B beside it.
+
+    frames (mavlink.py) ──▶ messages (open_drone_id_messages.py) ──▶ one state a transmitter ──▶ Claim
+
+A transmitter sends who it is, where it is and where its operator is in separate messages, so its state is merged over
+time, under the radio address that the bridge gives (`id_or_mac`). A claim is given with each Location, and when the
+identity becomes known. Silence means nothing: whoever does not want to be seen does not broadcast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from firmware_interfaces import mavlink
+from firmware_interfaces.decoder import Counts, Rejected, diagnose
+from firmware_interfaces.open_drone_id_messages import (
+    CATEGORIES,
+    ID_TYPES,
+    MESSAGE_BYTES,
+    STATUSES,
+    Authentication,
+    BasicId,
+    Location,
+    Message,
+    OperatorId,
+    SelfId,
+    System,
+    clean_text,
+    decode_packed,
+    encode,
+    horizontal_sigma_m,
+    identity_of,
+    speed_sigma_m_s,
+    vertical_sigma_m,
+)
+from fusion.types import Claim, Fact, Geodetic, Reading, Sensor, Status
+
+MAX_TRANSMITTERS = 256  # an attacker can invent addresses; the one not heard for longest is forgotten
+HOUR_NS = 3_600_000_000_000
+MAX_CLAIM_AGE_NS = 30_000_000_000  # a position older than this is old news, or the sender's clock is wrong
+MAX_CLAIM_AHEAD_NS = 2_000_000_000
+REPEATED_ZERO_POSITIONS = 5  # one is a drone before its first fix
+SYSTEM_STATUS = {
+    0: "starting", 1: "starting", 2: "calibrating", 3: "standby", 4: "active", 5: "critical", 6: "emergency",
+    7: "shutting down", 8: "terminated",
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one transmitter has said so far."""
+
+    identities: dict[int, BasicId] = field(default_factory=dict)  # by id type
+    location: Location | None = None
+    system: System | None = None
+    operator_id: OperatorId | None = None
+    self_id: SelfId | None = None
+
+    def merge(self, message: Message) -> bool:
+        """Take in one message; whether it is worth a claim of its own."""
+        if isinstance(message, Location):
+            self.location = message
+            return True
+        if isinstance(message, BasicId) and message.id_type in ID_TYPES and message.uas_id:
+            is_news = self.identities.get(message.id_type) != message
+            self.identities[message.id_type] = message
+            return is_news
+        if isinstance(message, System):
+            self.system = message
+        elif isinstance(message, OperatorId):
+            self.operator_id = message
+        elif isinstance(message, SelfId):
+            self.self_id = message
+        return False
+
+    def identity(self) -> BasicId | None:
+        """The id that says most: serial number, then registration, UTM, session."""
+        return self.identities[min(self.identities)] if self.identities else None
+
+
+class Decoder:
+    """Readings in, claims and the receiver's status out."""
+
+    def __init__(self, sensor: Sensor, undo_crlf: str = "auto") -> None:
+        self._sensor = sensor
+        self._frames = mavlink.Frames(undo_crlf)
+        self.counts: Counts = self._frames.counts
+        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._statuses: dict[str, str] = {}
+        self._zero_positions: Counter[str] = Counter()
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of an unfinished frame."""
+        return self._frames.stream.kept_bytes
+
+    def feed(self, reading: Reading) -> list[Fact]:
+        """The facts that this reading completes."""
+        facts: list[Fact] = []
+        for framed in self._frames.feed(reading.data, reading.monotonic_ns):
+            frame = framed.message
+            try:
+                facts.extend(self._facts(frame, reading.received_ns))
+            except Rejected as rejected:  # the frame is sound, the message inside is not
+                self.counts.rejected[f"message {rejected.reason}"] += 1
+        return facts
+
+    def diagnosis(self) -> str | None:
+        """What is wrong with this feed and what to do."""
+        if (told := diagnose(self.counts, "MAVLink frame")) is not None:
+            return told
+        if (count := self.counts.remarks["LF expanded to CR LF"]) > 0:
+            return (
+                f"the port turns LF into CR LF; undone in {count} frames: switch line end translation off at the sender"
+            )
+        lost = [name for name, count in self._zero_positions.items() if count >= REPEATED_ZERO_POSITIONS]
+        if lost:
+            return f"claims position 0,0: {', '.join(sorted(lost)[:3])}: no fix yet, or hiding it"
+        return None
+
+    def _facts(self, frame: mavlink.Frame, received_ns: int) -> Sequence[Fact]:
+        if frame.message_id == mavlink.HEARTBEAT:
+            return self._heartbeat(frame, received_ns)
+        if frame.message_id == mavlink.ARM_STATUS:
+            return self._arm_status(frame, received_ns)
+        if frame.message_id == mavlink.ADSB_VEHICLE:
+            return (self._aircraft(frame.fields, received_ns),)
+        messages = messages_of(frame)
+        if not messages:
+            return ()
+        transmitter = transmitter_of(frame)
+        heard = self._state_of(transmitter)
+        is_news = [heard.merge(message) for message in messages]
+        if not any(is_news):
+            return ()
+        self._watch_position(transmitter, heard.location)
+        return (self._claim(transmitter, heard, received_ns),)
+
+    def _state_of(self, transmitter: str) -> Heard:
+        heard = self._heard.setdefault(transmitter, Heard())
+        self._heard.move_to_end(transmitter)
+        while len(self._heard) > MAX_TRANSMITTERS:
+            forgotten, _ = self._heard.popitem(last=False)
+            self._zero_positions.pop(forgotten, None)
+        return heard
+
+    def _watch_position(self, transmitter: str, location: Location | None) -> None:
+        if location is None:
+            return
+        if position_of(location) is not None:
+            self._zero_positions.pop(transmitter, None)
+            return
+        self.counts.remarks["claims position 0,0"] += 1
+        self._zero_positions[transmitter] += 1
+
+    def _claim(self, transmitter: str, heard: Heard, received_ns: int) -> Claim:
+        location, system = heard.location, heard.system
+        basic = heard.identity()
+        heard_ns = received_ns - self._sensor.latency_ns
+        return Claim(
+            sensor_id=self._sensor.sensor_id,
+            time_ns=heard_ns if location is None else claim_time_ns(location.timestamp_s, heard_ns),
+            protocol="open_drone_id",
+            transmitter=transmitter,
+            identity=None if basic is None else identity_of(basic),
+            identity_type=None if basic is None else ID_TYPES[basic.id_type],
+            category=None if basic is None else CATEGORIES.get(basic.aircraft_type),
+            position=None if location is None else position_of(location),
+            horizontal_sigma_m=None if location is None else horizontal_sigma_m(location.horizontal_accuracy),
+            vertical_sigma_m=None if location is None else vertical_sigma_m(location.vertical_accuracy),
+            velocity_enu_m_s=None if location is None else velocity_of(location),
+            speed_sigma_m_s=None if location is None else speed_sigma_m_s(location.speed_accuracy),
+            operator_position=None if system is None else operator_position_of(system),
+            operator_id=None if heard.operator_id is None else clean_text(heard.operator_id.operator_id),
+            status=None if location is None else STATUSES.get(location.status),
+            text=None if heard.self_id is None else clean_text(heard.self_id.text),
+            authenticated=False,  # pages of type 2 are seen in the field, but no key infrastructure stands behind them
+            power_dbm=None,
+        )
+
+    def _aircraft(self, fields: dict[str, Any], received_ns: int) -> Claim:
+        """ADSB_VEHICLE; its flags say which fields hold."""
+        flags = fields["flags"]
+        is_geometric = fields["altitude_type"] == 1 and flags & 2
+        position = None
+        if flags & 1 and (fields["lat"] or fields["lon"]):
+            height_m = fields["altitude"] / 1000.0 if is_geometric else None
+            position = geodetic(fields["lat"] / 1e7, fields["lon"] / 1e7, height_m)
+        velocity = None
+        if flags & 4 and flags & 8:
+            climb_m_s = fields["ver_velocity"] / 100.0 if flags & 128 else None
+            velocity = velocity_enu_m_s(fields["heading"] / 100.0, fields["hor_velocity"] / 100.0, climb_m_s)
+        address = f"{fields['ICAO_address'] & 0xFFFFFF:06x}"
+        return Claim(
+            sensor_id=self._sensor.sensor_id,
+            time_ns=received_ns - self._sensor.latency_ns - min(fields["tslc"], 30) * 1_000_000_000,
+            protocol="ads_b",
+            transmitter=address,
+            identity=address,
+            identity_type="icao",
+            category=None,
+            position=position,
+            horizontal_sigma_m=None,
+            vertical_sigma_m=None,
+            velocity_enu_m_s=velocity,
+            speed_sigma_m_s=None,
+            operator_position=None,
+            operator_id=None,
+            status=None,
+            text=clean_text(fields["callsign"].encode("ascii", "replace")) if flags & 16 else None,
+            authenticated=False,
+            power_dbm=None,
+        )
+
+    def _heartbeat(self, frame: mavlink.Frame, received_ns: int) -> Sequence[Fact]:
+        state = frame.fields["system_status"]
+        level = "ok" if state <= 4 else "warning" if state == 5 else "fault"
+        return self._status(
+            "heartbeat", level, f"receiver {SYSTEM_STATUS.get(state, f'in state {state}')}", received_ns
+        )
+
+    def _arm_status(self, frame: mavlink.Frame, received_ns: int) -> Sequence[Fact]:
+        fields = frame.fields
+        if fields["status"] == 0:
+            return self._status("arm", "ok", "ready to arm", received_ns)
+        return self._status("arm", "warning", f"not ready to arm: {fields['error'] or 'no reason given'}", received_ns)
+
+    def _status(self, kind: str, level: str, text: str, received_ns: int) -> Sequence[Fact]:
+        """A status fact where it differs from the last of its kind."""
+        if self._statuses.get(kind) == text:
+            return ()
+        self._statuses[kind] = text
+        return (Status(self._sensor.sensor_id, received_ns - self._sensor.latency_ns, level, text),)
+
+
+def messages_of(frame: mavlink.Frame) -> tuple[Message, ...]:
+    """The Open Drone ID messages that a frame carries, packed or single. Raises Rejected."""
+    fields = frame.fields
+    if frame.message_id == mavlink.MESSAGE_PACK:
+        return decode_packed(fields["single_message_size"], fields["msg_pack_size"], bytes(fields["messages"]))
+    make = SINGLE.get(frame.message_id)
+    return () if make is None else (make(fields),)
+
+
+def transmitter_of(frame: mavlink.Frame) -> str:
+    """The key of a transmitter: its radio address, else its id, else who sent the frame."""
+    raw = bytes(frame.fields.get("id_or_mac", b""))
+    if any(raw[:6]) and not any(raw[6:]):
+        return ":".join(f"{byte:02x}" for byte in raw[:6])
+    return clean_text(raw) or f"mavlink {frame.system_id}.{frame.component_id}"
+
+
+def claim_time_ns(timestamp_s: float | None, heard_ns: int) -> int:
+    """When a Location was true: its seconds since the full hour put into the hour that lies nearest to `heard_ns`.
+
+    A time that lies further back than 30 s, or ahead, is not believed: then it is when the message was heard.
+    """
+    if timestamp_s is None or not 0.0 <= timestamp_s < 3600.0:
+        return heard_ns
+    hour_ns = heard_ns - heard_ns % HOUR_NS
+    since_ns = round(timestamp_s * 1e9)
+    nearest_ns = min((hour_ns + turn * HOUR_NS + since_ns for turn in (-1, 0, 1)), key=lambda t: abs(t - heard_ns))
+    is_plausible = -MAX_CLAIM_AHEAD_NS <= heard_ns - nearest_ns <= MAX_CLAIM_AGE_NS
+    return min(nearest_ns, heard_ns) if is_plausible else heard_ns
+
+
+def geodetic(latitude_deg: float, longitude_deg: float, height_m: float | None) -> Geodetic | None:
+    """A point on Earth; None where the numbers are none."""
+    if not (abs(latitude_deg) <= 90.0 and abs(longitude_deg) <= 180.0):
+        return None
+    return Geodetic(latitude_deg, longitude_deg, height_m)
+
+
+def position_of(location: Location) -> Geodetic | None:
+    """The claimed position; height is the geodetic altitude (WGS-84), None where only pressure altitude is given."""
+    if location.latitude_deg is None or location.longitude_deg is None:
+        return None
+    return geodetic(location.latitude_deg, location.longitude_deg, location.geodetic_altitude_m)
+
+
+def operator_position_of(system: System) -> Geodetic | None:
+    """Where the operator claims to be."""
+    if system.operator_latitude_deg is None or system.operator_longitude_deg is None:
+        return None
+    return geodetic(system.operator_latitude_deg, system.operator_longitude_deg, system.operator_altitude_m)
+
+
+def velocity_of(location: Location) -> tuple[float, float, float | None] | None:
+    """East, north, up m/s; a drone that stands still needs no direction."""
+    if location.speed_m_s is None or (location.direction_deg is None and location.speed_m_s > 0.0):
+        return None
+    return velocity_enu_m_s(location.direction_deg or 0.0, location.speed_m_s, location.vertical_speed_m_s)
+
+
+def velocity_enu_m_s(
+    direction_deg: float, speed_m_s: float, climb_m_s: float | None
+) -> tuple[float, float, float | None]:
+    """East, north and up of a speed over ground in a direction clockwise from north."""
+    direction_rad = math.radians(direction_deg)
+    return speed_m_s * math.sin(direction_rad), speed_m_s * math.cos(direction_rad), climb_m_s
+
+
+# Single messages of MAVLink: the same content in other units
+
+
+def _single_location(fields: dict[str, Any]) -> Message:
+    has_position = fields["latitude"] != 0 or fields["longitude"] != 0
+    return Location(
+        status=fields["status"],
+        direction_deg=fields["direction"] / 100.0 if fields["direction"] < 36000 else None,
+        speed_m_s=fields["speed_horizontal"] / 100.0 if fields["speed_horizontal"] < 25500 else None,
+        vertical_speed_m_s=fields["speed_vertical"] / 100.0 if fields["speed_vertical"] != 6300 else None,
+        latitude_deg=fields["latitude"] / 1e7 if has_position else None,
+        longitude_deg=fields["longitude"] / 1e7 if has_position else None,
+        pressure_altitude_m=_known_altitude(fields["altitude_barometric"]),
+        geodetic_altitude_m=_known_altitude(fields["altitude_geodetic"]),
+        height_m=_known_altitude(fields["height"]),
+        height_type=fields["height_reference"],
+        horizontal_accuracy=fields["horizontal_accuracy"],
+        vertical_accuracy=fields["vertical_accuracy"],
+        pressure_accuracy=fields["barometer_accuracy"],
+        speed_accuracy=fields["speed_accuracy"],
+        timestamp_s=fields["timestamp"] if 0.0 <= fields["timestamp"] < 3600.0 else None,
+        timestamp_accuracy=fields["timestamp_accuracy"],
+    )
+
+
+def _single_system(fields: dict[str, Any]) -> Message:
+    has_position = fields["operator_latitude"] != 0 or fields["operator_longitude"] != 0
+    return System(
+        operator_position_type=fields["operator_location_type"],
+        classification=fields["classification_type"],
+        operator_latitude_deg=fields["operator_latitude"] / 1e7 if has_position else None,
+        operator_longitude_deg=fields["operator_longitude"] / 1e7 if has_position else None,
+        operator_altitude_m=_known_altitude(fields["operator_altitude_geo"]),
+        area_count=fields["area_count"],
+        area_radius_m=fields["area_radius"],
+        area_ceiling_m=_known_altitude(fields["area_ceiling"]),
+        area_floor_m=_known_altitude(fields["area_floor"]),
+        eu_category=fields["category_eu"],
+        eu_class=fields["class_eu"],
+        timestamp_2019_s=fields["timestamp"],
+    )
+
+
+def _known_altitude(altitude_m: float) -> float | None:
+    return altitude_m if math.isfinite(altitude_m) and altitude_m > -1000.0 else None
+
+
+def _single_basic_id(fields: dict[str, Any]) -> Message:
+    return BasicId(fields["id_type"], fields["ua_type"], bytes(fields["uas_id"]).rstrip(b"\0"))
+
+
+def _single_authentication(fields: dict[str, Any]) -> Message:
+    return Authentication(
+        fields["authentication_type"],
+        fields["data_page"],
+        fields["last_page_index"],
+        fields["length"],
+        fields["timestamp"],
+        bytes(fields["authentication_data"]),
+    )
+
+
+def _single_self_id(fields: dict[str, Any]) -> Message:
+    return SelfId(fields["description_type"], fields["description"].encode("ascii", "replace"))
+
+
+def _single_operator_id(fields: dict[str, Any]) -> Message:
+    return OperatorId(fields["operator_id_type"], fields["operator_id"].encode("ascii", "replace"))
+
+
+SINGLE = {
+    mavlink.BASIC_ID: _single_basic_id,
+    mavlink.LOCATION: _single_location,
+    mavlink.AUTHENTICATION: _single_authentication,
+    mavlink.SELF_ID: _single_self_id,
+    mavlink.SYSTEM: _single_system,
+    mavlink.OPERATOR_ID: _single_operator_id,
+}
+
+
+# The way back
+
+
+def encode_message_pack(
+    messages: Sequence[Message],
+    transmitter: bytes,
+    sequence: int,
+    system_id: int = 1,
+    component_id: int = 236,
+) -> bytes:
+    """A MAVLink 2 frame with a pack of at most nine messages, as a bridge sends it.
+
+    `transmitter` is the radio address (six bytes) or an id of at most 20 bytes.
+    """
+    fields = {
+        "id_or_mac": transmitter[:20],
+        "single_message_size": MESSAGE_BYTES,
+        "msg_pack_size": len(messages),
+        "messages": b"".join(encode(message) for message in messages),
+    }
+    payload = mavlink.LAYOUTS[mavlink.MESSAGE_PACK].pack(fields)
+    return mavlink.encode(mavlink.MESSAGE_PACK, payload, sequence, system_id, component_id)
