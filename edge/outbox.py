@@ -1,0 +1,402 @@
+"""The outbox: every message that the center has not yet acknowledged, on disk.
+
+    add(...) ──▶ queue ──▶ writer thread ──▶ SQLite          pending() reads it, alerts first, then oldest first
+    acknowledge(...) ─┘    (one commit a batch)              only an acknowledgement, age or size takes from it
+
+`add` and `acknowledge` never wait for the disk; the writer thread commits what has gathered, at most `GATHER_S` later, in
+the order in which it came. A message that is acknowledged before its commit never touches the disk. Killing the process
+loses at most the last `GATHER_S`; with WAL and synchronous=NORMAL a power cut may lose the seconds since the operating
+system last wrote, but never damages the file (https://www.sqlite.org/wal.html, section 3).
+
+Bounds: messages older than `keep_hours` go, and beyond `limit_bytes` the least urgent, oldest first. Every one of them is
+counted by topic and logged; nothing is dropped silently. Age is counted only by a clock that can be right: a computer
+that starts in 1970 must not lose two days of tracks when its time is set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+log = logging.getLogger(__name__)
+
+PRIORITIES = {
+    "alerts": 0,
+    "site": 1,
+    "evidence": 2,
+    "tracks": 3,
+    "detections": 4,
+    "media": 5,
+}  # lowest number goes first
+LAST_PRIORITY = 6
+GATHER_S = 0.02  # one commit for what comes within it
+RETRY_S = 1.0  # between attempts while the disk refuses
+SWEEP_S = 60.0  # between looks at the age of messages
+QUEUE_LIMIT_BYTES = 32 * 2**20  # held in memory while the disk refuses
+ROW_BYTES = 100  # about what a row costs beyond its payload
+CHECKED_BYTES = 64 * 2**20  # a larger file is not read through at start; damage shows itself when met
+PLAUSIBLE_NS = 1_735_689_600_000_000_000  # 2025-01-01: a clock before it was never set
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS messages (
+    number INTEGER PRIMARY KEY,
+    run_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    added_ns INTEGER,
+    payload BLOB NOT NULL,
+    UNIQUE (run_id, sequence)
+);
+CREATE INDEX IF NOT EXISTS messages_by_priority ON messages (priority, number);
+"""
+
+Ranges: TypeAlias = Sequence[tuple[int, int]]  # closed ranges of sequence numbers
+Place: TypeAlias = tuple[int, int]  # priority and number of a row
+START: Place = (-1, 0)
+
+
+class OutboxBusy(Exception):
+    """Another process uses this outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message for the center; (run_id, sequence) names it."""
+
+    run_id: str
+    sequence: int
+    topic_name: str
+    payload: bytes
+
+    @property
+    def priority(self) -> int:
+        return PRIORITIES.get(self.topic_name, LAST_PRIORITY)
+
+    @property
+    def bytes(self) -> int:
+        return len(self.payload) + ROW_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    run_id: str
+    ranges: Ranges
+
+    def covers(self, message: Message) -> bool:
+        return message.run_id == self.run_id and any(low <= message.sequence <= high for low, high in self.ranges)
+
+
+@dataclass(slots=True)
+class OutboxCounts:
+    """What has happened since the start; pending ones may be of earlier runs."""
+
+    added: int = 0
+    acknowledged: int = 0
+    pending: int = 0
+    pending_bytes: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)  # by topic: too old, or no room
+    trouble: str | None = None  # why nothing can be written at the moment
+
+
+class Outbox:
+    """A disk queue for one post. Any thread may call it; one process may use a file."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        keep_hours: float = 48.0,
+        limit_bytes: int = 2**30,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """Opens the file, or starts it. Raises OutboxBusy, or sqlite3.OperationalError when it cannot be made."""
+        self.path, self._keep_ns, self._limit_bytes = Path(path), int(keep_hours * 3_600e9), limit_bytes
+        self._now_ns = now_ns
+        self.counts = OutboxCounts()
+        self._queue: deque[Message | Acknowledgement] = deque()
+        self._queued_bytes = self._queued_messages = 0
+        self._stored = self._stored_bytes = 0
+        self._changed = threading.Condition()  # guards the queue and the counts
+        self._database = threading.Lock()  # guards the connection
+        self._asked = self._done = 0  # flushes
+        self._is_closing = False
+        self._swept_s = time.monotonic()
+        self._connection = self._open()
+        self._count()
+        self._drop_old()
+        self._thread = threading.Thread(target=self._write_on, name="outbox", daemon=True)
+        self._thread.start()
+
+    def add(self, run_id: str, sequence: int, topic_name: str, payload: bytes) -> None:
+        """Keep a message until it is acknowledged. Returns at once."""
+        message = Message(run_id, sequence, topic_name, payload)
+        with self._changed:
+            self.counts.added += 1
+            self._queue.append(message)
+            self._queued_bytes += message.bytes
+            self._queued_messages += 1
+            if self._queued_bytes > QUEUE_LIMIT_BYTES:
+                self._drop_queued()
+            self._tell()
+
+    def acknowledge(self, run_id: str, ranges: Ranges) -> None:
+        """The center has committed these; let them go. Returns at once."""
+        with self._changed:
+            self._queue.append(Acknowledgement(run_id, tuple(ranges)))
+            self._tell()
+
+    def pending(self, after: Place = START, limit: int = 100) -> list[tuple[Place, Message]]:
+        """The next messages behind a place, most urgent first, then oldest first; everything added before is seen."""
+        self.flush()
+        query = (
+            "SELECT priority, number, run_id, sequence, topic, payload FROM messages"
+            " WHERE (priority, number) > (?, ?) ORDER BY priority, number LIMIT ?"
+        )
+        try:
+            with self._database:
+                rows = self._connection.execute(query, (*after, limit)).fetchall()
+        except sqlite3.OperationalError as error:
+            self._note_trouble(str(error))
+            return []
+        except sqlite3.DatabaseError as error:
+            self._start_anew(str(error))
+            return []
+        return [((priority, number), Message(*message)) for priority, number, *message in rows]
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Wait until everything given so far is written; False when it could not be in time."""
+        with self._changed:
+            self._asked += 1
+            asked = self._asked
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._done >= asked or not self._thread.is_alive(), timeout_s)
+
+    def close(self) -> None:
+        """Write what is left and let go of the file. May be called twice."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout=15.0)
+        with self._database, contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+    # the writer thread
+
+    def _write_on(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._asked > self._done or self._is_closing, SWEEP_S)
+                self._changed.wait_for(lambda: self._asked > self._done or self._is_closing, GATHER_S)
+                batch, asked, is_closing = list(self._queue), self._asked, self._is_closing
+            is_written = self._write(batch)
+            with self._changed:
+                if is_written:
+                    self._forget(batch)
+                    self._done = asked
+                elif not is_closing:
+                    self._changed.wait_for(lambda: self._is_closing, RETRY_S)
+                self._tell()
+                if is_closing and not (is_written and self._queue):
+                    return
+
+    def _write(self, batch: list[Message | Acknowledgement]) -> bool:
+        """Commit a batch; False when the disk refuses, and nothing has changed then."""
+        try:
+            with self._database:
+                return self._commit(batch)
+        except sqlite3.OperationalError as error:
+            self._note_trouble(str(error))
+            with self._database, contextlib.suppress(sqlite3.Error):
+                self._count()  # what was taken has been put back
+        except sqlite3.DatabaseError as error:
+            self._start_anew(str(error))
+        return False
+
+    def _start_anew(self, why: str) -> None:
+        """Set a damaged file aside and go on with an empty one; what is queued goes there."""
+        try:
+            with self._database:
+                self._connection.close()
+                set_aside(self.path, why)
+                self._connection = self._open()
+                self._count()
+        except (sqlite3.Error, OSError, OutboxBusy) as error:
+            self._note_trouble(str(error))
+
+    def _commit(self, batch: list[Message | Acknowledgement]) -> bool:
+        fresh: dict[tuple[str, int], Message] = {}
+        deletions: list[tuple[str, int, int]] = []
+        acknowledged = 0
+        for item in batch:
+            if isinstance(item, Message):
+                fresh[item.run_id, item.sequence] = item
+                continue
+            deletions += [(item.run_id, low, high) for low, high in item.ranges]
+            for key in [key for key, message in fresh.items() if item.covers(message)]:
+                del fresh[key]
+                acknowledged += 1
+        now_ns = self._now_ns()
+        added_ns = now_ns if now_ns >= PLAUSIBLE_NS else None
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for deletion in deletions:
+                freed = self._take("run_id = ? AND sequence BETWEEN ? AND ?", deletion)
+                acknowledged += sum(count for count, _ in freed.values())
+            inserted = self._connection.executemany(
+                "INSERT OR IGNORE INTO messages (run_id, sequence, topic, priority, added_ns, payload)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                [(m.run_id, m.sequence, m.topic_name, m.priority, added_ns, m.payload) for m in fresh.values()],
+            ).rowcount
+        with self._changed:
+            self.counts.acknowledged += acknowledged
+            self._stored += len(fresh)
+            self._stored_bytes += sum(message.bytes for message in fresh.values())
+        if fresh and inserted != len(fresh):  # a sequence number was given twice
+            self._count()
+        if time.monotonic() - self._swept_s >= SWEEP_S:
+            self._drop_old()
+        self._drop_beyond_limit()
+        self._note_trouble(None)
+        return True
+
+    def _take(self, where: str, values: tuple[object, ...]) -> dict[str, tuple[int, int]]:
+        """Delete rows; how many of each topic, and their bytes, which are taken off what is stored."""
+        query = f"SELECT topic, COUNT(*), SUM(LENGTH(payload) + {ROW_BYTES}) FROM messages WHERE {where} GROUP BY topic"
+        taken = {topic: (count, size) for topic, count, size in self._connection.execute(query, values)}
+        if taken:
+            self._connection.execute(f"DELETE FROM messages WHERE {where}", values)
+        with self._changed:
+            self._stored -= sum(count for count, _ in taken.values())
+            self._stored_bytes -= sum(size for _, size in taken.values())
+        return taken
+
+    def _drop_old(self) -> None:
+        self._swept_s = time.monotonic()
+        if (now_ns := self._now_ns()) < PLAUSIBLE_NS:
+            return
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            taken = self._take("added_ns < ?", (now_ns - self._keep_ns,))
+        self._note_dropped({topic: count for topic, (count, _) in taken.items()}, "older than the outbox keeps")
+
+    def _drop_beyond_limit(self) -> None:
+        """Make room down to 95 % of the limit, so that it is not done for every message."""
+        if self._stored_bytes <= self._limit_bytes:
+            return
+        excess, dropped = self._stored_bytes - int(0.95 * self._limit_bytes), Counter[str]()
+        query = "SELECT number, topic, LENGTH(payload) FROM messages ORDER BY priority DESC, number"
+        numbers: list[int] = []
+        for number, topic, size in self._connection.execute(query):
+            if excess <= 0:
+                break
+            numbers.append(number)
+            dropped[topic] += 1
+            excess -= size + ROW_BYTES
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for number in numbers:
+                self._take("number = ?", (number,))
+        self._note_dropped(dropped, "no room in the outbox")
+
+    # the file
+
+    def _open(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            return connect(self.path)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise OutboxBusy(f"{self.path}: another process uses this outbox") from error
+            raise
+        except sqlite3.DatabaseError as error:
+            set_aside(self.path, str(error))
+            return connect(self.path)
+
+    def _count(self) -> None:
+        query = f"SELECT COUNT(*), COALESCE(SUM(LENGTH(payload) + {ROW_BYTES}), 0) FROM messages"
+        count, size = self._connection.execute(query).fetchone()
+        with self._changed:
+            self._stored, self._stored_bytes = count, size
+            self._tell()
+
+    # under self._changed
+
+    def _forget(self, batch: Iterable[Message | Acknowledgement]) -> None:
+        """Take a written batch from the queue's front; some of it may have been dropped there meanwhile."""
+        for item in batch:
+            if self._queue and self._queue[0] is item:
+                self._queue.popleft()
+                if isinstance(item, Message):
+                    self._queued_messages -= 1
+                    self._queued_bytes -= item.bytes
+
+    def _drop_queued(self) -> None:
+        index = next(i for i, item in enumerate(self._queue) if isinstance(item, Message))
+        item = self._queue[index]
+        del self._queue[index]
+        if isinstance(item, Message):
+            self._queued_messages -= 1
+            self._queued_bytes -= item.bytes
+            self._note_dropped({item.topic_name: 1}, "the disk takes nothing and the memory for it is full")
+
+    def _tell(self) -> None:
+        self.counts.pending = self._stored + self._queued_messages
+        self.counts.pending_bytes = self._stored_bytes + self._queued_bytes
+        self._changed.notify_all()
+
+    def _note_dropped(self, dropped: dict[str, int], why: str) -> None:
+        if dropped:
+            with self._changed:
+                is_first = not self.counts.dropped
+                self.counts.dropped.update(dropped)
+            level = logging.WARNING if is_first else logging.INFO
+            log.log(level, "outbox %s dropped %s: %s", self.path, dict(dropped), why)
+
+    def _note_trouble(self, text: str | None) -> None:
+        with self._changed:
+            before, self.counts.trouble = self.counts.trouble, text
+        if text and not before:
+            log.warning("outbox %s cannot be written: %s; retrying", self.path, text)
+        elif before and not text:
+            log.warning("outbox %s can be written again", self.path)
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open or start the file for this process alone. Raises sqlite3.DatabaseError when it is damaged."""
+    connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
+    try:
+        for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+            connection.execute(f"PRAGMA {setting}")
+        connection.execute(f"PRAGMA journal_size_limit = {4 * 2**20}")
+        connection.executescript(TABLES)
+        if path.stat().st_size <= CHECKED_BYTES:
+            (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if finding != "ok":
+                raise sqlite3.DatabaseError(finding)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def set_aside(path: Path, why: str) -> None:
+    """Rename a damaged file and what belongs to it, so that a new one can be started and nothing is destroyed."""
+    if not path.exists():
+        return
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+    log.error("outbox %s is damaged (%s): set aside as %s; a new one is started", path, why, aside.name)
