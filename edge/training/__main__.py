@@ -1,0 +1,79 @@
+"""`python -m edge.training --out DIR`: from clips and chance to the model that ships.
+
+    clips ─▶ pool of frames ─┐
+    rendered worlds ─▶ pool ─┼─▶ 72 000 pictures ─▶ checkpoint ─▶ DIR/sarhad-eyes-1.onnx ─▶ figures on the val days
+
+Pools are kept in DIR/cache and used again. `--export-only` makes the ONNX file and the figures from the last checkpoint,
+also while training still runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+from edge.training.clips import build_pool, data_folder, read_clips
+
+FRAMES_PER_CLIP = 24  # of about 300: neighbours show the same
+WORLDS = 120  # of 24 crops
+NAME = "sarhad-eyes-1"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m edge.training", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for pools, checkpoints and the model")
+    parser.add_argument(
+        "--data", type=Path, default=data_folder(), help="the Svanström folder (or $SARHAD_VISION_DATA)"
+    )
+    parser.add_argument("--images", type=int, default=72_000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end in this time, whatever was seen by then")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
+    parser.add_argument("--export-only", action="store_true")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    cache = arguments.out / "cache"
+    checkpoint = arguments.out / "checkpoint.pt"
+    if not arguments.export_only:
+        build_pools(arguments.data, cache, arguments.seed)
+        from edge.training.train import Course, train
+
+        train(cache, arguments.out, Course(images=arguments.images, minutes=arguments.minutes, seed=arguments.seed))
+    finish(checkpoint, arguments.out / f"{NAME}.onnx", arguments.data, arguments.every)
+
+
+def build_pools(data: Path, cache: Path, seed: int) -> None:
+    """Make the pools that are not there yet."""
+    from edge.training.rendered import build_rendered_pool
+
+    cache.mkdir(exist_ok=True)
+    clips = read_clips(data, "train")
+    for modality in ("ir", "visible"):
+        if not (cache / f"{modality}.npy").exists():
+            build_pool(cache / f"{modality}.npy", [c for c in clips if c.modality == modality], FRAMES_PER_CLIP)
+    if not (cache / "rendered.npy").exists():
+        build_rendered_pool(cache / "rendered.npy", WORLDS, seed)
+
+
+def finish(checkpoint: Path, onnx_path: Path, data: Path, every: int) -> None:
+    """Export, measure on the val days, and write what was measured into the file."""
+    from edge.training.evaluate import SCORED, evaluate
+    from edge.training.export import describe, export
+    from edge.vision.detector import load_detector
+
+    export(checkpoint, onnx_path)
+    measured = evaluate(load_detector(onnx_path, SCORED), read_clips(data, "val"), every)
+    describe(
+        onnx_path,
+        detection_probability=json.dumps(measured["detection_probability"]),
+        measured=json.dumps(measured),
+        measured_on="Svanström val days: real clips, daylight, up to 200 m; not measured: night and beyond",
+    )
+    onnx_path.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n")
+    print(json.dumps(measured, indent=2))
+
+
+if __name__ == "__main__":
+    main()
