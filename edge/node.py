@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from edge.answer import Answer, sha256_of
 from edge.cues import cues_of
-from edge.health import HostWatch, health_message
+from edge.health import health_message
 from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
@@ -31,6 +33,7 @@ from evidence.recording import RecordingHeader, RecordingWriter
 from fusion import wire
 from fusion.types import CLOCK, Reading
 from hardware.clock import Clock, boot_id, kernel_clock_state
+from hardware.host import Host, host
 from hardware.notify import notify
 
 HEALTH_PERIOD_NS = 1_000_000_000
@@ -102,7 +105,7 @@ class Node:
         )
         self.outbox = Outbox(Path(site.broker.outbox_path), site.broker.keep_hours) if publish else None
         self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
-        self._host = HostWatch()
+        self._disk = str(record_path.parent if record_path else Path(site.broker.outbox_path).parent)
         self._health_ns = 0
         self._published = 0
 
@@ -162,9 +165,15 @@ class Node:
         if self.recorder:
             self.recorder.count(self._drops())
         if self.publisher and self.outbox:
-            visions = {name: vision.pid for name, vision in self.live.visions.items() if vision.pid}
-            message = health_message(self.pipeline, self._host.sample(visions), self.outbox.pending_count())
+            message = health_message(self.pipeline, self._host(), self.outbox.counts.pending)
             self.publisher.publish_health(wire.encode(message))
+
+    def _host(self) -> Host:
+        processes = {"edge": os.getpid()} | {name: v.pid for name, v in self.live.visions.items() if v.pid is not None}
+        seen = host(self._disk, processes)
+        vision_mb = sum(size_mb for name, size_mb in seen.memory_mb.items() if name != "edge")
+        edge_mb = seen.memory_mb.get("edge", 0.0) - vision_mb  # the edge's own figure counts its children in
+        return replace(seen, memory_mb={"edge": edge_mb, "vision": vision_mb})
 
     def _drops(self) -> dict[str, int]:
         """Readings that did not fit through the door, by sensor."""
@@ -176,7 +185,7 @@ class Node:
         pending = 0
         if self.publisher and self.outbox:
             await asyncio.to_thread(self.publisher.stop, DRAIN_S)
-            pending = self.outbox.pending_count()
+            pending = self.outbox.counts.pending
             self.outbox.close()
         return {
             "site_id": self.site.site_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,22 +72,19 @@ async def replay(
 
 async def looked_again(readings: AsyncIterator[Reading], site: Site, model: Path | None) -> AsyncIterator[Reading]:
     """The same readings, but the detector's findings are made afresh at the regions that were looked at then."""
-    from edge.vision.recompute import Recomputer  # a replay of recorded findings needs no detector
+    from edge.vision.recompute import SecondLook  # a replay of recorded findings needs no detector
 
-    cameras = {entry.sensor.sensor_id: entry for entry in site.sensors if is_camera(entry)}
-    recomputers = {
-        sensor_id: Recomputer(model or model_path(entry), model_confidence(entry))
-        for sensor_id, entry in cameras.items()
+    looks = {
+        entry.sensor.sensor_id: SecondLook(model or model_path(entry), model_confidence(entry))
+        for entry in site.sensors
+        if is_camera(entry)
     }
     async for reading in readings:
         camera_id = reading.sensor_id.removesuffix(VISION_SUFFIX)
-        if reading.sensor_id in recomputers:
-            recomputers[reading.sensor_id].see(reading.monotonic_ns, reading.data)
-        elif camera_id in recomputers and reading.sensor_id != camera_id:
-            found = recomputers[camera_id].look_again(reading.data)
-            reading = Reading(
-                reading.sensor_id, reading.received_ns, reading.monotonic_ns, reading.device_ns, reading.source, found
-            )
+        if reading.sensor_id in looks:
+            looks[camera_id].take(camera_id, reading.monotonic_ns, reading.data)
+        elif camera_id in looks and (found := looks[camera_id].look_again(reading.data)) is not None:
+            reading = dataclasses.replace(reading, data=found)
         yield reading
 
 
