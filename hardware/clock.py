@@ -39,12 +39,12 @@ class Clock:
     def __init__(
         self, wall_ns: Callable[[], int] = time.time_ns, monotonic_ns: Callable[[], int] = time.monotonic_ns
     ) -> None:
-        self._monotonic_ns = monotonic_ns
+        self.wall_ns, self.monotonic_ns = wall_ns, monotonic_ns
         self.wall_minus_monotonic_ns = wall_minus_monotonic(wall_ns, monotonic_ns)
 
     def now(self) -> tuple[int, int]:
         """(received_ns, monotonic_ns): UTC by the wall clock at the start, and monotonic time."""
-        monotonic_ns = self._monotonic_ns()
+        monotonic_ns = self.monotonic_ns()
         return monotonic_ns + self.wall_minus_monotonic_ns, monotonic_ns
 
 
@@ -134,30 +134,25 @@ class ClockDriver:
 
     def __init__(
         self,
-        wall_ns: Callable[[], int] = time.time_ns,
-        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        clock: Clock,
         clock_state: Callable[[], ClockState] = kernel_clock_state,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._wall_ns, self._monotonic_ns, self._clock_state, self._wait = wall_ns, monotonic_ns, clock_state, wait
-        self._start_offset_ns: int | None = None  # kept over a reopening: the run's stamps hang on it
-        self._offset_ns = 0
+        self._clock, self._clock_state, self._wait = clock, clock_state, wait
+        self._offset_ns = clock.wall_minus_monotonic_ns
         self._state: ClockState | None = None
         self._trust_due_ns = self._tick_due_ns = 0
 
     def open(self) -> None:
-        self._offset_ns = wall_minus_monotonic(self._wall_ns, self._monotonic_ns)
-        if self._start_offset_ns is None:
-            self._start_offset_ns = self._offset_ns
         self._state = None
-        self._trust_due_ns = self._tick_due_ns = self._monotonic_ns()
+        self._trust_due_ns = self._tick_due_ns = self._clock.monotonic_ns()
 
     def read(self, timeout_s: float) -> Delivery | None:
         """The next event or tick; None when none is due within timeout_s."""
         event = self._step() or self._trust()
         if event is not None:
             return Delivery(event.to_json())
-        now_ns = self._monotonic_ns()
+        now_ns = self._clock.monotonic_ns()
         wait_s = (self._tick_due_ns - now_ns) / 1e9
         if wait_s > timeout_s:
             self._wait(timeout_s)
@@ -165,24 +160,23 @@ class ClockDriver:
         if wait_s > 0.0:
             self._wait(wait_s)
         # ticks that were missed (a machine that slept) are not made up for
-        self._tick_due_ns = max(self._tick_due_ns + TICK_NS, self._monotonic_ns())
+        self._tick_due_ns = max(self._tick_due_ns + TICK_NS, self._clock.monotonic_ns())
         return Delivery(b"")
 
     def close(self) -> None:
         pass
 
     def _step(self) -> ClockEvent | None:
-        offset_ns = wall_minus_monotonic(self._wall_ns, self._monotonic_ns)
+        offset_ns = wall_minus_monotonic(self._clock.wall_ns, self._clock.monotonic_ns)
         step_ns, self._offset_ns = offset_ns - self._offset_ns, offset_ns
         if abs(step_ns) <= STEP_NS:
             return None
-        assert self._start_offset_ns is not None
-        step_s, total_s = step_ns / 1e9, (offset_ns - self._start_offset_ns) / 1e9
+        step_s, total_s = step_ns / 1e9, (offset_ns - self._clock.wall_minus_monotonic_ns) / 1e9
         text = f"the wall clock stepped by {step_s:+.3f} s; this run's stamps do not follow"
         return ClockEvent("step", text, step_s=round(step_s, 6), offset_s=round(total_s, 6))
 
     def _trust(self) -> ClockEvent | None:
-        now_ns = self._monotonic_ns()
+        now_ns = self._clock.monotonic_ns()
         if now_ns < self._trust_due_ns:
             return None
         self._trust_due_ns = now_ns + TRUST_EVERY_NS

@@ -93,9 +93,9 @@ def chrony_offset(command: str = "chronyc") -> ClockOffset | None:
 def parse_tracking(line: str) -> ClockOffset | None:
     """One line of `chronyc -c tracking`; None on anything else.
 
-    Fields: reference id, its name, stratum, reference time, system time offset, last offset, RMS offset, frequency, residual, skew, root delay, root
-    dispersion, update interval, leap status. The clock is at most |offset| + dispersion + delay / 2 off.
-    Source: chronyc(1), section "tracking".
+    Fields: reference id, its name, stratum, reference time, system time offset, last offset, RMS offset, frequency,
+    residual, skew, root delay, root dispersion, update interval, leap status. The clock is at most
+    |offset| + dispersion + delay / 2 off. Source: chronyc(1), section "tracking".
     """
     fields = line.strip().split(",")
     if len(fields) != 14:

@@ -15,10 +15,10 @@ from hardware.device import Delivery, DeviceLost
 
 
 class JetsonCamera:
-    """Driver `jetson_camera`. index: of the CSI connector; fps: whole frames a second."""
+    """Driver `jetson_camera`. index: of the CSI connector."""
 
     def __init__(
-        self, index: int = 0, width_px: int = 1920, height_px: int = 1080, fps: int = 30, quality: int = 90
+        self, index: int = 0, width_px: int = 1920, height_px: int = 1080, fps: float = 30, quality: int = 90
     ) -> None:
         self.index, self.width_px, self.height_px, self.fps, self.quality = index, width_px, height_px, fps, quality
         self._capture: Any = None
@@ -27,7 +27,7 @@ class JetsonCamera:
         """The GStreamer pipeline in GStreamer's own notation."""
         return (
             f"nvarguscamerasrc sensor-id={self.index}"
-            f" ! video/x-raw(memory:NVMM),width={self.width_px},height={self.height_px},framerate={self.fps}/1"
+            f" ! video/x-raw(memory:NVMM),width={self.width_px},height={self.height_px},framerate={round(self.fps)}/1"
             f" ! nvvidconv ! video/x-raw(memory:NVMM),format=I420 ! nvjpegenc quality={self.quality}"
             " ! image/jpeg ! appsink max-buffers=2 drop=true sync=false"
         )

@@ -66,7 +66,7 @@ class TransportStream:
 
     def flush(self) -> AccessUnit | None:
         """What is collected: for a line that has gone quiet."""
-        return None if self._kept else self._finish()
+        return None if self._kept or self._expected is not None else self._finish()
 
     def _packet(self, packet: bytes) -> Iterator[AccessUnit]:
         pid = (packet[1] & 0x1F) << 8 | packet[2]

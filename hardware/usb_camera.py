@@ -16,11 +16,11 @@ MISSES = 3  # reads in a row that give no picture: the camera has gone
 
 
 class UsbCamera:
-    """Driver `usb_camera`. path: a device path or number; the size is asked of the camera, which may refuse."""
+    """Driver `usb_camera`. index_or_path: the number or path of a device; the size is asked of the camera, which may refuse."""
 
     def __init__(
         self,
-        path: str | int,
+        index_or_path: str | int,
         width_px: int | None = None,
         height_px: int | None = None,
         fps: float | None = None,
@@ -28,7 +28,7 @@ class UsbCamera:
     ) -> None:
         if not 1 <= quality <= 100:
             raise ValueError(f"quality is {quality}; expected 1 to 100")
-        self.path = int(path) if isinstance(path, str) and path.isdigit() else path
+        self.path = int(index_or_path) if isinstance(index_or_path, str) and index_or_path.isdigit() else index_or_path
         self.width_px, self.height_px, self.fps, self.quality = width_px, height_px, fps, quality
         self._capture: Any = None
 

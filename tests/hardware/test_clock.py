@@ -23,7 +23,7 @@ UNTRUSTED = ClockState(False, "no time service")
 @pytest.fixture
 def driver(standing_clock):
     made = ClockDriver(
-        standing_clock.wall_ns, standing_clock.monotonic_ns, lambda: made.state_now, standing_clock.advance
+        Clock(standing_clock.wall_ns, standing_clock.monotonic_ns), lambda: made.state_now, standing_clock.advance
     )
     made.state_now = TRUSTED
     made.open()
