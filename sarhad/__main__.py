@@ -1,0 +1,5 @@
+"""`python -m sarhad`: the same as `sarhad`."""
+
+from sarhad.cli import main
+
+main()

@@ -1,0 +1,222 @@
+"""One post on material that nobody here made: a filmed drone, a real radar's bytes, Remote ID, a GNSS log.
+
+The clips are Svanström et al. (CC0), daylight, at most 200 m; the captures' expected values were decoded independently.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data"
+SENSORS = Path(os.environ.get("SARHAD_SENSOR_DATA", BESIDE / "sensors"))
+VISION = Path(os.environ.get("SARHAD_VISION_DATA", BESIDE / "svanstrom"))
+pytestmark = [
+    pytest.mark.skipif(not SENSORS.is_dir(), reason=f"no sensor captures at {SENSORS} (SARHAD_SENSOR_DATA)"),
+    pytest.mark.skipif(not VISION.is_dir(), reason=f"no drone clips at {VISION} (SARHAD_VISION_DATA)"),
+    pytest.mark.timeout(240),
+]
+
+SITE = """
+[site]
+id = "real-input"
+origin = {{ latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }}
+[broker]
+host = "127.0.0.1"
+port = {broker}
+outbox = {{ path = "outbox.db", keep_hours = 1 }}
+[[sensor]]
+id = "radar"
+device = {{ driver = "serial_port", path = "{radar}", baud = 921600 }}
+protocol = "ti_mmwave"
+position = {{ east_m = 0.0, north_m = 0.0, up_m = 2.0 }}
+orientation = {{ heading_deg = 0.0, pitch_deg = 0.0, roll_deg = 0.0 }}
+accuracy = {{ azimuth_deg = 1.5, elevation_deg = 2.0, slant_range_m = 0.3, range_rate_m_s = 0.3 }}
+coverage = {{ azimuth_deg = [-60, 60], elevation_deg = [-30, 40], slant_range_m = [0.3, 50] }}
+detection_probability = 0.85
+false_alarms_per_scan = 0.4
+[[sensor]]
+id = "camera"
+device = {{ driver = "video_file", path = "{clip}", loop = true }}
+protocol = "yolo"
+position = {{ east_m = 0.0, north_m = 5.0, up_m = 3.0 }}
+orientation = {{ heading_deg = 90.0, pitch_deg = 10.0, roll_deg = 0.0 }}
+accuracy = {{ azimuth_deg = 0.2, elevation_deg = 0.2 }}
+coverage = {{ azimuth_deg = [-12, 12], elevation_deg = [-10, 10], slant_range_m = [5, 300] }}
+detection_probability = {{ by = "pixels", at = [[4, 0.0], [8, 0.35], [16, 0.80], [32, 0.95]] }}
+false_alarms_per_scan = 0.2
+[sensor.lens]
+size_px = [{width}, {height}]
+focal_px = [{focal}, {focal}]
+center_px = [{cx}, {cy}]
+distortion = [0.0, 0.0, 0.0, 0.0, 0.0]
+[[sensor]]
+id = "remote-id"
+device = {{ driver = "serial_port", path = "{remote_id}", baud = 115200 }}
+protocol = "open_drone_id"
+[[sensor]]
+id = "gnss"
+device = {{ driver = "serial_port", path = "{gnss}", baud = 9600 }}
+protocol = "gnss"
+"""
+
+
+def expected(capture: Path) -> Any:
+    return json.loads(capture.with_name(capture.name + ".expected.json").read_text())
+
+
+def capture(folder: str, words: str) -> Path:
+    """A capture of this protocol; the one whose name holds these words where there is one."""
+    found = sorted(
+        p.with_name(p.name.removesuffix(".expected.json")) for p in (SENSORS / folder).glob("*.expected.json")
+    )
+    assert found, f"{SENSORS / folder} holds no capture with expected values"
+    return next((p for p in found if words in p.name), found[0])
+
+
+def a_drone_clip() -> dict[str, str]:
+    """The first visible drone clip of the held-out days."""
+    with (VISION / "clips.csv").open() as rows:
+        clips = [
+            r for r in csv.DictReader(rows) if r["class"] == "drone" and r["split"] == "val" and r["modality"] != "ir"
+        ]
+    return next(c for c in clips if (VISION / "val" / "clips" / f"{c['clip']}.mp4").is_file())
+
+
+def test_a_post_on_real_input_shows_drone_claims_own_position_and_every_frame(house: Any) -> None:
+    radar, odid = capture("ti_mmwave", "doors"), capture("mavlink_odid", "odid_stream.bin")
+    gnss = capture("gnss", "neo-m8n")
+    clip = a_drone_clip()
+    feeds = {
+        "radar": house.feed(radar.read_bytes(), 20_000.0),
+        "remote_id": house.feed(odid.read_bytes(), 4_000.0),
+        "gnss": house.feed(gnss.read_bytes(), 4_000.0),
+    }
+    width, height = int(clip["width"]), int(clip["height"])
+    site = house.folder / "site.toml"
+    site.write_text(
+        SITE.format(
+            broker=house.broker.port,
+            clip=VISION / "val" / "clips" / f"{clip['clip']}.mp4",
+            width=width,
+            height=height,
+            focal=width * 2.4,  # about 24° across
+            cx=width / 2,
+            cy=height / 2,
+            **{name: feed.path for name, feed in feeds.items()},
+        )
+    )
+    edge = house.run("edge", str(site), "--record", str(house.folder / "runs"))
+    house_up(house)
+    writers = [feed.start() for feed in feeds.values()]
+
+    direction = wait_for(house, drone_direction, 90.0, "the filmed drone is shown as a direction")
+    for writer in writers:
+        writer.join(60.0)
+    counts = wait_for(house, lambda h: settled(h, radar, odid, gnss), 40.0, "every frame of the captures is counted")
+
+    low_m, high_m = direction["direction"]["slant_range_m"]
+    assert 0 < low_m < high_m
+    assert high_m / low_m > 2  # one camera alone cannot know the range better
+    assert direction["direction"]["sensor_id"] == "camera"
+
+    for sensor in ("radar", "remote-id", "gnss"):
+        assert sum(counts[sensor]["rejected"].values()) == 0, counts[sensor]
+
+    claims = house.get("/api/claims")["claims"]
+    assert_claims_stand_where_they_claim(claims, expected(odid))
+    tracks = house.get("/api/tracks")["tracks"]
+    assert all(abs(t["latitude_deg"] - 45.0) < 0.1 for t in tracks)  # no far claim became a track
+    own = house.get("/api/sites/real-input/health")["own_positions"]
+    assert [p["sensor_id"] for p in own] == ["gnss"]
+    assert own[0]["latitude_deg"] is not None
+
+    assert edge.stop() == 0
+    summary = json.loads(edge.lines[-1])
+    assert summary["pending"] == 0
+    assert_replays_to_the_same_bytes(house, summary)
+
+
+def house_up(house: Any) -> None:
+    wait_for(house, lambda h: h.get("/api/sites")["sites"], 60.0, "the post has reported")
+
+
+def wait_for(house: Any, condition: Any, timeout_s: float, what: str) -> Any:
+    from time import monotonic, sleep
+
+    deadline_s = monotonic() + timeout_s
+    while monotonic() < deadline_s:
+        try:
+            if value := condition(house):
+                return value
+        except OSError:
+            pass
+        sleep(0.2)
+    logs = "\n".join(p.read_text()[-1500:] for p in sorted(house.folder.glob("*.log")))
+    pytest.fail(f"after {timeout_s} s still not: {what}\n{logs}")
+
+
+def drone_direction(house: Any) -> Any:
+    """A track that is known as a direction and is most likely a drone."""
+    for track in house.get("/api/tracks")["tracks"]:
+        if track.get("direction") and max(track["classes"], key=track["classes"].get) == "drone":
+            return track
+    return None
+
+
+def settled(house: Any, radar: Path, odid: Path, gnss: Path) -> Any:
+    """The health counts, once they hold every frame that the captures hold."""
+    sensors = {s["sensor_id"]: s for s in house.get("/api/sites/real-input/health")["sensors"]}
+    wanted = {
+        "radar": len(expected(radar)["frames"]),
+        "remote-id": Counter(m["name"] for m in expected(odid)["messages"]),
+        "gnss": Counter(m["protocol"] for m in expected(gnss)["messages"]),
+    }
+    if sum(sensors["radar"]["decoded"].values()) != wanted["radar"]:
+        return None
+    if sum(sensors["remote-id"]["decoded"].values()) != sum(wanted["remote-id"].values()):
+        return None
+    return sensors if sum(sensors["gnss"]["decoded"].values()) >= wanted["gnss"]["NMEA"] else None
+
+
+def assert_claims_stand_where_they_claim(claims: list[dict[str, Any]], truth: Any) -> None:
+    """Each shown claim's position is one that the capture holds, to the last digit the radio carries."""
+    places = {(round(lat, 5), round(lon, 5)) for lat, lon in positions_in(truth)}
+    shown = {
+        (round(c["latitude_deg"], 5), round(c["longitude_deg"], 5)) for c in claims if c.get("latitude_deg") is not None
+    }
+    assert shown
+    assert shown <= places
+
+
+def positions_in(node: Any) -> list[tuple[float, float]]:
+    """Every pair of coordinates in an expected file, whatever its nesting."""
+    if isinstance(node, list):
+        return [place for item in node for place in positions_in(item)]
+    if not isinstance(node, dict):
+        return []
+    found = [place for item in node.values() for place in positions_in(item)]
+    for latitude, longitude in (
+        ("lat", "lon"),
+        ("latitude", "longitude"),
+        ("Latitude", "Longitude"),
+        ("latitude_deg", "longitude_deg"),
+    ):
+        if isinstance(node.get(latitude), (int, float)) and isinstance(node.get(longitude), (int, float)):
+            scale = 1e-7 if isinstance(node[latitude], int) else 1.0
+            found.append((node[latitude] * scale, node[longitude] * scale))
+    return found
+
+
+def assert_replays_to_the_same_bytes(house: Any, summary: dict[str, Any]) -> None:
+    run = house.folder / "runs" / summary["run_id"]
+    replay = house.run("replay", str(run / "recording.mcap"), "--out", str(house.folder / "again"), "--json")
+    assert replay.process.wait(120) == 0
+    assert (house.folder / "again" / "tracks.jsonl").read_bytes() == (run / "tracks.jsonl").read_bytes()
+    assert (house.folder / "again" / "digest.txt").read_text() == (run / "digest.txt").read_text()
