@@ -1,0 +1,151 @@
+"""The center as one process: ingest, store, picture, live feed and API, put together and taken apart in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
+
+import msgspec
+import uvicorn
+from fastapi import FastAPI
+
+from center import api
+from center.ingest import Ingest
+from center.live import Hub
+from center.picture import GONE_NS, SILENT_NS, Picture
+from center.received import Received, Refused, read
+from center.settings import CenterSettings
+from center.snapshot import still_now
+from center.store import Store
+from fusion.wire import rfc3339, topic
+
+log = logging.getLogger("sarhad.center")
+
+NOW_EVERY_S = 1.0
+
+
+class Center:
+    """All parts of a running center. Everything but ingest and store belongs to the event loop."""
+
+    def __init__(self, settings: CenterSettings) -> None:
+        self.store = Store(settings.store_path)
+        self.picture = Picture()
+        self.hub = Hub(self.store.first_event_number)
+        self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over)
+        self.started_ns = time.time_ns()
+        self.version = software_version()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        restore(self.picture, self.store, self.started_ns)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Ingest and the once-a-second round run inside."""
+        self._loop = asyncio.get_running_loop()
+        self.ingest.start()
+        rounds = asyncio.ensure_future(self._go_round())
+        try:
+            yield
+        finally:
+            rounds.cancel()
+            await asyncio.to_thread(self.ingest.stop)
+            self.store.close()
+
+    def _hand_over(self, received: Received) -> None:
+        """From the network thread to the event loop."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._show, received)
+
+    def _show(self, received: Received) -> None:
+        self.picture.apply(received, time.monotonic_ns())
+        self.hub.publish(received.event_number, received.name, event_data(received))
+
+    async def _go_round(self) -> None:
+        while True:
+            monotonic_ns = time.monotonic_ns()
+            self.picture.expire(monotonic_ns)
+            data = still_now(self.picture, rfc3339(time.time_ns()), monotonic_ns)
+            self.hub.announce("now", msgspec.json.encode(data))
+            await asyncio.sleep(NOW_EVERY_S)
+
+
+def event_data(received: Received) -> bytes:
+    """An event's data: the message with its time of receipt."""
+    return msgspec.json.encode({"received": rfc3339(received.received_ns), "message": received.message})
+
+
+def restore(picture: Picture, store: Store, now_ns: int) -> None:
+    """Build the picture as it was: the newest site and health of each post, and the tracks of the last minute.
+
+    It is shown as stale until the posts are heard again."""
+    heard_ns = time.monotonic_ns() - SILENT_NS - 1
+    for row in (*store.latest("site"), *store.latest("health"), *store.tracks_messages_since(now_ns - GONE_NS)):
+        try:
+            received = read(topic(row["site_id"], row["name"]), row["payload"], row["received_ns"])
+        except Refused as refused:  # written by an earlier version with other limits
+            log.warning("a stored message is left out: %s", refused)
+            continue
+        picture.apply(received, heard_ns)
+
+
+def make_app(center: Center) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with center.running():
+            yield
+
+    return api.make_api(center, lifespan)
+
+
+class Server(uvicorn.Server):
+    """Says when it answers; at a stop sends the live feed's clients away first, else it would wait for them."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and sockets:
+            host, port = sockets[0].getsockname()[:2]
+            print(f"center ready: http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The base class would raise the signal again afterwards: a clean stop is exit code 0."""
+        self._hub.close()
+        self.force_exit, self.should_exit = self.should_exit and sig == signal.SIGINT, True
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound for the server. Raises OSError when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(settings: CenterSettings, listener: socket.socket) -> None:
+    """Run the center until it is told to stop (SIGINT, SIGTERM). Raises StoreError."""
+    center = Center(settings)
+    config = uvicorn.Config(
+        make_app(center), log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="on"
+    )
+    Server(config, center.hub).run(sockets=[listener])
+
+
+def software_version() -> str:
+    try:
+        return version("sarhad")
+    except PackageNotFoundError:
+        return "unknown"
