@@ -1,0 +1,139 @@
+"""A camera at a mounting: objects projected through its lens, painted, and encoded as H.264 access units.
+
+    body (x right, y forward, z up) ──▶ optical axes (x right, y down, z forward) ──▶ lens ──▶ pixels ──▶ x264
+
+One access unit a frame, Annex B, with its parameter sets in front of every key frame, no B-frames: what an IP camera
+sends when it is set up for low latency. The decoder on the other side needs nothing but these bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from edge.simulator.chance import chance_of
+from edge.simulator.mount import Mount
+from edge.simulator.scenario import Scenario
+from edge.simulator.scenery import Picture, Scenery, Sprite
+from edge.simulator.world import Sighting
+from edge.site_file import SensorEntry
+from edge.site_keys import Key, Place, read_keys
+from fusion.camera import Lens
+from fusion.types import FloatArray
+
+BODY_TO_OPTICAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
+NEAREST_M = 1.0  # what is closer, or behind, is not painted
+SMALLEST_PX = 0.5  # a tenth of a grey level: no picture shows it
+LOST_IN_HAZE = math.log(0.05)  # contrast at the visibility range (Koschmieder's 5 %)
+
+KEYS = (
+    Key("rate_hz", "number", "frames a second", 10.0, above=0.0, at_most=60.0),
+    Key("latency_s", "number", "from exposure to the network", 0.08, at_least=0.0, at_most=5.0),
+    Key("quality_crf", "integer", "x264's rate factor: lower is finer", 22, at_least=0, at_most=51),
+    Key("key_frame_s", "number", "between key frames", 1.0, above=0.0, at_most=60.0),
+    Key("horizon_px", "number", "row of the horizon; left out: as the mounting gives it", None),
+    Key("trees", "yes_no", "along the nearest crest", True),
+    Key("exposure_s", "number", "longer smears what moves", 0.004, at_least=0.0, at_most=1.0),
+)
+
+
+class Camera:
+    def __init__(self, scenario: Scenario, entry: SensorEntry, simulate: Mapping[str, Any], seed: int, place: Place):
+        if entry.lens is None:
+            raise place.missing("lens", "a lens: a simulated camera projects through it")
+        values, scene = read_keys(dict(simulate), KEYS, place), scenario.scene
+        self.sensor_id = entry.sensor.sensor_id
+        self.rate_hz, self.latency_s = values["rate_hz"], values["latency_s"]
+        self._lens, self._mount, self._world, self._scene = entry.lens, Mount(entry.sensor), scenario.world, scene
+        self._exposure_s = values["exposure_s"]
+        horizon_px = values["horizon_px"]
+        if horizon_px is None:
+            horizon_px = entry.lens.center_px[1] + entry.lens.focal_px[1] * math.tan(entry.sensor.orientation.pitch_rad)
+        self._scenery = Scenery(
+            entry.lens.size_px,
+            int(chance_of(seed, self.sensor_id).integers(1 << 31)),
+            light=scene.light,  # type: ignore[arg-type]  # one of its choices, checked by its Key
+            horizon_px=float(horizon_px),
+            cloudiness=scene.cloudiness,
+            trees=values["trees"],
+        )
+        self._encoder = Encoder(entry.lens.size_px, self.rate_hz, values["quality_crf"], values["key_frame_s"])
+
+    def emit(self, number: int, time_s: float, time_ns: int) -> bytes:
+        """The access unit of this frame."""
+        return self._encoder.encode(self.picture(number, time_s), number)
+
+    def picture(self, number: int, time_s: float) -> Picture:
+        return self._scenery.render(self.sprites(time_s), number)
+
+    def sprites(self, time_s: float) -> list[Sprite]:
+        """What stands in the picture at a time, in pixels; some of it may be beyond its edges."""
+        found = (self._sprite(sighting) for sighting in self._world.at(time_s))
+        return [sprite for sprite in found if sprite is not None]
+
+    def _sprite(self, sighting: Sighting) -> Sprite | None:
+        body = self._mount.to_body(sighting.position_enu_m)
+        if body[1] < NEAREST_M:
+            return None
+        away_m = float(np.linalg.norm(body))
+        width_px = self._lens.focal_px[0] * sighting.object.size_m / away_m
+        if width_px < SMALLEST_PX:
+            return None
+        x_px, y_px = project(self._lens, body)
+        line = sighting.position_enu_m - self._mount.position_enu_m
+        azimuth_rad = math.atan2(line[0], line[1])
+        across_m_s = np.linalg.norm(np.cross(line / away_m, sighting.velocity_enu_m_s))
+        smear_px = self._lens.focal_px[0] * across_m_s / away_m * self._exposure_s / math.sqrt(12)
+        return Sprite(
+            sighting.object.shape,
+            x_px,
+            y_px,
+            width_px,
+            heading_rad=sighting.heading_rad - azimuth_rad,
+            phase=sighting.cycle,
+            elevation_rad=math.atan2(line[2], math.hypot(line[0], line[1])),
+            contrast=math.exp(LOST_IN_HAZE * away_m / self._scene.visibility_m),
+            blur_px=math.hypot(0.6, smear_px),
+        )
+
+
+def project(lens: Lens, body_m: FloatArray) -> tuple[float, float]:
+    """The pixel of a point in body axes, m, shape (3,), in front of the lens; distortion included."""
+    matrix = np.array(
+        [[lens.focal_px[0], 0.0, lens.center_px[0]], [0.0, lens.focal_px[1], lens.center_px[1]], [0.0, 0.0, 1.0]]
+    )
+    point = (BODY_TO_OPTICAL @ body_m).reshape(1, 1, 3)
+    pixel, _ = cv2.projectPoints(point, np.zeros(3), np.zeros(3), matrix, np.asarray(lens.distortion))
+    return float(pixel[0, 0, 0]), float(pixel[0, 0, 1])
+
+
+class Encoder:
+    """Pictures in, access units out, one for one."""
+
+    def __init__(self, size_px: tuple[int, int], rate_hz: float, quality_crf: int, key_frame_s: float) -> None:
+        codec = av.CodecContext.create("libx264", "w")
+        assert isinstance(codec, av.VideoCodecContext)
+        codec.width, codec.height = size_px
+        codec.pix_fmt = "yuv420p"
+        rate = Fraction(rate_hz).limit_denominator(1000)
+        codec.framerate, codec.time_base = rate, 1 / rate
+        codec.gop_size = max(1, round(key_frame_s * rate_hz))
+        codec.thread_count = 1  # the same pictures give the same bytes, and the other core is for the post
+        codec.options = {
+            "preset": "ultrafast",
+            "tune": "zerolatency",
+            "crf": str(quality_crf),
+            "x264-params": "bframes=0:scenecut=0:repeat-headers=1:annexb=1",
+        }
+        self._codec = codec
+
+    def encode(self, picture: Picture, number: int) -> bytes:
+        frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+        frame.pts = number
+        return b"".join(bytes(packet) for packet in self._codec.encode(frame))
