@@ -54,7 +54,8 @@ class AccessUnits:
     """Cuts a stream that comes in pieces into access units.
 
     An access unit is known to be whole when the next one begins. A sender that ends each with the next one's delimiter has it
-    known at once; for others `flush` gives it when the line has gone quiet.
+    known at once; for others `flush` gives it when the line has gone quiet. Once a delimiter stood alone on a quiet line the
+    sender is known to be of the first kind, and what a quiet line leaves unfinished is left so.
     """
 
     def __init__(self, codec: str) -> None:
@@ -62,6 +63,7 @@ class AccessUnits:
         self._kept = b""
         self._searched = 0  # where in `_kept` the search goes on
         self._has_picture = False
+        self._ends_with_delimiter = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The access units that these bytes complete. What stands before the first start code is left out."""
@@ -75,8 +77,10 @@ class AccessUnits:
             self.drop()
 
     def flush(self) -> bytes | None:
-        """What is kept, if it holds a picture; nothing more of it is expected."""
-        if not self._has_picture or not START_CODE.match(self._kept):
+        """For a line that has gone quiet: what is kept, if it holds a picture and no more of it is to be expected."""
+        if unit_types(self.codec, self._kept) == [DELIMITER[self.codec]]:
+            self._ends_with_delimiter = True
+        if self._ends_with_delimiter or not self._has_picture or not START_CODE.match(self._kept):
             return None
         access_unit = self._kept
         self.drop()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 STALL_S = 5.0  # no bytes for so long: a camera that hangs keeps its connection open
-QUIET_S = 0.02  # a picture's bytes come in one burst
+QUIET_S = 0.04  # a picture's bytes come in one burst; a busy sender may pause in it for some 20 ms
 RECEIVE_BYTES = 65_536
 LIVE = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "200000", "analyzeduration": "500000"}
 
@@ -98,7 +98,7 @@ class SocketSource:
             if data:
                 self._waiting.extend(self._cut(data))
                 self._is_flushed = False
-            elif not self._is_flushed:
+            elif not self._is_flushed and self._monotonic_s() - self._heard_s >= QUIET_S:
                 self._is_flushed = True
                 if (rest := self._rest()) is not None:
                     self._waiting.append(rest)

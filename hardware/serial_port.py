@@ -111,6 +111,9 @@ class SerialPort:
         port, self._port = self._port, None
         self._put_back = b""
         if port is not None:
+            # exclusive use outlives our closing where another process holds the device open too (a simulator's)
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(port.fd, termios.TIOCNXCL)
             # a port that was pulled out fails to close, and is closed
             with contextlib.suppress(serial.SerialException, OSError):
                 port.close()

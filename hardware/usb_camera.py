@@ -16,7 +16,7 @@ MISSES = 3  # reads in a row that give no picture: the camera has gone
 
 
 class UsbCamera:
-    """Driver `usb_camera`. index_or_path: the number or path of a device; the size is asked of the camera, which may refuse."""
+    """Driver `usb_camera`. index_or_path: a device's number or path; size and rate are asked of it, and may be refused."""
 
     def __init__(
         self,

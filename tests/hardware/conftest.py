@@ -8,8 +8,11 @@ import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from fusion.types import Reading
@@ -154,3 +157,82 @@ def await_that() -> Callable[[Callable[[], bool]], None]:
             pause.wait(0.005)
 
     return wait
+
+
+class Film:
+    """An encoded film: what went into the file or onto the wire, an access unit a picture."""
+
+    def __init__(self, access_units: list[bytes], path: Path | None = None) -> None:
+        self.access_units, self.path = access_units, path
+
+
+def pictures(count: int, width_px: int, height_px: int) -> Iterator[av.VideoFrame]:
+    """A ramp with a bright square that moves: no two pictures are alike."""
+    ramp = np.tile(np.linspace(0, 200, width_px, dtype=np.uint8), (height_px, 1))
+    for number in range(count):
+        image = np.repeat(ramp[:, :, None], 3, axis=2)
+        image[10:30, 5 + 4 * number : 25 + 4 * number] = 255
+        frame = av.VideoFrame.from_ndarray(image, format="bgr24")
+        frame.pts = number
+        yield frame
+
+
+ENCODERS = {
+    "h264": ("libx264", {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "repeat-headers=1:annexb=1"}),
+    "hevc": ("libx265", {"preset": "ultrafast", "tune": "zerolatency", "x265-params": "repeat-headers=1:log-level=none"}),
+    "mjpeg": ("mjpeg", {}),
+}  # fmt: skip
+
+
+def add_stream(container: av.container.OutputContainer, codec: str, fps: int, **options: str) -> av.VideoStream:
+    """A 160 x 120 stream with a key frame every ten pictures."""
+    encoder, settings = ENCODERS[codec]
+    stream = container.add_stream(encoder, rate=fps, options={**settings, "g": "10", **options})
+    stream.width, stream.height = 160, 120
+    stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    return stream
+
+
+@pytest.fixture
+def make_film(tmp_path: Path) -> Callable[..., Film]:
+    """Encode a film of 20 pictures into a file of its own."""
+
+    def make(name: str, codec: str, fps: int = 20, **options: str) -> Film:
+        path = tmp_path / name
+        units = []
+        with av.open(str(path), "w") as container:
+            stream = add_stream(container, codec, fps, **options)
+            for frame in [*pictures(20, 160, 120), None]:
+                for packet in stream.encode(frame):
+                    units.append(bytes(packet))
+                    container.mux(packet)
+        return Film(units, path)
+
+    return make
+
+
+@pytest.fixture
+def access_units() -> Callable[[str], list[bytes]]:
+    """Annex B access units as an encoder makes them, parameter sets before each key frame."""
+
+    def make(codec: str) -> list[bytes]:
+        encoder, options = ENCODERS[codec]
+        context = av.CodecContext.create(encoder, "w")
+        context.width, context.height, context.pix_fmt = 160, 120, "yuv420p"
+        context.framerate, context.time_base = Fraction(20), Fraction(1, 20)
+        context.gop_size, context.options = 10, options
+        return [bytes(packet) for frame in [*pictures(20, 160, 120), None] for packet in context.encode(frame)]
+
+    return make
+
+
+@pytest.fixture
+def decode() -> Callable[[str, list[bytes]], int]:
+    """How many pictures a decoder makes of these access units."""
+
+    def count(codec: str, units: list[bytes]) -> int:
+        context = av.CodecContext.create(codec, "r")
+        packets = [av.Packet(unit) for unit in units]
+        return sum(len(context.decode(packet)) for packet in [*packets, None])
+
+    return count
