@@ -1,0 +1,138 @@
+"""Claims beside measurements: what a target says of itself is compared with the tracks and never moves one.
+
+A claim is looked at with its own uncertainty and the track's:
+
+    D² = (claimed - tracked)ᵀ (P_track + R_claim)⁻¹ (claimed - tracked)
+
+Below the gate it agrees. A claim that agreed with a track before belongs to that track by its transmitter; when it then
+leaves the gate it contradicts. Where no track is near, or the claim has no position or one far away, it cannot be tested.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion import direction
+from fusion.association import gate_threshold
+from fusion.frames import LocalFrame
+from fusion.track_table import TrackKey, TrackTable
+from fusion.types import Claim, ClaimAgreement, FloatArray
+
+FARTHEST_M = 20_000.0  # claims from farther off concern no track of ours
+ASSUMED_HORIZONTAL_SIGMA_M = 30.0  # to compare with, where a claim tells no accuracy
+ASSUMED_VERTICAL_SIGMA_M = 30.0
+CLAIM_SPEED_SIGMA_M_S = 20.0  # how fast a claim without velocity grows stale
+CLAIM_LASTS_NS = 10_000_000_000  # a claim this old says nothing of now
+REATTACH_NS = 5_000_000_000  # so long a claim must contradict one track before it may belong to another
+AGREE_PROBABILITY = 0.99
+MAX_CLAIMS = 512
+
+Transmitter = tuple[str, str]  # sensor_id, transmitter
+
+
+@dataclass(frozen=True, slots=True)
+class HeldClaim:
+    """The newest claim of one transmitter and the track it belongs to."""
+
+    agreement: ClaimAgreement
+    key: TrackKey | None
+    agreed_ns: int  # when it last agreed
+
+
+def claimed_position(claim: Claim, frame: LocalFrame | None) -> tuple[FloatArray, FloatArray] | None:
+    """ENU point (3,) and covariance (3, 3); None without position, without frame, or far away."""
+    if claim.position is None or frame is None:
+        return None
+    if not (math.isfinite(claim.position.latitude_deg) and math.isfinite(claim.position.longitude_deg)):
+        return None
+    point = frame.geodetic_to_enu(claim.position)
+    if not np.all(np.isfinite(point)) or float(np.hypot(point[0], point[1])) > FARTHEST_M:
+        return None
+    horizontal_m = _sigma(claim.horizontal_sigma_m, ASSUMED_HORIZONTAL_SIGMA_M)
+    vertical_m = _sigma(claim.vertical_sigma_m, ASSUMED_VERTICAL_SIGMA_M)
+    if claim.position.height_m is None:
+        vertical_m = 1e4  # says nothing of its height
+    return point, np.diag([horizontal_m**2, horizontal_m**2, vertical_m**2])
+
+
+def _sigma(value_m: float | None, assumed_m: float) -> float:
+    return value_m if value_m is not None and math.isfinite(value_m) and value_m > 0.0 else assumed_m
+
+
+class ClaimBook:
+    """The newest claim of every transmitter, and which track it belongs to."""
+
+    def __init__(self, frame: LocalFrame | None) -> None:
+        self._frame = frame
+        self._held: dict[Transmitter, HeldClaim] = {}
+
+    def compare(self, claim: Claim, table: TrackTable) -> HeldClaim:
+        """Set a claim beside the tracks and remember it."""
+        transmitter = (claim.sensor_id, claim.transmitter)
+        held = self._compare(claim, table, self._held.pop(transmitter, None))
+        self._held[transmitter] = held
+        while len(self._held) > MAX_CLAIMS:
+            del self._held[next(iter(self._held))]
+        return held
+
+    def of_track(self, key: TrackKey, time_ns: int) -> tuple[ClaimAgreement, ...]:
+        """The claims that belong to a track now, by transmitter."""
+        return tuple(
+            held.agreement
+            for _, held in sorted(self._held.items())
+            if held.key == key and held.agreement.claim.time_ns > time_ns - CLAIM_LASTS_NS
+        )
+
+    def _compare(self, claim: Claim, table: TrackTable, before: HeldClaim | None) -> HeldClaim:
+        place = claimed_position(claim, self._frame)
+        belongs = before.key if before is not None and before.key in table.keys else None
+        agreed_ns = before.agreed_ns if before is not None else 0
+        if place is None:
+            return HeldClaim(ClaimAgreement(claim, "not_testable", None), belongs, agreed_ns)
+        rows = np.flatnonzero(table.is_confirmed)
+        distance = _distances(table, rows, claim, *place)
+        nearest = int(np.argmin(distance)) if len(rows) else None
+        own = table.keys.index(belongs) if belongs is not None else None
+        if own is not None:
+            squared = float(_distances(table, np.array([own]), claim, *place)[0])
+            if squared < _gate():
+                return HeldClaim(ClaimAgreement(claim, "agrees", math.sqrt(squared)), belongs, claim.time_ns)
+            if claim.time_ns - agreed_ns < REATTACH_NS or nearest is None or distance[nearest] >= _gate():
+                return HeldClaim(ClaimAgreement(claim, "contradicts", math.sqrt(squared)), belongs, agreed_ns)
+        if nearest is not None and distance[nearest] < _gate():
+            agreement = ClaimAgreement(claim, "agrees", math.sqrt(float(distance[nearest])))
+            return HeldClaim(agreement, table.keys[int(rows[nearest])], claim.time_ns)
+        return HeldClaim(ClaimAgreement(claim, "not_testable", None), None, agreed_ns)
+
+
+def _gate() -> float:
+    return gate_threshold(AGREE_PROBABILITY, 3)
+
+
+def _distances(
+    table: TrackTable, rows: np.typing.NDArray[np.int64], claim: Claim, point: FloatArray, R: FloatArray
+) -> FloatArray:
+    """Squared Mahalanobis distances of these rows; a direction is compared across its ray and along its interval."""
+    squared = np.full(len(rows), np.inf)
+    age_s = abs((table.time_ns or claim.time_ns) - claim.time_ns) / 1e9
+    stale = R + np.eye(3) * (CLAIM_SPEED_SIGMA_M_S * age_s) ** 2
+    for place, row in enumerate(rows.tolist()):
+        x, P = table.x[row], table.P[row]
+        if table.direction_of[row] < 0:
+            apart = point - x[:3]
+            squared[place] = float(apart @ np.linalg.solve(P[:3, :3] + stale, apart))
+            continue
+        sensor = table.sensors[int(table.direction_of[row])]
+        claimed = np.zeros((1, 6))
+        claimed[0, :3] = point
+        covariance = np.eye(6)[None, :, :].copy()
+        covariance[0, :3, :3] = stale
+        s, S = direction.from_enu(claimed, covariance, sensor)
+        apart = s[0, :3] - x[:3]
+        apart[0] = math.atan2(math.sin(apart[0]), math.cos(apart[0]))
+        mounting = np.diag([sensor.mounting_sigma_rad**2, sensor.mounting_sigma_rad**2, 0.0])
+        squared[place] = float(apart @ np.linalg.solve(P[:3, :3] + S[0, :3, :3] + mounting, apart))
+    return squared

@@ -1,0 +1,105 @@
+"""Tracks that are known as a direction only, in coordinates in which ignorance of the range stays by itself.
+
+    s = [azimuth, elevation, ln range, and their rates], level frame at one sensor
+
+A bearing measures the first two; the logarithm of the range is moved by no bearing of the same sensor, so a filter in these
+coordinates never fools itself about it, as one in East, North, Up does. To the outside such a track is the point at the
+middle of its range interval with the covariance that follows:
+
+    p = sensor + r u        J = ∂p/∂(azimuth, elevation, ln r)        v = J (rates)
+
+Source: Aidala, Hammel, Utilization of modified polar coordinates for bearings-only tracking (1983).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fusion.measurement import rotation_of
+from fusion.types import Direction, FloatArray, Sensor
+
+SMALLEST_TARGET_M, LARGEST_TARGET_M = 0.2, 1.5  # widths of the drones and birds we look for
+NEAREST_M, FARTHEST_M = 5.0, 3000.0  # where neither size nor coverage tells
+NINETY_PERCENT = 1.6448536269514722  # sigmas either side that hold 90 %
+SIZE_SIGMA = math.log(LARGEST_TARGET_M / SMALLEST_TARGET_M) / 2.0 / NINETY_PERCENT
+STEEPEST_RAD = 1.4  # azimuth loses its meaning above: no direction is started there
+
+
+def range_limits(sensor: Sensor, angular_size_rad: float | None) -> tuple[float, float]:
+    """90 % interval of the slant range of something seen once, from its size where it has one, else from the coverage."""
+    nearest_m, farthest_m = NEAREST_M, FARTHEST_M
+    if sensor.coverage is not None:
+        nearest_m = max(sensor.coverage.slant_range_m[0], NEAREST_M)
+        farthest_m = max(sensor.coverage.slant_range_m[1], nearest_m * 2.0)
+    if angular_size_rad is None or not angular_size_rad > 0.0:
+        return nearest_m, farthest_m
+    low_m = max(SMALLEST_TARGET_M / angular_size_rad, nearest_m)
+    high_m = min(LARGEST_TARGET_M / angular_size_rad, farthest_m)
+    return (low_m, high_m) if low_m * 1.5 < high_m else (nearest_m, farthest_m)
+
+
+def log_range(limits_m: tuple[float, float]) -> tuple[float, float]:
+    """Mean and sigma of ln range whose 90 % interval these limits are."""
+    low, high = math.log(limits_m[0]), math.log(limits_m[1])
+    return 0.5 * (low + high), max((high - low) / 2.0 / NINETY_PERCENT, 1e-3)
+
+
+def jacobian(s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Level vectors (n, 3) and ∂/∂(azimuth, elevation, ln r), shape (n, 3, 3), of coordinates (n, >= 3)."""
+    azimuth, elevation, r = s[:, 0], s[:, 1], np.exp(np.clip(s[:, 2], -5.0, 15.0))
+    sin_a, cos_a, sin_e, cos_e = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
+    vector = r[:, None] * np.stack([cos_e * sin_a, cos_e * cos_a, sin_e], axis=1)
+    by_azimuth = r[:, None] * np.stack([cos_e * cos_a, -cos_e * sin_a, np.zeros_like(r)], axis=1)
+    by_elevation = r[:, None] * np.stack([-sin_e * sin_a, -sin_e * cos_a, cos_e], axis=1)
+    return vector, np.stack([by_azimuth, by_elevation, vector], axis=2)
+
+
+def to_enu(s: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, FloatArray]:
+    """ENU states (n, 6) and covariances (n, 6, 6) of direction states about one sensor."""
+    rotation = rotation_of(sensor)
+    vector, J = jacobian(s)
+    J = rotation @ J
+    x = np.empty_like(s)
+    x[:, :3] = vector @ rotation.T + np.array(sensor.position_enu_m)
+    x[:, 3:] = (J @ s[:, 3:, None])[:, :, 0]
+    G = np.zeros((len(s), 6, 6))
+    G[:, :3, :3] = G[:, 3:, 3:] = J
+    G[:, 3:, 2] = x[:, 3:]  # all speeds grow with the range
+    covariance = G @ P @ G.transpose(0, 2, 1)
+    return x, np.asarray(0.5 * (covariance + covariance.transpose(0, 2, 1)))
+
+
+def from_enu(x: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, FloatArray]:
+    """The inverse of `to_enu`."""
+    rotation = rotation_of(sensor)
+    level = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation
+    g = np.hypot(level[:, 0], level[:, 1])
+    r = np.maximum(np.sqrt((level**2).sum(axis=1)), 0.1)
+    s = np.zeros_like(x)
+    s[:, 0], s[:, 1], s[:, 2] = np.arctan2(level[:, 0], level[:, 1]), np.arctan2(level[:, 2], g), np.log(r)
+    _, J = jacobian(s)
+    inverse = np.linalg.inv(rotation @ J)
+    s[:, 3:] = (inverse @ x[:, 3:, None])[:, :, 0]
+    G = np.zeros((len(x), 6, 6))
+    G[:, :3, :3] = G[:, 3:, 3:] = inverse
+    G[:, 3:, :3] = -s[:, 3:, None] * inverse[:, 2:3, :]  # all rates shrink as the range grows
+    covariance = G @ P @ G.transpose(0, 2, 1)
+    return s, np.asarray(0.5 * (covariance + covariance.transpose(0, 2, 1)))
+
+
+def to_direction(s: FloatArray, P: FloatArray, sensor: Sensor) -> Direction:
+    """What one direction state (6,) honestly says; the mounting's uncertainty belongs to it."""
+    spread = NINETY_PERCENT * math.sqrt(P[2, 2])
+    low_m, high_m = math.exp(s[2] - spread), math.exp(s[2] + spread)
+    if sensor.coverage is not None and sensor.coverage.slant_range_m[1] > low_m * 1.1:
+        high_m = min(high_m, sensor.coverage.slant_range_m[1])
+    return Direction(
+        sensor_id=sensor.sensor_id,
+        azimuth_rad=float(math.atan2(math.sin(s[0]), math.cos(s[0]))),
+        azimuth_sigma_rad=math.sqrt(P[0, 0] + sensor.mounting_sigma_rad**2),
+        elevation_rad=float(s[1]),
+        elevation_sigma_rad=math.sqrt(P[1, 1] + sensor.mounting_sigma_rad**2),
+        slant_range_m=(low_m, high_m),
+    )

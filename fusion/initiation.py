@@ -1,0 +1,217 @@
+"""How tracks begin: from what no track explains.
+
+    range and direction      → a position, speed unknown but for the range rate
+    a position               → itself
+    a bearing                → a direction (never confirmed from one bearing alone), range by apparent size or coverage
+    two crossing directions  → a position, where two sensors' rays meet within their errors at an open angle
+
+A birth's existence weighs objects not yet seen against false alarms: r = p u / (p u + alarms), with u the number of objects
+the sensor is expected not to have seen yet; every scan lowers u by what it would have shown and time brings new ones.
+
+Sources: for u, the undetected Poisson process of Williams, Marginal multi-Bernoulli filters (2015), section III, as one number;
+for the crossing of rays, weighted least squares on the linearised bearings (Bar-Shalom et al. 2001, section 3.4).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion import direction, filters
+from fusion.association import gate_threshold
+from fusion.existence import ASSUMED_DETECTION_PROBABILITY, ASSUMED_FALSE_ALARMS
+from fusion.measurement import (
+    AZIMUTH,
+    EAST,
+    ELEVATION,
+    RANGE_RATE,
+    SLANT_RANGE,
+    UP,
+    Plots,
+    expected,
+    residual,
+    rotation_of,
+)
+from fusion.types import FloatArray, Sensor
+
+UNKNOWN_HEIGHT_SIGMA_M = 60.0  # of an object whose sensor works in the plane: drones stay below 120 m
+UNKNOWN_ELEVATION_RAD, UNKNOWN_ELEVATION_SIGMA_RAD = 0.1, 0.15  # of one seen by a radar without elevation
+LEAST_CROSSING_RAD = math.radians(3.0)  # rays closer to parallel do not tell a range
+FASTEST_TURN_RAD_S = 1.0  # of a direction's unknown rate
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectModel:
+    """What is assumed of objects before any is seen; a site seldom changes it."""
+
+    horizontal_speed_m_s: float = 15.0  # 1-sigma of each axis
+    vertical_speed_m_s: float = 3.0
+    undetected_at_start: float = 3.0  # objects in a sensor's coverage when it starts
+    births_per_s: float = 0.05  # objects that enter a sensor's coverage
+
+
+def next_undetected(undetected: float, sensor: Sensor, model: ObjectModel, since_s: float) -> float:
+    """Expected number of objects a sensor has not yet seen, after one more scan."""
+    probability = sensor.detection_probability.constant if sensor.detection_probability is not None else None
+    share_missed = 1.0 - (ASSUMED_DETECTION_PROBABILITY if probability is None else probability)
+    return undetected * share_missed + model.births_per_s * since_s
+
+
+def birth_existence(undetected: float, sensor: Sensor) -> float:
+    """r of a track begun by one unexplained detection."""
+    probability = sensor.detection_probability.constant if sensor.detection_probability is not None else None
+    alarms = ASSUMED_FALSE_ALARMS if sensor.false_alarms_per_scan is None else sensor.false_alarms_per_scan
+    likely = (ASSUMED_DETECTION_PROBABILITY if probability is None else probability) * undetected
+    return min(max(likely / (likely + max(alarms, 1e-6)), 1e-4), 0.5)
+
+
+def begin(
+    plots: Plots, sensor: Sensor, model: ObjectModel, sizes_rad: list[float | None]
+) -> tuple[FloatArray, FloatArray, bool] | None:
+    """States (m, 6), covariances (m, 6, 6) and whether they are directions; None where these plots begin nothing."""
+    components = plots.components
+    if EAST in components:
+        return (*_from_positions(plots, model), False)
+    if AZIMUTH in components and SLANT_RANGE in components:
+        return (*_from_ranges(plots, sensor, model), False)
+    if AZIMUTH in components and ELEVATION in components:
+        return (*_from_bearings(plots, sensor, model, sizes_rad), True)
+    return None
+
+
+def _speed_covariance(model: ObjectModel) -> FloatArray:
+    return np.diag([model.horizontal_speed_m_s**2, model.horizontal_speed_m_s**2, model.vertical_speed_m_s**2])
+
+
+def _from_positions(plots: Plots, model: ObjectModel) -> tuple[FloatArray, FloatArray]:
+    size = plots.z.shape[1]
+    x = np.zeros((len(plots.z), 6))
+    P = np.zeros((len(plots.z), 6, 6))
+    x[:, :size] = plots.z
+    P[:, :size, :size] = plots.R
+    if UP not in plots.components:
+        P[:, 2, 2] = UNKNOWN_HEIGHT_SIGMA_M**2
+    P[:, 3:, 3:] = _speed_covariance(model)
+    return x, P
+
+
+def _from_ranges(plots: Plots, sensor: Sensor, model: ObjectModel) -> tuple[FloatArray, FloatArray]:
+    """Position from azimuth, elevation and range; then the range rate as a measurement of the unknown velocity."""
+    count, columns = len(plots.z), plots.components
+    variance = np.diagonal(plots.R, axis1=1, axis2=2)
+    slant_range = plots.z[:, columns.index(SLANT_RANGE)]
+    polar, polar_variance = np.zeros((count, 3)), np.zeros((count, 3))
+    polar[:, 0] = plots.z[:, columns.index(AZIMUTH)]
+    polar[:, 2] = np.log(slant_range)
+    polar_variance[:, 0] = variance[:, columns.index(AZIMUTH)] + sensor.mounting_sigma_rad**2
+    polar_variance[:, 2] = variance[:, columns.index(SLANT_RANGE)] / slant_range**2
+    polar[:, 1], polar_variance[:, 1] = UNKNOWN_ELEVATION_RAD, UNKNOWN_ELEVATION_SIGMA_RAD**2
+    if ELEVATION in columns:
+        polar[:, 1] = plots.z[:, columns.index(ELEVATION)]
+        polar_variance[:, 1] = variance[:, columns.index(ELEVATION)] + sensor.mounting_sigma_rad**2
+    rotation = rotation_of(sensor)
+    vector, J = direction.jacobian(polar)
+    J = rotation @ J
+    x, P = np.zeros((count, 6)), np.zeros((count, 6, 6))
+    x[:, :3] = vector @ rotation.T + np.array(sensor.position_enu_m)
+    P[:, :3, :3] = (J * polar_variance[:, None, :]) @ J.transpose(0, 2, 1)
+    P[:, :3, :3] += np.eye(3) * sensor.position_sigma_m**2
+    P[:, 3:, 3:] = _speed_covariance(model)
+    if RANGE_RATE not in columns:
+        return x, P
+    column = columns.index(RANGE_RATE)
+    h, H = expected(x, sensor, (RANGE_RATE,))
+    y = residual(plots.z[:, column : column + 1], h, (RANGE_RATE,))
+    return filters.update(x, P, y, H, plots.R[:, column : column + 1, column : column + 1])
+
+
+def _from_bearings(
+    plots: Plots, sensor: Sensor, model: ObjectModel, sizes_rad: list[float | None]
+) -> tuple[FloatArray, FloatArray]:
+    count = len(plots.z)
+    s, P = np.zeros((count, 6)), np.zeros((count, 6, 6))
+    s[:, 0] = plots.z[:, plots.components.index(AZIMUTH)]
+    s[:, 1] = plots.z[:, plots.components.index(ELEVATION)]
+    P[:, :2, :2] = plots.R[:, :2, :2]
+    for row in range(count):
+        mean, sigma = direction.log_range(direction.range_limits(sensor, sizes_rad[row]))
+        s[row, 2], P[row, 2, 2] = mean, sigma**2
+    range_m = np.exp(s[:, 2])
+    rate = np.minimum(model.horizontal_speed_m_s / range_m, FASTEST_TURN_RAD_S)
+    P[:, 3, 3] = (rate / np.cos(np.minimum(np.abs(s[:, 1]), direction.STEEPEST_RAD))) ** 2
+    P[:, 4, 4] = rate**2
+    P[:, 5, 5] = rate**2
+    return s, P
+
+
+@dataclass(frozen=True, slots=True)
+class Ray:
+    """A direction track as one sensor sees it: bearing and its rate, with covariance, and how far it may reach."""
+
+    sensor: Sensor
+    s: FloatArray  # (6,)
+    P: FloatArray  # (6, 6)
+
+
+def crossing(one: Ray, two: Ray, model: ObjectModel, gate_probability: float) -> tuple[FloatArray, FloatArray] | None:
+    """ENU state (6,) and covariance (6, 6) where two rays meet; None where they do not, or at too sharp an angle."""
+    first, second = _unit(one), _unit(two)
+    cosine = float(first @ second)
+    if abs(cosine) > math.cos(LEAST_CROSSING_RAD):
+        return None
+    start = np.array(one.sensor.position_enu_m)
+    apart = np.array(two.sensor.position_enu_m) - start
+    along_first = float(apart @ (first - cosine * second)) / (1.0 - cosine**2)
+    along_second = float(-apart @ (second - cosine * first)) / (1.0 - cosine**2)
+    if not (_reaches(one, along_first) and _reaches(two, along_second)):
+        return None
+    point = 0.5 * (start + along_first * first + np.array(two.sensor.position_enu_m) + along_second * second)
+    return _least_squares(point, (one, two), model, gate_probability)
+
+
+def _unit(ray: Ray) -> FloatArray:
+    vector, _ = direction.jacobian(ray.s[None, :])
+    return np.asarray(rotation_of(ray.sensor) @ vector[0] / np.linalg.norm(vector[0]))
+
+
+def _reaches(ray: Ray, distance_m: float) -> bool:
+    low_m, high_m = direction.to_direction(ray.s, ray.P, ray.sensor).slant_range_m
+    return 0.7 * low_m < distance_m < 1.4 * high_m
+
+
+def _least_squares(
+    point: FloatArray, rays: tuple[Ray, Ray], model: ObjectModel, gate_probability: float
+) -> tuple[FloatArray, FloatArray] | None:
+    """Two rounds of Gauss and Newton on both bearings; their rates give the velocity by the same Jacobian."""
+    components = (AZIMUTH, ELEVATION)
+    x = np.zeros((1, 6))
+    x[0, :3] = point
+    information = np.eye(3)
+    for _ in range(2):
+        information, moved = np.zeros((3, 3)), np.zeros(3)
+        for ray in rays:
+            h, H = expected(x, ray.sensor, components)
+            y = residual(ray.s[None, :2], h, components)[0]
+            J, weight = H[0, :, :3], np.linalg.inv(ray.P[:2, :2] + np.eye(2) * ray.sensor.mounting_sigma_rad**2)
+            information += J.T @ weight @ J
+            moved += J.T @ weight @ y
+        x[0, :3] += np.linalg.solve(information + np.eye(3) * 1e-9, moved)
+    miss = 0.0
+    speed_information = np.linalg.inv(_speed_covariance(model))
+    speed_pull = np.zeros(3)
+    for ray in rays:
+        h, H = expected(x, ray.sensor, components)
+        y = residual(ray.s[None, :2], h, components)[0]
+        miss += float(y @ np.linalg.solve(ray.P[:2, :2] + np.eye(2) * ray.sensor.mounting_sigma_rad**2, y))
+        J, weight = H[0, :, :3], np.linalg.inv(ray.P[3:5, 3:5])
+        speed_information += J.T @ weight @ J
+        speed_pull += J.T @ weight @ ray.s[3:5]
+    if not miss < gate_threshold(gate_probability, 1) or not np.all(np.isfinite(x)):
+        return None
+    P = np.zeros((6, 6))
+    P[:3, :3] = np.linalg.inv(information + np.eye(3) * 1e-9)
+    P[3:, 3:] = np.linalg.inv(speed_information)
+    x[0, 3:] = P[3:, 3:] @ speed_pull
+    return x[0], 0.5 * (P + P.T)

@@ -1,0 +1,206 @@
+"""What a sensor should measure of a state, and how sure it is.
+
+A scan's detections are stacked by what they measure (`Plots`): some of azimuth, elevation, slant range, range rate, or east,
+north, up. With d the object as seen from the sensor, in the sensor's level frame, and g² = e² + n²:
+
+    azimuth = atan2(e, n)     elevation = atan2(u, g)     slant range r = |d|     range rate = v · d / r
+
+    ∂azimuth/∂d   = (n, -e, 0) / g²                ∂r/∂d    = d / r
+    ∂elevation/∂d = (-e u, -n u, g²) / (r² g)      ∂rate/∂d = (v - (v·d/r) d/r) / r,   ∂rate/∂v = d / r
+
+Source: Bar-Shalom, Li, Kirubarajan (2001), section 10.3; azimuth clockwise from north as everywhere here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fusion.frames import wrap_angle
+from fusion.types import Detection, FloatArray, Polar, Position, RangeRate, Sensor
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE, EAST, NORTH, UP = range(7)
+POLAR = frozenset((AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE))
+POSITION = frozenset((EAST, NORTH, UP))
+
+MAX_DISTANCE_M = 1e6  # no sensor of a post measures farther: such a number is an error
+MAX_SPEED_M_S = 1e4
+MAX_SIGMA = 1e6
+SMALLEST_VARIANCE = 1e-12  # a sigma of zero is a sensor's boast; the filter needs a little
+NEAREST_M = 0.1  # closer than this a direction has no meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """The detections of one scan that measure the same components, stacked, in an order that is their own."""
+
+    components: tuple[int, ...]
+    z: FloatArray  # (m, d)
+    R: FloatArray  # (m, d, d)
+    index: IntArray  # (m,) place of each in the scan
+
+
+def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
+    """The usable detections in batches. Their order depends on their numbers alone, so the scan's order changes nothing.
+
+    What is not finite or absurd is left out; beyond `limit` only the most confident are kept.
+    """
+    rows = []
+    for index, detection in enumerate(detections):
+        row = _row(detection)
+        if row is not None:
+            rows.append((row[0], row[1], row[2], -detection.confidence, detection.classes, index))
+    rows.sort()
+    if len(rows) > limit:
+        rows = sorted(sorted(rows, key=lambda row: row[3])[:limit])
+    batches: dict[tuple[int, ...], list[tuple[tuple[float, ...], tuple[float, ...], int]]] = {}
+    for components, values, covariance, _, _, index in rows:
+        batches.setdefault(components, []).append((values, covariance, index))
+    return [
+        Plots(
+            components,
+            np.array([values for values, _, _ in batch]),
+            np.array([covariance for _, covariance, _ in batch]).reshape(-1, len(components), len(components)),
+            np.array([index for _, _, index in batch], dtype=np.int64),
+        )
+        for components, batch in batches.items()
+    ]
+
+
+def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
+    """Components, values and covariance (by rows) of one detection; None where they cannot be used."""
+    measurement = detection.measurement
+    if not math.isfinite(detection.confidence):
+        return None
+    if isinstance(measurement, Position):
+        return _position_row(measurement)
+    pairs = list(_polar_pairs(measurement) if isinstance(measurement, Polar) else _range_rate_pairs(measurement))
+    given = [(component, value, sigma) for component, value, sigma in pairs if value is not None]
+    if any(sigma is None or not _usable(component, value, sigma) for component, value, sigma in given):
+        return None
+    size = len(given)
+    covariance = [0.0] * (size * size)
+    for place, (_, _, sigma) in enumerate(given):
+        covariance[place * size + place] = max((sigma or 0.0) ** 2, SMALLEST_VARIANCE)
+    components = tuple(component for component, _, _ in given)
+    values = tuple(float(wrap_angle(value)) if component == AZIMUTH else float(value) for component, value, _ in given)
+    return components, values, tuple(covariance)
+
+
+def _polar_pairs(polar: Polar) -> Sequence[tuple[int, float | None, float | None]]:
+    return (
+        (AZIMUTH, polar.azimuth_rad, polar.azimuth_sigma_rad),
+        (ELEVATION, polar.elevation_rad, polar.elevation_sigma_rad),
+        (SLANT_RANGE, polar.slant_range_m, polar.slant_range_sigma_m),
+        (RANGE_RATE, polar.range_rate_m_s, polar.range_rate_sigma_m_s),
+    )
+
+
+def _range_rate_pairs(measurement: RangeRate) -> Sequence[tuple[int, float | None, float | None]]:
+    return (
+        (SLANT_RANGE, measurement.slant_range_m, measurement.slant_range_sigma_m),
+        (RANGE_RATE, measurement.range_rate_m_s, measurement.range_rate_sigma_m_s),
+    )
+
+
+def _usable(component: int, value: float, sigma: float) -> bool:
+    if not (math.isfinite(value) and math.isfinite(sigma) and 0.0 <= sigma < MAX_SIGMA):
+        return False
+    if component == ELEVATION:
+        return abs(value) <= math.pi / 2.0
+    if component == SLANT_RANGE:
+        return 0.0 < value < MAX_DISTANCE_M
+    return abs(value) < (MAX_SPEED_M_S if component == RANGE_RATE else MAX_DISTANCE_M)
+
+
+def _position_row(position: Position) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
+    point = (position.east_m, position.north_m) + (() if position.up_m is None else (position.up_m,))
+    size = len(point)
+    if len(position.covariance_m2) != size * (size + 1) // 2:
+        return None
+    covariance = np.zeros((size, size))
+    covariance[np.triu_indices(size)] = position.covariance_m2
+    covariance += np.triu(covariance, 1).T
+    covariance[np.diag_indices(size)] += SMALLEST_VARIANCE
+    if not (np.all(np.isfinite(point)) and np.all(np.isfinite(covariance))):
+        return None
+    if np.max(np.abs(point)) > MAX_DISTANCE_M or np.max(covariance) > MAX_SIGMA**2:
+        return None
+    if np.linalg.eigvalsh(covariance)[0] <= 0.0:
+        return None
+    return (EAST, NORTH, UP)[:size], tuple(float(value) for value in point), tuple(covariance.ravel().tolist())
+
+
+def rotation_of(sensor: Sensor) -> FloatArray:
+    """Level to ENU, shape (3, 3)."""
+    return np.array(sensor.level_to_enu, float).reshape(3, 3)
+
+
+def expected(x: FloatArray, sensor: Sensor, components: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """h(x), shape (n, d), and its Jacobian H, shape (n, d, 6), of ENU states (n, 6)."""
+    count = len(x)
+    h = np.empty((count, len(components)))
+    H = np.zeros((count, len(components), 6))
+    if set(components) <= POSITION:
+        for row, component in enumerate(components):
+            h[:, row] = x[:, component - EAST]
+            H[:, row, component - EAST] = 1.0
+        return h, H
+    rotation = rotation_of(sensor)
+    d = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation  # row vectors: d @ M is Mᵀ d
+    v = x[:, 3:] @ rotation
+    east, north, up = d[:, 0], d[:, 1], d[:, 2]
+    g = np.maximum(np.hypot(east, north), NEAREST_M)
+    r = np.maximum(np.sqrt((d**2).sum(axis=1)), NEAREST_M)
+    unit = d / r[:, None]
+    rate = (v * unit).sum(axis=1)
+    for row, component in enumerate(components):
+        if component == AZIMUTH:
+            h[:, row] = np.arctan2(east, north)
+            gradient = np.stack([north / g**2, -east / g**2, np.zeros(count)], axis=1)
+        elif component == ELEVATION:
+            h[:, row] = np.arctan2(up, np.hypot(east, north))
+            gradient = np.stack([-east * up / (r**2 * g), -north * up / (r**2 * g), g / r**2], axis=1)
+        elif component == SLANT_RANGE:
+            h[:, row] = r
+            gradient = unit
+        else:
+            h[:, row] = rate
+            gradient = (v - rate[:, None] * unit) / r[:, None]
+            H[:, row, 3:] = unit @ rotation.T
+        H[:, row, :3] = gradient @ rotation.T
+    return h, H
+
+
+def residual(z: FloatArray, h: FloatArray, components: tuple[int, ...]) -> FloatArray:
+    """z - h with the azimuth wrapped to ±π; shapes broadcast."""
+    y = np.asarray(z - h)
+    if AZIMUTH in components:
+        column = components.index(AZIMUTH)
+        y[..., column] = wrap_angle(y[..., column])
+    return y
+
+
+def added_noise(
+    x: FloatArray, H: FloatArray, sensor: Sensor, components: tuple[int, ...], clock_error_s: float
+) -> FloatArray:
+    """What the sensor's own place, its mounting and the clock add to the noise, shape (n, d, d)."""
+    added = np.zeros((len(x), len(components), len(components)))
+    if sensor.position_sigma_m > 0.0:
+        along = H[:, :, :3] * sensor.position_sigma_m
+        added += along @ along.transpose(0, 2, 1)
+    if clock_error_s > 0.0:
+        shift = (H[:, :, :3] @ x[:, 3:, None]) * clock_error_s
+        added += shift @ shift.transpose(0, 2, 1)
+    if sensor.mounting_sigma_rad > 0.0:
+        for row, component in enumerate(components):
+            if component in (AZIMUTH, ELEVATION):
+                added[:, row, row] += sensor.mounting_sigma_rad**2
+    return added

@@ -1,0 +1,98 @@
+"""Late facts: nobody waits for them; the past is taken up again from a snapshot and replayed in order of time.
+
+    snapshots    S0 ---- S1 ---- S2 ---- S3
+    facts         a b  c   d e    f g      h        a late x between c and d: restore S0, replay b c x d e f g h
+
+Facts have a place in time that does not depend on their arrival, so afterwards all is as if they had come in order.
+Snapshots are sparse: one of every fact would cost more than the replay it saves.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+MAX_KEPT_FACTS = 20_000  # beyond that the window shrinks
+SNAPSHOT_EVERY_NS = 250_000_000
+
+Place: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id, arrival
+
+FactT = TypeVar("FactT")
+
+
+class Restorable(Protocol):
+    def copy(self: StateT) -> StateT:
+        """An independent copy."""
+
+
+StateT = TypeVar("StateT", bound=Restorable)
+
+BEGINNING: Place = (-(2**62), "", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed(Generic[StateT, FactT]):
+    """Where to go on from, and what to work in, in order."""
+
+    state: StateT
+    facts: list[tuple[Place, FactT]]
+
+
+class History(Generic[StateT, FactT]):
+    """The facts of the rewind window and snapshots of what they led to."""
+
+    def __init__(self, initial: StateT, rewind_ns: int) -> None:
+        self._rewind_ns = rewind_ns
+        self._places: list[Place] = []
+        self._facts: list[FactT] = []
+        self._snapshot_places: list[Place] = [BEGINNING]
+        self._snapshots: list[StateT] = [initial.copy()]
+
+    @property
+    def youngest_ns(self) -> int | None:
+        """Time of the youngest fact kept."""
+        return self._places[-1][0] if self._places else None
+
+    def is_too_old(self, time_ns: int) -> bool:
+        """Whether a fact of that time lies before the window."""
+        if self.youngest_ns is None:
+            return False
+        return time_ns < self.youngest_ns - self._rewind_ns or (time_ns, "", 0) < self._snapshot_places[0]
+
+    def is_late(self, place: Place) -> bool:
+        """Whether facts of a later place have been worked in already."""
+        return bool(self._places) and place < self._places[-1]
+
+    def add(self, place: Place, fact: FactT) -> None:
+        """Keep a fact at its place."""
+        at = bisect_right(self._places, place)
+        self._places.insert(at, place)
+        self._facts.insert(at, fact)
+
+    def resume(self, place: Place) -> Resumed[StateT, FactT]:
+        """The last state before that place and all facts since; later snapshots are dropped."""
+        at = bisect_left(self._snapshot_places, place) - 1
+        del self._snapshot_places[at + 1 :], self._snapshots[at + 1 :]
+        start = bisect_right(self._places, self._snapshot_places[at])
+        facts = list(zip(self._places[start:], self._facts[start:], strict=True))
+        return Resumed(self._snapshots[at].copy(), facts)
+
+    def worked_in(self, place: Place, state: StateT) -> None:
+        """Take a snapshot when it is time for one, and let go of what lies before the window."""
+        if place[0] - self._snapshot_places[-1][0] >= SNAPSHOT_EVERY_NS:
+            self._snapshot_places.append(place)
+            self._snapshots.append(state.copy())
+            self._trim()
+
+    def _trim(self) -> None:
+        oldest_ns = self._places[-1][0] - self._rewind_ns
+        drop = 0
+        while drop + 1 < len(self._snapshots) and (
+            self._snapshot_places[drop + 1][0] < oldest_ns
+            or len(self._places) - bisect_right(self._places, self._snapshot_places[drop]) > MAX_KEPT_FACTS
+        ):
+            drop += 1
+        del self._snapshot_places[:drop], self._snapshots[:drop]
+        start = bisect_right(self._places, self._snapshot_places[0])
+        del self._places[:start], self._facts[:start]

@@ -1,0 +1,181 @@
+"""All tracks as columns: one row a track, arrays for the speed, copied whole for a snapshot.
+
+A row's state is ENU, or, where `direction_of` names a sensor, the direction coordinates of `direction.py` about it. All rows
+stand at the table's time. A row's `key` is its birth detection and thus the same however the facts arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from fusion import direction, motion
+from fusion.classification import prior_log
+from fusion.existence import BoolArray, survive
+from fusion.measurement import IntArray
+from fusion.types import Explanation, FloatArray, Sensor
+
+TrackKey: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id and place among the scan's births
+
+NEVER_NS = -(2**62)
+FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
+INTERVAL_WEIGHT = 0.2  # of the newest in the running mean
+LONGEST_INTERVAL_S = 5.0
+
+ARRAYS = (
+    "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
+    "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "origin", "updated_x",
+)  # fmt: skip
+LISTS = ("keys", "explanations", "identities")
+
+
+@dataclass(frozen=True, slots=True)
+class Births:
+    """New rows: states, covariances and what is known of them at birth; n of one sensor and scan."""
+
+    x: FloatArray  # (n, 6)
+    P: FloatArray  # (n, 6, 6)
+    direction_of: int  # the sensor's number, or -1 for ENU states
+    existence: FloatArray  # (n,)
+    keys: list[TrackKey]
+
+
+class TrackTable:
+    """Rows of tracks and what the tracker knows of each sensor; `copy` is a snapshot."""
+
+    def __init__(self, sensors: Sequence[Sensor], undetected: float, q: FloatArray) -> None:
+        count = len(sensors)
+        self.sensors = sensors
+        self.q = q  # (3,) spectral density of the acceleration
+        self.time_ns: int | None = None
+        self.x: FloatArray = np.zeros((0, 6))
+        self.P: FloatArray = np.zeros((0, 6, 6))
+        self.direction_of: IntArray = np.zeros(0, dtype=np.int64)
+        self.existence: FloatArray = np.zeros(0)
+        self.is_confirmed: BoolArray = np.zeros(0, dtype=bool)
+        self.hits: IntArray = np.zeros(0, dtype=np.int64)
+        self.birth_ns: IntArray = np.zeros(0, dtype=np.int64)
+        self.last_ns: IntArray = np.zeros(0, dtype=np.int64)
+        self.last_sensor: IntArray = np.zeros(0, dtype=np.int64)
+        self.seen_ns: IntArray = np.zeros((0, count), dtype=np.int64)  # by sensor: last detection
+        self.missed_ns: IntArray = np.zeros((0, count), dtype=np.int64)  # by sensor: last counted miss
+        self.voted_ns: IntArray = np.zeros((0, count), dtype=np.int64)  # by sensor: last class vote
+        self.class_log: FloatArray = prior_log(0)
+        self.size_log: FloatArray = np.zeros(0)  # mean ln of the angular size, direction rows
+        self.size_count: IntArray = np.zeros(0, dtype=np.int64)
+        self.shared: IntArray = np.zeros(0, dtype=np.int64)  # detections in a row that an ENU row explained too
+        self.origin: IntArray = np.zeros(0, dtype=np.int64)  # the true object, where association is given; else -1
+        self.updated_x: FloatArray = np.zeros((0, 6))  # the state as its last update left it
+        self.keys: list[TrackKey] = []
+        self.explanations: list[Explanation | None] = []
+        self.identities: list[str | None] = []
+        self.ended: dict[TrackKey, tuple[int, str]] = {}  # when and why rows went, lately
+        self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
+        self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
+        self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def copy(self) -> TrackTable:
+        """An independent copy; explanations and keys are shared, being immutable."""
+        other = TrackTable.__new__(TrackTable)
+        other.sensors, other.q, other.time_ns = self.sensors, self.q, self.time_ns
+        for name in ARRAYS:
+            setattr(other, name, getattr(self, name).copy())
+        for name in LISTS:
+            setattr(other, name, list(getattr(self, name)))
+        other.ended = dict(self.ended)
+        other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
+        other.interval_s = self.interval_s.copy()
+        return other
+
+    def keep(self, kept: BoolArray) -> None:
+        """Only these rows remain."""
+        if kept.all():
+            return
+        for name in ARRAYS:
+            setattr(self, name, getattr(self, name)[kept])
+        for name in LISTS:
+            setattr(self, name, [value for value, stays in zip(getattr(self, name), kept, strict=True) if stays])
+
+    def end(self, rows: IntArray, reason: str, time_ns: int) -> None:
+        """These rows go; why is remembered for a while."""
+        kept = np.ones(len(self), dtype=bool)
+        kept[rows] = False
+        for row in rows:
+            self.ended[self.keys[int(row)]] = (time_ns, reason)
+        self.keep(kept)
+
+    def forget_ended(self, before_ns: int) -> None:
+        """Ends older than this are of no use to anyone."""
+        self.ended = {key: end for key, end in self.ended.items() if end[0] >= before_ns}
+
+    def append(self, births: Births, sensor_number: int, time_ns: int) -> IntArray:
+        """Add rows; returns their places."""
+        first, count, sensors = len(self), len(births.keys), len(self.sensors)
+        never = np.full((count, sensors), NEVER_NS, dtype=np.int64)
+        seen = never.copy()
+        seen[:, sensor_number] = time_ns
+        new: dict[str, object] = {
+            "x": births.x,
+            "P": births.P,
+            "direction_of": np.full(count, births.direction_of, dtype=np.int64),
+            "existence": births.existence,
+            "is_confirmed": np.zeros(count, dtype=bool),
+            "hits": np.ones(count, dtype=np.int64),
+            "birth_ns": np.full(count, time_ns, dtype=np.int64),
+            "last_ns": np.full(count, time_ns, dtype=np.int64),
+            "last_sensor": np.full(count, sensor_number, dtype=np.int64),
+            "seen_ns": seen,
+            "missed_ns": never,
+            "voted_ns": never,
+            "class_log": prior_log(count),
+            "size_log": np.zeros(count),
+            "size_count": np.zeros(count, dtype=np.int64),
+            "shared": np.zeros(count, dtype=np.int64),
+            "origin": np.full(count, -1, dtype=np.int64),
+            "updated_x": births.x,
+        }
+        for name in ARRAYS:
+            setattr(self, name, np.concatenate([getattr(self, name), new[name]]))
+        self.keys.extend(births.keys)
+        self.explanations.extend([None] * count)
+        self.identities.extend([None] * count)
+        return np.arange(first, first + count, dtype=np.int64)
+
+    def predict(self, time_ns: int) -> None:
+        """Carry every row to a time that is not before the table's."""
+        dt_s = 0.0 if self.time_ns is None else (time_ns - self.time_ns) / 1e9
+        self.time_ns = time_ns
+        if dt_s <= 0.0 or len(self) == 0:
+            return
+        density = np.tile(self.q, (len(self), 1))
+        as_direction = self.direction_of >= 0
+        if as_direction.any():
+            range_m = np.exp(self.x[as_direction, 2])
+            density[as_direction] = (self.q.max() / range_m**2)[:, None]
+        self.x, self.P = motion.predict(self.x, self.P, dt_s, density)
+        self.existence = survive(self.existence, dt_s)
+
+    def note_scan(self, sensor_number: int, time_ns: int) -> float:
+        """Learn how often a sensor looks; seconds since its last scan."""
+        last_ns = int(self.scan_ns[sensor_number])
+        self.scan_ns[sensor_number] = max(time_ns, last_ns)
+        if last_ns == NEVER_NS:
+            return FIRST_INTERVAL_S
+        since_s = min(max((time_ns - last_ns) / 1e9, 0.0), LONGEST_INTERVAL_S)
+        if since_s > 0.0:
+            self.interval_s[sensor_number] += INTERVAL_WEIGHT * (since_s - self.interval_s[sensor_number])
+        return since_s
+
+    def in_enu(self) -> tuple[FloatArray, FloatArray]:
+        """States and covariances of all rows in ENU."""
+        x, P = self.x.copy(), self.P.copy()
+        for number in np.unique(self.direction_of[self.direction_of >= 0]):
+            rows = self.direction_of == number
+            x[rows], P[rows] = direction.to_enu(self.x[rows], self.P[rows], self.sensors[int(number)])
+        return x, P

@@ -1,0 +1,131 @@
+"""The tracker: scans and claims in, tracks out. This file is the whole algorithm on one screen.
+
+    predict → drop the unseen → associate (confirmed first) → count the misses → merge → confirm → begin → drop the disbelieved
+
+One extended Kalman filter a track, global nearest neighbour, existence by integrated probabilistic data association. A late
+scan takes up the past again (`rewind.py`); so the tracks are a function of the facts and their own times, not of how they
+arrived. Nothing here asks a clock, draws a lot or depends on the order of a set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+from fusion import motion, scan_update
+from fusion.claims import ClaimBook, claimed_position
+from fusion.frames import LocalFrame
+from fusion.initiation import ObjectModel
+from fusion.publication import Publication
+from fusion.rewind import History, Place
+from fusion.scan_update import Origins, Rules
+from fusion.track_table import TrackTable
+from fusion.types import Claim, Detection, Fact, Position, Scan, Sensor, Track, TrackerSettings, Update
+
+FUTURE_NS = 2_000_000_000  # a fact that says it is from later than this after its arrival has a wrong clock
+
+Kept: TypeAlias = tuple[Scan, str | None]  # a scan, and the identity where a claim acts as one
+
+
+class Tracker:
+    """Estimates of all objects that a set of sensors sees.
+
+    claims_as_measurements: cooperative reports start and move tracks as if they were our own measurements; only for places
+    where every report can be trusted, such as a test range. Otherwise a claim is compared and moves nothing.
+    origins: who is who in each scan, known from a simulation; association is then not decided here.
+    """
+
+    def __init__(
+        self,
+        sensors: Iterable[Sensor],
+        settings: TrackerSettings = TrackerSettings(),  # noqa: B008 (frozen)
+        frame: LocalFrame | None = None,
+        *,
+        objects: ObjectModel = ObjectModel(),  # noqa: B008 (frozen)
+        claims_as_measurements: bool = False,
+        origins: Origins | None = None,
+    ) -> None:
+        self._sensors = tuple(sensors)
+        self._number = {sensor.sensor_id: number for number, sensor in enumerate(self._sensors)}
+        self._frame, self._claims_as_measurements = frame, claims_as_measurements
+        self._rules = Rules(settings, objects, motion.spectral_density(settings.acceleration_m_s2), origins)
+        self._table = TrackTable(self._sensors, objects.undetected_at_start, self._rules.q)
+        self._history: History[TrackTable, Kept] = History(self._table, int(settings.rewind_s * 1e9))
+        self._book = ClaimBook(frame)
+        self._publication = Publication(self._book.of_track)
+        self._arrivals = 0
+        self.ignored_scans = 0  # of sensors we do not know, or from the future
+
+    def apply(self, fact: Fact, received_ns: int) -> Update:
+        """Work one fact in, at its own time. Facts other than scans and claims change nothing."""
+        if isinstance(fact, Claim):
+            scan = self._as_scan(fact)
+            return self._compare(fact) if scan is None else self._apply(scan, fact.identity, received_ns)
+        if isinstance(fact, Scan):
+            return self._apply(fact, None, received_ns)
+        return Update((), ())
+
+    def tick(self, now_ns: int) -> Update:
+        """Time passes: tracks move on, coast, and are given up."""
+        return Update(self._publication.changes(self._table, now_ns), ())
+
+    def tracks_at(self, time_ns: int) -> tuple[Track, ...]:
+        """Confirmed and coasting tracks predicted to a time; changes nothing."""
+        return self._publication.tracks_at(self._table, time_ns)
+
+    def _apply(self, scan: Scan, identity: str | None, received_ns: int) -> Update:
+        if scan.sensor_id not in self._number or scan.time_ns > received_ns + FUTURE_NS:
+            self.ignored_scans += 1
+            return Update((), ())
+        youngest_ns = self._history.youngest_ns
+        late_ns = 0 if youngest_ns is None else max(youngest_ns - scan.time_ns, 0)
+        if self._history.is_too_old(scan.time_ns):
+            return Update((), (), late_ns, too_old=True)
+        self._arrivals += 1
+        place = (scan.time_ns, scan.sensor_id, self._arrivals)
+        is_late = self._history.is_late(place)
+        self._history.add(place, (scan, identity))
+        facts = [(place, (scan, identity))]
+        if is_late:
+            resumed = self._history.resume(place)
+            self._table, facts = resumed.state, resumed.facts
+        for at, kept in facts:
+            self._work_in(at, *kept)
+        return Update(self._publication.changes(self._table), (), late_ns, rewound=is_late)
+
+    def _work_in(self, place: Place, scan: Scan, identity: str | None) -> None:
+        table, settings, now_ns = self._table, self._rules.settings, scan.time_ns
+        number = self._number[scan.sensor_id]
+        hand = scan_update.take_in_hand(scan, self._sensors[number], number, identity, self._rules)
+
+        table.predict(now_ns)
+        since_s = table.note_scan(number, now_ns)
+        scan_update.drop_unseen(table, now_ns)
+        scan_update.associate(table, hand)
+        scan_update.count_misses(table, hand)
+        scan_update.confirm(table, settings, now_ns)
+        scan_update.start_tracks(table, hand, since_s)
+        scan_update.cross_rays(table, hand)
+        scan_update.lose_ranges(table, hand)
+        scan_update.merge_directions(table, hand)
+        scan_update.merge_duplicates(table, now_ns)
+        scan_update.drop_disbelieved(table, settings, now_ns)
+
+        table.forget_ended(now_ns - 2 * int(settings.rewind_s * 1e9))
+        self._history.worked_in(place, table)
+
+    def _as_scan(self, claim: Claim) -> Scan | None:
+        """A claim as a measured position, where the caller trusts claims so far and this one has a place near us."""
+        place = claimed_position(claim, self._frame) if self._claims_as_measurements else None
+        if place is None or claim.sensor_id not in self._number:
+            return None
+        point, R = place
+        position = Position(
+            float(point[0]), float(point[1]), float(point[2]), (R[0, 0], 0.0, 0.0, R[1, 1], 0.0, R[2, 2])
+        )
+        return Scan(claim.sensor_id, claim.time_ns, None, (Detection(position, 1.0),))
+
+    def _compare(self, claim: Claim) -> Update:
+        held = self._book.compare(claim, self._table)
+        tracks = () if held.key is None else self._publication.claim_changed(self._table, held.key)
+        return Update(tracks, () if tracks else (held.agreement,))
