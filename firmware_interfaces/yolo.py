@@ -1,0 +1,189 @@
+"""What a camera's detector found: one reading is one picture that was looked at, one scan.
+
+A reading of "<camera>/vision" is JSON:
+
+    {"access_unit_ns": monotonic ns of the camera's reading that was looked at, "sensor_id": the camera,
+     "size_px": [w, h], "looked": [[x, y, w, h], ...], "model_sha256": ..., "provider": ...,
+     "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ...}, ...]}
+
+Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and elevation of the box's middle, no range.
+
+Its classes are the detector's: the class that it names has the confidence as probability, "unknown" has the rest, and a
+class that we do not know is "unknown" altogether. That is a plain reading of an uncalibrated number; the tracker
+weighs it over time.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from firmware_interfaces.decoder import Counts, Rejected
+from firmware_interfaces.mounting import Mounting
+from fusion.camera import Lens, angle_between, pixel_to_direction
+from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Reading, Scan, Sensor
+
+MAX_READING_BYTES = 1_000_000
+MAX_DETECTIONS = 500  # more in one picture is a detector gone mad
+MAX_REGIONS = 256
+EDGE_POINTS = 9  # along each side of a region; a distorted side is a curve
+SAME_ASPECT = 0.01  # 1920x1080 and 1280x720 are the same picture in another size
+
+
+class Decoder:
+    """Readings of the detector in, scans of the camera out."""
+
+    def __init__(self, sensor: Sensor, lens: Lens, min_confidence: float = 0.0) -> None:
+        self._sensor, self._lens, self._min_confidence = sensor, lens, min_confidence
+        self._mounting = Mounting(sensor)
+        self._range_m: Limits = (0.0, math.inf) if sensor.coverage is None else sensor.coverage.slant_range_m
+        self._fault: str | None = None
+        self.counts = Counts()
+
+    @property
+    def kept_bytes(self) -> int:
+        """Nothing is kept: a reading is whole."""
+        return 0
+
+    def feed(self, reading: Reading) -> list[Scan]:
+        """The scan that this reading tells of."""
+        self.counts.bytes += len(reading.data)
+        try:
+            scan = self._scan(parse(reading.data), reading)
+        except Rejected as rejected:
+            self.counts.rejected[rejected.reason] += 1
+            self._fault = str(rejected)
+            return []
+        self.counts.decoded["look"] += 1
+        self._fault = None
+        return [scan]
+
+    def diagnosis(self) -> str | None:
+        """What is wrong with the last reading."""
+        return None if self._fault is None else f"the detector's last reading was refused: {self._fault}"
+
+    def _scan(self, found: dict[str, Any], reading: Reading) -> Scan:
+        scale = self._scale(found)
+        age_ns = reading.monotonic_ns - int(numbers([found.get("access_unit_ns")], 1)[0])
+        looked = tuple(self._look(box(region) * scale) for region in rows(found, "looked", MAX_REGIONS))
+        detections = [self._detection(row, scale) for row in rows(found, "detections", MAX_DETECTIONS)]
+        return Scan(
+            self._sensor.sensor_id,
+            reading.received_ns - age_ns - self._sensor.latency_ns,
+            looked,
+            tuple(detection for detection in detections if detection.confidence >= self._min_confidence),
+        )
+
+    def _scale(self, found: dict[str, Any]) -> FloatArray:
+        """From the picture's pixels to the lens's, as (x, y, x, y): a smaller stream shows the same view."""
+        width, height = numbers(found.get("size_px"), 2)
+        lens_width, lens_height = self._lens.size_px
+        if width <= 0 or height <= 0 or abs(width * lens_height / (height * lens_width) - 1.0) > SAME_ASPECT:
+            raise Rejected("size", f"pictures are {width:g} x {height:g}, the lens is for {lens_width} x {lens_height}")
+        return np.array([lens_width / width, lens_height / height] * 2)
+
+    def _detection(self, row: Any, scale: FloatArray) -> Detection:
+        if not isinstance(row, dict):
+            raise Rejected("field", "a detection is no object")
+        original = box([row.get(name) for name in "xywh"])
+        (confidence,) = numbers([row.get("confidence")], 1)
+        if not 0.0 <= confidence <= 1.0:
+            raise Rejected("range", f"confidence is {confidence:g}, expected 0..1")
+        x, y, width, height = original * scale
+        center, left, right, top, bottom = pixel_to_direction(
+            self._lens,
+            [
+                (x + width / 2, y + height / 2),
+                (x, y + height / 2),
+                (x + width, y + height / 2),
+                (x + width / 2, y),
+                (x + width / 2, y + height),
+            ],
+        )
+        left_px, top_px, width_px, height_px = (float(v) for v in original)
+        return Detection(
+            self._mounting.level(*azimuth_elevation(center)),
+            confidence,
+            classes_of(str(row.get("class")), confidence),
+            (left_px, top_px, width_px, height_px),
+            max(angle_between(left, right), angle_between(top, bottom)),
+        )
+
+    def _look(self, region: FloatArray) -> Look:
+        """The largest range of azimuth and elevation that lies inside a region of the picture."""
+        x, y, width, height = region
+        along = np.linspace(0.0, 1.0, EDGE_POINTS)
+        ones = np.ones(EDGE_POINTS)
+        sides = {
+            "left": (x * ones, y + height * along),
+            "right": ((x + width) * ones, y + height * along),
+            "top": (x + width * along, y * ones),
+            "bottom": (x + width * along, (y + height) * ones),
+        }
+        azimuth, elevation = {}, {}
+        for name, (xs, ys) in sides.items():
+            direction = pixel_to_direction(self._lens, np.stack([xs, ys], axis=-1))
+            azimuth[name] = np.arctan2(direction[:, 0], direction[:, 1])
+            elevation[name] = np.arcsin(np.clip(direction[:, 2], -1.0, 1.0))
+        return Look(
+            self._sensor.orientation,
+            (float(azimuth["left"].max()), float(azimuth["right"].min())),
+            (float(elevation["bottom"].max()), float(elevation["top"].min())),
+            self._range_m,
+        )
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """The reading's object. Raises Rejected."""
+    if len(data) > MAX_READING_BYTES:
+        raise Rejected("length", f"{len(data)} bytes, highest allowed is {MAX_READING_BYTES}")
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Rejected("json", "not JSON") from error
+    if not isinstance(found, dict):
+        raise Rejected("json", "not an object")
+    return found
+
+
+def rows(found: dict[str, Any], name: str, most: int) -> list[Any]:
+    """A list of the object. Raises Rejected."""
+    value = found.get(name)
+    if not isinstance(value, list) or len(value) > most:
+        raise Rejected("field", f"{name} is no list of at most {most}")
+    return value
+
+
+def numbers(value: Any, count: int) -> tuple[float, ...]:
+    """So many finite numbers. Raises Rejected."""
+    if not isinstance(value, Iterable) or isinstance(value, str | dict):
+        raise Rejected("field", f"expected {count} numbers")
+    found = tuple(value)
+    if len(found) != count or not all(isinstance(v, int | float) and abs(v) < 1e19 for v in found):
+        raise Rejected("field", f"expected {count} numbers")
+    return found
+
+
+def box(value: Any) -> FloatArray:
+    """x, y, width, height in pixels, shape (4,). Raises Rejected."""
+    found = np.array(numbers(value, 4), float)
+    if not (np.abs(found) < 1e5).all() or found[2] <= 0.0 or found[3] <= 0.0:
+        raise Rejected("range", "a box lies outside all pictures or has no area")
+    return found
+
+
+def azimuth_elevation(direction: FloatArray) -> tuple[float, float]:
+    """From the boresight, positive to the right; from the plane of x and y, positive up. Body axes, shape (3,)."""
+    x, y, z = (float(v) for v in direction)
+    return math.atan2(x, y), math.atan2(z, math.hypot(x, y))
+
+
+def classes_of(name: str, confidence: float) -> tuple[tuple[str, float], ...]:
+    """Probabilities of the classes, in the order of CLASSES, adding up to 1."""
+    if name not in CLASSES or name == "unknown":
+        return (("unknown", 1.0),)
+    return ((name, confidence), ("unknown", 1.0 - confidence))
