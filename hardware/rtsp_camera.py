@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 STALL_S = 5.0  # no bytes for so long: a camera that hangs keeps its connection open
 QUIET_S = 0.04  # a picture's bytes come in one burst; a busy sender may pause in it for some 20 ms
 RECEIVE_BYTES = 65_536
-LIVE = {"fflags": "nobuffer", "flags": "low_delay", "probesize": "200000", "analyzeduration": "500000"}
+# What FFmpeg reads to learn the stream it hands out late, with stamps that are wrong by as much. RTSP tells the codec in
+# words, so nothing needs to be read. (Its flag `nobuffer` would throw that away instead: the first key frame with it.)
+RTSP_OPTIONS = {"rtsp_transport": "tcp", "flags": "low_delay", "probesize": "32", "analyzeduration": "1"}
+OTHER_OPTIONS = {"flags": "low_delay", "probesize": "200000", "analyzeduration": "500000"}
 
 
 class RtspCamera:
@@ -164,7 +167,7 @@ class FfmpegSource:
         import av
 
         self.close()
-        options = dict(LIVE, rtsp_transport="tcp") if self._url.startswith("rtsp") else LIVE
+        options = RTSP_OPTIONS if self._url.startswith("rtsp") else OTHER_OPTIONS
         try:
             self._container = av.open(
                 self._url, format=self._format, options=options, timeout=(self._stall_s, self._stall_s)

@@ -149,9 +149,7 @@ def transport_bytes() -> bytes:
 def test_a_lost_packet_costs_its_own_unit_and_is_counted(transport_bytes):
     whole = list(TransportStream().feed(transport_bytes))
     video = [
-        at
-        for at in range(0, len(transport_bytes), PACKET_BYTES)
-        if is_video(transport_bytes[at : at + PACKET_BYTES])
+        at for at in range(0, len(transport_bytes), PACKET_BYTES) if is_video(transport_bytes[at : at + PACKET_BYTES])
     ]
     lost = video[5]  # of the second unit
     stream = TransportStream()
