@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=72_000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end in this time, whatever was seen by then")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--from", dest="begin_at", type=Path, help="go on from this checkpoint instead of random weights")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
     parser.add_argument("--export-only", action="store_true")
     arguments = parser.parse_args()
@@ -40,7 +42,8 @@ def main() -> None:
         build_pools(arguments.data, cache, arguments.seed)
         from edge.training.train import Course, train
 
-        train(cache, arguments.out, Course(images=arguments.images, minutes=arguments.minutes, seed=arguments.seed))
+        course = Course(arguments.images, arguments.minutes, learning_rate=arguments.learning_rate, seed=arguments.seed)
+        train(cache, arguments.out, course, arguments.begin_at)
     finish(checkpoint, arguments.out / f"{NAME}.onnx", arguments.data, arguments.every)
 
 

@@ -21,6 +21,7 @@ from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
 SIZE_PX = (320, 256)
 SOURCE_SHARES = {"ir": 0.38, "visible": 0.36, "rendered": 0.26}
 CLASS_SHARES = (0.37, 0.23, 0.18, 0.22)  # drones first, but no class rare: the others are what drones are mistaken for
+MOSAIC_SHARE = 0.45  # four objects for the price of one picture, against fewer whole backgrounds
 KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
 SMALLEST_PX = 3.0
 FAINTEST = 20.0  # grey levels: an object that stands out less from its sky is not worth pasting elsewhere
@@ -49,11 +50,11 @@ class Scenes:
         """RGB uint8 (256, 320, 3) and boxes in its pixels."""
         chance = np.random.default_rng([self._seed, number])
         source = str(chance.choice(list(SOURCE_SHARES), p=list(SOURCE_SHARES.values())))
-        if source != "rendered" and chance.random() < 0.2:
-            picture, boxes = mosaic([self._cut(source, chance) for _ in range(4)], chance)
+        if chance.random() < MOSAIC_SHARE:
+            picture, boxes = mosaic([self._piece(source, chance) for _ in range(4)], chance)
         else:
             picture, boxes = self._cut(source, chance)
-        if source != "rendered" and chance.random() < 0.5:
+        if source != "rendered" and chance.random() < 0.35:
             cuttings = self._cuttings[source]
             picture, boxes = paste(
                 picture, boxes, [cuttings[i] for i in chance.integers(len(cuttings), size=3)], chance
@@ -64,6 +65,14 @@ class Scenes:
             boxes = boxes.copy()
             boxes[:, 1] = SIZE_PX[0] - boxes[:, 1] - boxes[:, 3]
         return np.ascontiguousarray(picture[..., ::-1]), inside(boxes, SIZE_PX)
+
+    def _piece(self, source: str, chance: np.random.Generator) -> tuple[Picture, Boxes]:
+        """A picture for a quarter of a mosaic: one whose objects fit into a quarter, if there is one in five."""
+        for _ in range(5):
+            picture, boxes = self._cut(source, chance)
+            if not len(boxes) or (boxes[:, 3].max() < 0.3 * SIZE_PX[0] and boxes[:, 4].max() < 0.3 * SIZE_PX[1]):
+                break
+        return picture, boxes
 
     def _cut(self, source: str, chance: np.random.Generator) -> tuple[Picture, Boxes]:
         pool = self._pools[source]
@@ -201,7 +210,7 @@ def paste(
     """Add up to three objects, smaller or as large as they were, where nothing else stands."""
     picture = picture.copy()
     for cutting in cuttings[: int(chance.integers(1, 4))]:
-        factor = float(chance.uniform(0.5, 1.05))
+        factor = float(chance.uniform(0.6, 1.05))
         if factor * min(cutting.box[2:]) < 5:
             continue
         difference = cv2.resize(cutting.difference, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
@@ -228,7 +237,7 @@ def paste(
 
 def weather(picture: Picture, source: str, chance: np.random.Generator) -> Picture:
     """Polarity, colour, brightness, blur, noise and compression, as cameras and links differ."""
-    if source == "ir" and chance.random() < 0.25:
+    if source == "ir" and chance.random() < 0.15:
         picture = 255 - picture
     if source != "ir" and chance.random() < 0.2:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)

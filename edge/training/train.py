@@ -95,9 +95,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def train(cache: Path, out: Path, course: Course) -> Path:
-    """Train from random weights; returns the last checkpoint, out/checkpoint.pt."""
+def train(cache: Path, out: Path, course: Course, begin_at: Path | None = None) -> Path:
+    """Train from random weights, or go on from a checkpoint's; returns the last checkpoint, out/checkpoint.pt."""
     model = build_model(course.seed).train()
+    if begin_at:
+        model.load_state_dict(torch.load(begin_at, map_location="cpu", weights_only=True)["weights"])
     mean = copy.deepcopy(model).eval()
     criterion = v8DetectionLoss(model)
     optimizer = torch.optim.AdamW(parameter_groups(model, course.weight_decay), course.learning_rate, (0.9, 0.99))

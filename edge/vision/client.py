@@ -1,0 +1,202 @@
+"""The parent's side of the vision process: offers it packets, takes its results, starts it again when it dies.
+
+    offer(packet) ─▶ pipe ─▶ python -m edge.vision ─▶ pipe ─▶ results()
+
+Offering never waits. When the pipe is full the packet is dropped and counted, and so are those after it, up to the
+camera's next key frame: pictures between would be built on one that never came. A process that dies, or that has been
+given packets and says nothing for `silence_s`, is ended and started again after a growing pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edge.vision.decoder import codec_of, is_key
+from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, Region
+from edge.vision.messages import ALIVE, LARGEST_MESSAGE, LENGTH, Packet, Settings, frame_message, to_tuples
+
+log = logging.getLogger(__name__)
+
+PIPE_BYTES = 1 << 20  # kept for the process beyond the kernel's pipe: half a second of 16 Mbit/s
+RESULTS_KEPT = 64  # nobody reads them: then the oldest goes
+START_S = 60.0  # loading a model on a small, busy machine
+SILENCE_S = 15.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+ENOUGH_S = 60.0  # a process that ran this long was well: the next pause is the shortest again
+
+
+class VisionProcess:
+    """One vision process, kept alive."""
+
+    def __init__(
+        self,
+        model: Path = SHIPPED_MODEL,
+        confidence: float = CONFIDENCE,
+        *,
+        threads: int = 1,
+        budget: int | None = None,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        self.dropped_count = 0
+        self.restart_count = 0
+        self.is_ready = False
+        self.provider: str | None = None
+        self.model_sha256: str | None = None
+        self.pid: int | None = None
+        self._arguments = ["--model", str(model), "--confidence", str(confidence), "--threads", str(threads)]
+        self._budget = budget
+        self._silence_s = silence_s
+        self._results: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._first_ready: asyncio.Future[None] | None = None
+        self._codecs: dict[str, str | None] = {}
+        self._wait_for_key: dict[str, bool] = {}
+        self._unanswered_since_s: float | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until its model is loaded. Raises RuntimeError where it cannot be."""
+        self._first_ready = asyncio.get_running_loop().create_future()
+        self._keeper = asyncio.create_task(self._keep())
+        await self._first_ready
+
+    def offer(self, sensor_id: str, monotonic_ns: int, data: bytes, cues: Sequence[Region] = ()) -> bool:
+        """Hand over one access unit; False where it was dropped. Never waits."""
+        codec_name = self._codecs[sensor_id] = codec_of(data) or self._codecs.get(sensor_id)
+        lost = self._wait_for_key.get(sensor_id, False)
+        if not self._can_take() or (lost and not is_key(data, codec_name)):
+            self._wait_for_key[sensor_id] = True
+            self.dropped_count += 1
+            return False
+        self._wait_for_key[sensor_id] = False
+        self._send(Packet(sensor_id, monotonic_ns, data, to_tuples(cues), after_loss=lost))
+        if self._unanswered_since_s is None:
+            self._unanswered_since_s = asyncio.get_running_loop().time()
+        return True
+
+    def set(self, settings: Settings) -> None:
+        """Change how it looks; kept only while this process lives."""
+        if self._can_take():
+            self._send(settings)
+
+    async def results(self) -> AsyncIterator[bytes]:
+        """Results as JSON bytes, in the order they were found, until closed."""
+        while (result := await self._results.get()) is not None:
+            yield result
+
+    async def close(self) -> None:
+        """End the process; `results` ends too."""
+        if self._keeper:
+            self._keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._keeper
+        await self._end()
+        self._results.put_nowait(None)
+
+    def _can_take(self) -> bool:
+        if not self.is_ready or self._process is None or self._process.stdin is None:
+            return False
+        transport = self._process.stdin.transport
+        return not transport.is_closing() and transport.get_write_buffer_size() <= PIPE_BYTES
+
+    def _send(self, message: Packet | Settings) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._process.stdin.write(frame_message(msgspec.msgpack.encode(message)))
+
+    async def _keep(self) -> None:
+        """Run one process after the other."""
+        pause_s = FIRST_PAUSE_S
+        clock = asyncio.get_running_loop().time
+        while True:
+            begun_s = clock()
+            reason = await self._run_once()
+            await self._end()
+            if self._first_ready is not None and not self._first_ready.done():
+                self._first_ready.set_exception(RuntimeError(f"vision: the process did not start: {reason}"))
+                return
+            pause_s = FIRST_PAUSE_S if clock() - begun_s > ENOUGH_S else min(2 * pause_s, LONGEST_PAUSE_S)
+            log.warning("vision lost: %s; starting again in %.1f s", reason, pause_s)
+            await asyncio.sleep(pause_s)
+            self.restart_count += 1
+
+    async def _run_once(self) -> str:
+        """Start a process and take its results until it ends; says why it ended."""
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        environment = os.environ | {"PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
+        process = self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "edge.vision", *self._arguments,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
+        )  # fmt: skip
+        self.pid = process.pid
+        try:
+            self._greet(await asyncio.wait_for(receive(process), START_S))
+            while True:
+                self._keep_result(await self._next_message(process))
+        except asyncio.IncompleteReadError:
+            return f"it ended with exit code {await process.wait()}"
+        except asyncio.TimeoutError:
+            return f"it gave no answer for {self._silence_s if self.is_ready else START_S:.1f} s"
+        except ValueError as garbled:
+            return f"it said what is none of its messages ({garbled})"
+
+    async def _next_message(self, process: asyncio.subprocess.Process) -> bytes:
+        """Its next message. Raises TimeoutError where packets have waited too long for one."""
+        clock = asyncio.get_running_loop().time
+        receiving = asyncio.create_task(receive(process))
+        try:
+            while not receiving.done():
+                await asyncio.wait({receiving}, timeout=self._silence_s / 4)
+                since_s = self._unanswered_since_s
+                if not receiving.done() and since_s is not None and clock() - since_s > self._silence_s:
+                    raise asyncio.TimeoutError
+            return receiving.result()
+        finally:
+            receiving.cancel()
+
+    def _greet(self, hello: bytes) -> None:
+        told = msgspec.json.decode(hello)
+        self.provider, self.model_sha256 = told["provider"], told["model_sha256"]
+        self.is_ready, self._unanswered_since_s = True, None
+        self._wait_for_key = dict.fromkeys(self._wait_for_key, True)
+        if self._budget is not None:
+            self._send(Settings(budget=self._budget))
+        if self._first_ready is not None and not self._first_ready.done():
+            self._first_ready.set_result(None)
+        if self.restart_count:
+            log.warning("vision back")
+
+    def _keep_result(self, result: bytes) -> None:
+        self._unanswered_since_s = None
+        if result == ALIVE:
+            return
+        if self._results.qsize() >= RESULTS_KEPT:
+            self._results.get_nowait()
+        self._results.put_nowait(result)
+
+    async def _end(self) -> None:
+        self.is_ready = False
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def receive(process: asyncio.subprocess.Process) -> bytes:
+    """One whole message of the process. Raises IncompleteReadError at its end."""
+    assert process.stdout is not None
+    (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+    if length > LARGEST_MESSAGE:
+        raise ValueError(f"a length of {length}")
+    return await process.stdout.readexactly(length)

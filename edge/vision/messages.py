@@ -1,0 +1,78 @@
+"""What the vision process and its parent say to each other over a pipe.
+
+Every message is four bytes of length, big-endian, then so many bytes. To the process: msgpack, `Packet` or `Settings`.
+From it: JSON, first `{"ready": true, …}`, then a `Result` for each picture looked at. A result goes through the door
+and into the recording as it is, so it says all that is needed to look again: which access unit, where, which model.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import msgspec
+
+from edge.vision.detector import Box, Region
+
+LENGTH = struct.Struct(">I")
+ALIVE = b'{"alive":true}'  # said instead of a result when packets have come but no picture to look at
+LARGEST_MESSAGE = 16 << 20  # bytes; a packet of 8 MB and its cues fit, a garbled length does not
+
+
+class Packet(msgspec.Struct, tag="packet", frozen=True):
+    """One access unit of a camera, and where the parent expects something in its picture."""
+
+    sensor_id: str
+    monotonic_ns: int
+    data: bytes
+    cues: list[tuple[int, int, int, int]] = []
+    after_loss: bool = False  # packets before this one were dropped on the way
+
+
+class Settings(msgspec.Struct, tag="settings", frozen=True):
+    """How to look from now on."""
+
+    confidence: float | None = None
+    budget: int | None = None  # regions a picture
+
+
+class Found(msgspec.Struct, frozen=True, rename={"class_name": "class"}):
+    """One detection, pixels of the whole picture, x and y of the top left corner."""
+
+    class_name: str
+    confidence: float
+    x: float
+    y: float
+    w: float
+    h: float
+
+
+class Result(msgspec.Struct, frozen=True, omit_defaults=False):
+    """One look of one camera."""
+
+    access_unit_ns: int  # monotonic_ns of the camera's reading
+    sensor_id: str
+    size_px: tuple[int, int]
+    looked: list[tuple[int, int, int, int]]
+    model_sha256: str
+    provider: str
+    detections: list[Found]
+    latency_ms: float | None = None  # from the packet's arrival in the process to this answer
+    skipped_pictures: int = 0  # since the last look: decoded, but an even newer one was there
+    damaged_packets: int = 0  # of this camera since the process began
+
+
+def to_found(boxes: Sequence[Box]) -> list[Found]:
+    return [Found(b.class_name, b.confidence, b.x_px, b.y_px, b.width_px, b.height_px) for b in boxes]
+
+
+def to_tuples(regions: Sequence[Region]) -> list[tuple[int, int, int, int]]:
+    return [(r.x_px, r.y_px, r.width_px, r.height_px) for r in regions]
+
+
+def to_regions(tuples: Sequence[tuple[int, int, int, int]]) -> list[Region]:
+    return [Region(*rectangle) for rectangle in tuples]
+
+
+def frame_message(body: bytes) -> bytes:
+    return LENGTH.pack(len(body)) + body

@@ -1,0 +1,56 @@
+"""Looking again at a recording: the same regions of the same access units, with the same model or another.
+
+Packets go in as they were recorded; a recorded result names its access unit and where it looked. The answer has the
+form of a result. With the same model on the same machine it is the same, but for the latency, which is not repeated.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+import msgspec
+
+from edge.vision.decoder import Decoded, PacketDecoder
+from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, load_detector
+from edge.vision.messages import Result, to_found, to_regions
+
+KEPT_PICTURES = 60  # per camera, undecoded to BGR: results come at most 2 s after their packet at 30 Hz
+
+
+class SecondLook:
+    """One model, any number of cameras."""
+
+    def __init__(self, model: Path = SHIPPED_MODEL, confidence: float = CONFIDENCE, threads: int = 1) -> None:
+        self._detector = load_detector(model, confidence, threads=threads)
+        self._decoders: dict[str, PacketDecoder] = {}
+        self._pictures: dict[str, OrderedDict[int, Decoded]] = {}
+
+    def take(self, sensor_id: str, monotonic_ns: int, data: bytes) -> None:
+        """Decode the next packet of a camera."""
+        decoder = self._decoders.setdefault(sensor_id, PacketDecoder())
+        pictures = self._pictures.setdefault(sensor_id, OrderedDict())
+        for decoded in decoder.decode(data, monotonic_ns):
+            pictures[decoded.monotonic_ns] = decoded
+            if len(pictures) > KEPT_PICTURES:
+                pictures.popitem(last=False)
+
+    def look_again(self, recorded: bytes) -> bytes | None:
+        """The result's answer today, as JSON; None where its access unit has not come or is no picture any more."""
+        result = msgspec.json.decode(recorded, type=Result)
+        decoded = self._pictures.get(result.sensor_id, OrderedDict()).get(result.access_unit_ns)
+        if decoded is None:
+            return None
+        boxes = self._detector.look(decoded.bgr(), to_regions(result.looked))
+        again = Result(
+            access_unit_ns=result.access_unit_ns,
+            sensor_id=result.sensor_id,
+            size_px=decoded.size_px,
+            looked=result.looked,
+            model_sha256=self._detector.model_sha256,
+            provider=self._detector.provider,
+            detections=to_found(boxes),
+            skipped_pictures=result.skipped_pictures,
+            damaged_packets=result.damaged_packets,
+        )
+        return msgspec.json.encode(again)

@@ -1,0 +1,105 @@
+"""`sarhad detect VIDEO --out detections.jsonl`: what the detector finds in every frame of a video, a JSON line each."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from edge.vision.detector import Box, Detector
+
+STORED_CONFIDENCE = 0.02  # for precision-recall curves one keeps the unsure too; 0.25 is where the post takes notice
+TEXT_AS_VIDEO = {"tty"}  # FFmpeg draws any text file as a terminal's picture
+PROGRESS_EVERY = 100  # frames
+
+
+@click.command(name="detect")
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="Another model: .onnx, .pt or .engine.")
+@click.option("--confidence", type=click.FloatRange(0.0, 1.0), default=STORED_CONFIDENCE, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--backend", type=click.Choice(["onnxruntime", "ultralytics"]), help="What runs an .onnx model.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the JSON lines go.")
+def command(video: Path, model: Path | None, confidence: float, threads: int, backend: str | None, out: Path) -> None:
+    """Look at every frame of VIDEO, the whole of it at native pixels, and write what is there to OUT.
+
+    A line a frame, in decode order: {"frame", "time_s", "detections": [{"class", "confidence", "x", "y", "w", "h"}]};
+    pixels, x and y of the top left corner.
+    """
+    from edge.vision.detector import SHIPPED_MODEL, ModelError, load_detector
+
+    try:
+        detector = load_detector(model or SHIPPED_MODEL, confidence, threads=threads, backend=backend)
+    except ModelError as wrong:
+        refuse(str(wrong))
+    if not video.is_file():
+        refuse(f"{video}: no such file; expected a video")
+    if not out.parent.is_dir():
+        refuse(f"{out}: found no folder {out.parent}, expected one to write into")
+    frame_count = write_detections(video, detector, out)
+    if sys.stderr.isatty():
+        click.echo(err=True)
+    if frame_count == 0:
+        out.unlink(missing_ok=True)
+        refuse(f"{video}: found no frame that can be decoded, expected a video")
+    click.echo(f"{video}: {frame_count} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
+
+
+def write_detections(video: Path, detector: Detector, out: Path) -> int:
+    """One line a frame; the number of frames."""
+    count = 0
+    with out.open("w") as lines:
+        for time_s, picture in frames_of(video):
+            found = [as_json(box) for box in detector.look(picture)]
+            lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
+            count += 1
+            if count % TEXT_AS_VIDEO = {"tty"}  # FFmpeg draws any text file as a terminal's picture
+PROGRESS_EVERY == 0 and sys.stderr.isatty():
+                click.echo(f"\r{video.name}: frame {count}", nl=False, err=True)
+    return count
+
+
+def frames_of(video: Path) -> Iterator[tuple[float | None, Any]]:
+    """Every frame with its time since the first, BGR. A damaged packet costs its own frames."""
+    import av
+
+    try:
+        container = av.open(str(video))
+    except (av.FFmpegError, ValueError) as wrong:
+        refuse(f"{video}: found no video ({str(wrong).splitlines()[0]}), expected a file that FFmpeg can open")
+    with container:
+        if not container.streams.video or container.format.name in TEXT_AS_VIDEO:
+            refuse(f"{video}: found no video stream, expected one")
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        first_s: float | None = None
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                continue
+            for frame in frames:
+                first_s = frame.time if first_s is None else first_s
+                time_s = None if frame.time is None or first_s is None else round(frame.time - first_s, 4)
+                yield time_s, frame.to_ndarray(format="bgr24")
+
+
+def as_json(box: Box) -> dict[str, object]:
+    return {
+        "class": box.class_name,
+        "confidence": box.confidence,
+        "x": box.x_px,
+        "y": box.y_px,
+        "w": box.width_px,
+        "h": box.height_px,
+    }
+
+
+def refuse(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    raise SystemExit(2)

@@ -1,0 +1,82 @@
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from camera_stream import flight
+from click.testing import CliRunner, Result
+
+from edge.vision.detector import load_detector
+from sarhad.commands.detect import command
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("video") / "flight.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(10))
+        stream.width, stream.height, stream.pix_fmt = 640, 384, "yuv420p"
+        for picture in flight((640, 384), 12):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
+                container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return path
+
+
+def detect(*arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_every_frame_is_a_line_in_order(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "detections.jsonl"
+    result = detect(video, "--out", out)
+    assert result.exit_code == 0, result.output
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["frame"] for line in lines] == list(range(12))
+    assert [line["time_s"] for line in lines] == pytest.approx([n / 10 for n in range(12)])
+    for detection in (d for line in lines for d in line["detections"]):
+        assert set(detection) == {"class", "confidence", "x", "y", "w", "h"}
+        assert 0 <= detection["x"] <= 640
+        assert 0 <= detection["y"] <= 384
+    surest = [max(line["detections"], key=lambda d: d["confidence"], default=None) for line in lines]
+    assert sum(d is not None and abs(d["x"] + d["w"] / 2 - 60 - 8 * n) < 10 for n, d in enumerate(surest)) >= 10
+
+
+def test_confidence_bounds_what_is_written(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "detections.jsonl"
+    assert detect(video, "--out", out, "--confidence", "0.3").exit_code == 0
+    found = [d for line in out.read_text().splitlines() for d in json.loads(line)["detections"]]
+    assert all(d["confidence"] >= 0.3 for d in found)
+
+
+def wrong(result: Result, *words: str) -> None:
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.strip().splitlines()) == 1
+    for word in words:
+        assert word in result.stderr
+
+
+def test_wrong_input_gets_one_line_and_exit_code_2(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "detections.jsonl"
+    text = tmp_path / "notes.txt"
+    text.write_text("no video at all\n" * 100)
+    wrong(detect(tmp_path / "none.mp4", "--out", out), "none.mp4", "no such file")
+    wrong(detect(text, "--out", out), "notes.txt", "found no video", "expected")
+    wrong(detect(video, "--out", tmp_path / "none" / "out.jsonl"), "found no folder")
+    wrong(detect(video, "--out", out, "--model", text), "notes.txt", ".onnx")
+    assert not out.exists()
+
+
+def test_the_lines_are_what_the_detector_sees(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "detections.jsonl"
+    detect(video, "--out", out, "--confidence", "0.25")
+    detector = load_detector(confidence=0.25)
+    with av.open(str(video)) as container:
+        picture = next(container.decode(video=0)).to_ndarray(format="bgr24")
+    first = json.loads(out.read_text().splitlines()[0])["detections"]
+    assert [(d["class"], d["confidence"]) for d in first] == [
+        (b.class_name, b.confidence) for b in detector.look(picture)
+    ]
