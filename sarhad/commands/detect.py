@@ -58,8 +58,7 @@ def write_detections(video: Path, detector: Detector, out: Path) -> int:
             found = [as_json(box) for box in detector.look(picture)]
             lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
             count += 1
-            if count % TEXT_AS_VIDEO = {"tty"}  # FFmpeg draws any text file as a terminal's picture
-PROGRESS_EVERY == 0 and sys.stderr.isatty():
+            if count % PROGRESS_EVERY == 0 and sys.stderr.isatty():
                 click.echo(f"\r{video.name}: frame {count}", nl=False, err=True)
     return count
 
