@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -41,25 +42,26 @@ def command(video: Path, model: Path | None, confidence: float, threads: int, ba
         refuse(f"{video}: no such file; expected a video")
     if not out.parent.is_dir():
         refuse(f"{out}: found no folder {out.parent}, expected one to write into")
-    frame_count = write_detections(video, detector, out)
+    frames = frames_of(video)
+    first = next(frames, None)
+    if first is None:
+        refuse(f"{video}: found no frame that can be decoded, expected a video")
+    frame_count = write_detections(chain([first], frames), detector, out)
     if sys.stderr.isatty():
         click.echo(err=True)
-    if frame_count == 0:
-        out.unlink(missing_ok=True)
-        refuse(f"{video}: found no frame that can be decoded, expected a video")
     click.echo(f"{video}: {frame_count} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
 
 
-def write_detections(video: Path, detector: Detector, out: Path) -> int:
+def write_detections(frames: Iterable[tuple[float | None, Any]], detector: Detector, out: Path) -> int:
     """One line a frame; the number of frames."""
     count = 0
     with out.open("w") as lines:
-        for time_s, picture in frames_of(video):
+        for time_s, picture in frames:
             found = [as_json(box) for box in detector.look(picture)]
             lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
             count += 1
             if count % PROGRESS_EVERY == 0 and sys.stderr.isatty():
-                click.echo(f"\r{video.name}: frame {count}", nl=False, err=True)
+                click.echo(f"\rframe {count}", nl=False, err=True)
     return count
 
 
