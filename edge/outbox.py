@@ -200,7 +200,6 @@ class Outbox:
             is_written = self._write(batch)
             with self._changed:
                 if is_written:
-                    self._forget(batch)
                     self._done = asked
                 elif not is_closing:
                     self._changed.wait_for(lambda: self._is_closing, RETRY_S)
@@ -209,7 +208,7 @@ class Outbox:
                     return
 
     def _write(self, batch: list[Message | Acknowledgement]) -> bool:
-        """Commit a batch; False when the disk refuses, and nothing has changed then."""
+        """Commit a batch and take it from the queue; False when the disk refuses, and it stays there."""
         try:
             with self._database:
                 return self._commit(batch)
@@ -260,6 +259,8 @@ class Outbox:
             self.counts.acknowledged += acknowledged
             self._stored += len(fresh)
             self._stored_bytes += sum(message.bytes for message in fresh.values())
+            self._forget(batch)
+            self._tell()
         if fresh and inserted != len(fresh):  # a sequence number was given twice
             self._count()
         if time.monotonic() - self._swept_s >= SWEEP_S:

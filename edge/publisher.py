@@ -250,6 +250,8 @@ class Publisher:
             self._changed.notify_all()
 
     def _message(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.topic != topic(self.site_id, "ack"):  # amqtt sends a new client what others have subscribed to
+            return
         try:
             ack = msgspec.json.decode(message.payload, type=AckMessage)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,0 +1,231 @@
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.outbox import START, Message, Outbox, OutboxBusy
+
+NOW_NS = 1_800_000_000_000_000_000
+HOUR_NS = 3_600_000_000_000
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "post" / "outbox.db"
+
+
+@pytest.fixture
+def outbox(path: Path) -> Iterator[Outbox]:
+    outbox = Outbox(path)
+    yield outbox
+    outbox.close()
+
+
+def everything(outbox: Outbox) -> list[Message]:
+    place, found = START, []
+    while entries := outbox.pending(place, limit=7):
+        place = entries[-1][0]
+        found += [message for _, message in entries]
+    return found
+
+
+def numbers(outbox: Outbox) -> list[int]:
+    return [message.sequence for message in everything(outbox)]
+
+
+def test_what_was_added_is_pending_in_its_order(outbox: Outbox) -> None:
+    for sequence in range(1, 51):
+        outbox.add("run", sequence, "tracks", b"%d" % sequence)
+    assert everything(outbox) == [Message("run", i, "tracks", b"%d" % i) for i in range(1, 51)]
+    assert (outbox.counts.added, outbox.counts.pending) == (50, 50)
+
+
+def test_alerts_come_before_tracks_and_tracks_before_detections(outbox: Outbox) -> None:
+    for sequence, topic_name in enumerate(["detections", "tracks", "alerts", "site", "tracks", "alerts"]):
+        outbox.add("run", sequence, topic_name, b"{}")
+    assert numbers(outbox) == [2, 5, 3, 1, 4, 0]
+
+
+def test_only_acknowledged_ranges_go(outbox: Outbox) -> None:
+    for sequence in range(1, 21):
+        outbox.add("run", sequence, "tracks", b"{}")
+    outbox.flush()
+    outbox.acknowledge("run", [(1, 3), (7, 7), (19, 400)])
+    outbox.acknowledge("another run", [(1, 20)])
+    assert numbers(outbox) == [4, 5, 6, *range(8, 19)]
+    assert (outbox.counts.acknowledged, outbox.counts.pending) == (6, 14)
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), st.integers(0, 1), st.just(0)),
+        st.tuples(st.just("acknowledge"), st.integers(0, 40), st.integers(0, 40)),
+        st.tuples(st.just("flush"), st.just(0), st.just(0)),
+        st.tuples(st.just("restart"), st.just(0), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@given(operations=OPERATIONS)
+@settings(deadline=None, max_examples=40)
+def test_whatever_is_done_the_outbox_holds_what_was_added_and_not_acknowledged(
+    operations: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("outbox") / "outbox.db"
+    outbox, sequences, expected = Outbox(path), [0, 0], set()
+    for operation, first, second in operations:
+        if operation == "add":
+            sequences[first] += 1
+            outbox.add(f"run-{first}", sequences[first], "tracks", b"{}")
+            expected.add((f"run-{first}", sequences[first]))
+        elif operation == "acknowledge":
+            outbox.acknowledge("run-0", [(first, second)])
+            expected -= {("run-0", sequence) for sequence in range(first, second + 1)}
+        elif operation == "flush":
+            outbox.flush()
+        else:
+            outbox.close()
+            outbox = Outbox(path)
+    found = everything(outbox)
+    assert {(message.run_id, message.sequence) for message in found} == expected
+    assert len(found) == outbox.counts.pending == len(expected)
+    for run_id in ("run-0", "run-1"):
+        order = [message.sequence for message in found if message.run_id == run_id]
+        assert order == sorted(order)
+    outbox.close()
+
+
+def test_an_earlier_runs_messages_are_still_there_and_come_first(path: Path) -> None:
+    first = Outbox(path)
+    first.add("run-1", 1, "tracks", b"old")
+    first.close()
+    second = Outbox(path)
+    second.add("run-2", 1, "tracks", b"new")
+    assert [(message.run_id, message.payload) for message in everything(second)] == [
+        ("run-1", b"old"),
+        ("run-2", b"new"),
+    ]
+    second.close()
+
+
+def test_a_killed_process_loses_nothing_that_was_flushed(path: Path) -> None:
+    script = (
+        "import os, signal, sys; from edge.outbox import Outbox\n"
+        "outbox = Outbox(sys.argv[1])\n"
+        "for i in range(1, 1001): outbox.add('run', i, 'tracks', b'x' * 300)\n"
+        "outbox.flush(); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(path)], check=False, timeout=60)
+    outbox = Outbox(path)
+    assert numbers(outbox) == list(range(1, 1001))
+    outbox.close()
+
+
+def test_too_old_ones_go_and_are_counted(path: Path) -> None:
+    first = Outbox(path, keep_hours=48, now_ns=lambda: NOW_NS)
+    for sequence in range(3):
+        first.add("run", sequence, "tracks", b"{}")
+    first.close()
+    second = Outbox(path, keep_hours=48, now_ns=lambda: NOW_NS + 47 * HOUR_NS)
+    second.add("run", 3, "tracks", b"{}")
+    assert numbers(second) == [0, 1, 2, 3]
+    second.close()
+    third = Outbox(path, keep_hours=48, now_ns=lambda: NOW_NS + 49 * HOUR_NS)
+    assert numbers(third) == [3]
+    assert third.counts.dropped == {"tracks": 3}
+    third.close()
+
+
+def test_setting_a_clock_that_was_never_set_makes_nothing_old(path: Path) -> None:
+    first = Outbox(path, now_ns=lambda: 5_000_000_000)
+    first.add("run", 1, "tracks", b"{}")
+    first.close()
+    second = Outbox(path, now_ns=lambda: NOW_NS)
+    assert numbers(second) == [1]
+    assert not second.counts.dropped
+    second.close()
+
+
+def test_without_room_detections_go_before_tracks_and_alerts_stay(path: Path) -> None:
+    outbox = Outbox(path, limit_bytes=60_000)
+    for sequence in range(0, 90, 3):
+        outbox.add("run", sequence, "alerts", b"a" * 900)
+        outbox.add("run", sequence + 1, "tracks", b"t" * 900)
+        outbox.add("run", sequence + 2, "detections", b"d" * 900)
+    outbox.flush()
+    kept = everything(outbox)
+    topics = [message.topic_name for message in kept]
+    assert topics.count("alerts") == 30
+    assert 20 <= topics.count("tracks") < 30
+    assert topics.count("detections") == 0
+    assert kept[-1].sequence == 88  # the newest track stays
+    assert sum(outbox.counts.dropped.values()) == 90 - len(kept)
+    assert outbox.counts.pending_bytes <= 60_000
+    outbox.close()
+
+
+def test_a_damaged_file_is_set_aside_and_a_new_one_started(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"this is not a database, whatever its name says" * 100)
+    outbox = Outbox(path)
+    outbox.add("run", 1, "tracks", b"{}")
+    assert numbers(outbox) == [1]
+    assert path.with_name("outbox.db.damaged-1").read_bytes().startswith(b"this is not")
+    assert "set aside as outbox.db.damaged-1" in caplog.text
+    outbox.close()
+
+
+def test_damage_inside_the_file_is_found_at_start(path: Path) -> None:
+    first = Outbox(path)
+    for sequence in range(500):
+        first.add("run", sequence, "tracks", b"x" * 500)
+    first.close()
+    content = bytearray(path.read_bytes())
+    for page in range(2, len(content) // 4096, 2):
+        content[page * 4096 : page * 4096 + 100] = b"\xff" * 100
+    path.write_bytes(bytes(content))
+    second = Outbox(path)
+    second.add("run-2", 1, "tracks", b"{}")
+    assert numbers(second) == [1]
+    assert path.with_name("outbox.db.damaged-1").exists()
+    second.close()
+
+
+def test_a_second_process_may_not_use_the_same_file(outbox: Outbox) -> None:
+    outbox.add("run", 1, "tracks", b"{}")
+    outbox.flush()
+    with pytest.raises(OutboxBusy, match="another process"):
+        Outbox(outbox.path)
+
+
+def test_while_the_disk_refuses_nothing_is_lost_and_the_trouble_is_told(outbox: Outbox) -> None:
+    outbox.add("run", 1, "tracks", b"{}")
+    outbox.flush()
+    full = outbox._connection.execute("PRAGMA page_count").fetchone()[0]
+    with outbox._database:
+        outbox._connection.execute(f"PRAGMA max_page_count = {full}")  # SQLite then says that the disk is full
+    for sequence in range(2, 12):
+        outbox.add("run", sequence, "tracks", b"x" * 4000)
+    assert not outbox.flush(timeout_s=0.3)
+    assert outbox.counts.trouble is not None
+    assert "full" in outbox.counts.trouble
+    assert outbox.counts.pending == 11
+    with outbox._database:
+        outbox._connection.execute("PRAGMA max_page_count = 100000")
+    assert outbox.flush()
+    assert outbox.counts.trouble is None
+    assert numbers(outbox) == list(range(1, 12))
+
+
+def test_the_file_stands_alone_for_other_tools(path: Path) -> None:
+    outbox = Outbox(path)
+    outbox.add("run", 7, "alerts", b'{"version":1}')
+    outbox.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT run_id, sequence, topic FROM messages").fetchall() == [("run", 7, "alerts")]
