@@ -116,13 +116,15 @@ def clutter_density(
 ) -> FloatArray:
     """False alarms per unit of measurement space at z (m, d), shape (m,).
 
-    Uniform over azimuth and the ground's area, so the density grows with range; a scan's whole look shares its alarms.
+    Uniform over azimuth and the ground's area, so the density grows with range; a scan's whole look shares its alarms. Those
+    of a sensor of positions lie in its coverage.
     """
     alarms = sensor.false_alarms_per_scan
     alarms = ASSUMED_FALSE_ALARMS if alarms is None else max(alarms, 1e-6)
-    azimuth_rad, elevation_rad, (nearest_m, farthest_m) = _extent(sensor, looks)
+    is_position = EAST in components or NORTH in components
+    azimuth_rad, elevation_rad, (nearest_m, farthest_m) = _extent(sensor, None if is_position else looks)
     density = np.full(len(z), alarms)
-    if EAST in components or NORTH in components:
+    if is_position:
         density /= math.pi * farthest_m**2
         return density / CLUTTER_HEIGHT_M if UP in components else density
     if AZIMUTH in components:

@@ -8,7 +8,7 @@
 A birth's existence weighs objects not yet seen against false alarms: r = p u / (p u + alarms), with u the number of objects
 the sensor is expected not to have seen yet; every scan lowers u by what it would have shown and time brings new ones.
 
-Sources: for u, the undetected Poisson process of Williams, Marginal multi-Bernoulli filters (2015), section III, as one number;
+Sources: for u, as one number, the undetected objects of Williams, Marginal multi-Bernoulli filters (2015), section III;
 for the crossing of rays, weighted least squares on the linearised bearings (Bar-Shalom et al. 2001, section 3.4).
 """
 

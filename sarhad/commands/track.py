@@ -43,8 +43,8 @@ def command(scenario_dir: Path, out_path: Path, known_association: bool, as_json
         click.echo(json.dumps(figures))
     else:
         click.echo(
-            f"{figures['messages']} messages, {figures['detections']} detections in {figures['cpu_s']:.2f} s of processor time "
-            f"({figures['detections_per_s']:.0f} a second), {figures['too_old']} too old → {out_path}"
+            f"{figures['messages']} messages, {figures['detections']} detections in {figures['cpu_s']:.2f} s of processor time"
+            f" ({figures['detections_per_s']:.0f} a second), {figures['too_old']} too old → {out_path}"
         )
 
 
