@@ -5,15 +5,28 @@ One table each; the site file's checks, its reference in docs/ and `edge/sensors
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from edge.site_keys import Key
+from firmware_interfaces.mavlink import UNDO_CRLF
+from firmware_interfaces.ti_mmwave_frames import READ_HEADER
+from fusion.types import Accuracy
 
 BAUDS = (
     *(1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600),
     *(1000000, 1250000, 1500000, 2000000, 3000000),
 )
 PORT = Key("port", "integer", "its port", at_least=1, at_most=65535)
+ALLOW = Key("allow", "texts", "addresses or networks that may send, such as 192.0.2.0/24; left out: all", None)
+WIDTH = Key(
+    "width_px", "integer", "picture width asked for; left out: the camera's own", None, at_least=16, at_most=16384
+)
+HEIGHT = Key(
+    "height_px", "integer", "picture height asked for; left out: the camera's own", None, at_least=16, at_most=16384
+)
+FPS = Key("fps", "number", "pictures a second asked for; left out: the camera's own", None, above=0.0, at_most=240.0)
+QUALITY = Key("quality", "integer", "of the JPEG pictures", 90, at_least=1, at_most=100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +36,9 @@ class DriverKind:
     words: str
     delivers: str
     options: tuple[Key, ...]
+
+
+UNKNOWN = Accuracy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class ProtocolKind:
     family: str
     drivers: tuple[str, ...]
     options: tuple[Key, ...] = ()
-    measures_elevation: bool = False
+    typical: Accuracy = UNKNOWN  # of one measurement where the site states none; the mounting's error comes on top
 
 
 DRIVERS: dict[str, DriverKind] = {
@@ -49,6 +65,7 @@ DRIVERS: dict[str, DriverKind] = {
             Key("baud", "integer", "symbols a second", choices=BAUDS),
             Key("dtr", "yes_no", "level of the DTR line, set before the port is opened", False),
             Key("rts", "yes_no", "level of the RTS line, set before the port is opened", False),
+            Key("lock_dir", "path", "folder for the port's lock file; left out: the system's", None),
         ),
     ),
     "udp_listener": DriverKind(
@@ -57,21 +74,32 @@ DRIVERS: dict[str, DriverKind] = {
         (
             PORT,
             Key("host", "text", "the address to listen on", "0.0.0.0"),
-            Key("allow", "texts", "addresses that may send; left out: all", None),
+            Key("group", "text", "a multicast group to join", None),
+            ALLOW,
         ),
     ),
     "tcp_stream": DriverKind(
-        "a byte stream from a server in the network",
+        "a byte stream over the network",
         "bytes",
-        (Key("host", "text", "the server"), PORT),
+        (
+            PORT,
+            Key("host", "text", "the server; with listen, the address to listen on", "127.0.0.1"),
+            Key("listen", "yes_no", "wait for the device to connect", False),
+            ALLOW,
+        ),
     ),
     "mqtt_feed": DriverKind(
         "messages of another MQTT broker",
         "bytes",
         (
-            Key("host", "text", "the broker"),
-            Key("port", "integer", "its port", 1883, at_least=1, at_most=65535),
             Key("topic", "text", "the topic to listen to; may hold + and #"),
+            Key("host", "text", "the broker", "127.0.0.1"),
+            replace(PORT, default=1883),
+            Key("user", "text", "name to log in with", None),
+            Key("password_file", "path", "file that holds the password", None),
+            Key("authority", "path", "who signed the broker's certificate (PEM)", None),
+            Key("certificate", "path", "our certificate (PEM)", None),
+            Key("key", "path", "the certificate's key (PEM)", None),
         ),
     ),
     "video_file": DriverKind(
@@ -79,26 +107,28 @@ DRIVERS: dict[str, DriverKind] = {
         "frames",
         (
             Key("path", "path", "the film"),
-            Key("loop", "yes_no", "start again at its end", False),
             Key("speed", "number", "1 is the film's own speed", 1.0, above=0.0, at_most=100.0),
+            Key("loop", "yes_no", "start again at its end", False),
         ),
     ),
     "usb_camera": DriverKind(
-        "a USB camera",
+        "a USB camera (no real one was at hand yet)",
         "frames",
         (
             Key("index_or_path", "integer_or_text", "0, 1, ... or /dev/v4l/by-id/..."),
-            Key("width_px", "integer", "picture width asked for", 1280, at_least=16, at_most=16384),
-            Key("height_px", "integer", "picture height asked for", 720, at_least=16, at_most=16384),
-            Key("fps", "number", "pictures a second asked for", 10.0, above=0.0, at_most=240.0),
+            WIDTH,
+            HEIGHT,
+            FPS,
+            QUALITY,
         ),
     ),
     "rtsp_camera": DriverKind(
-        "a network camera",
+        "a network camera (no real one was at hand yet)",
         "frames",
         (
-            Key("url", "text", "rtsp://..."),
-            Key("format", "text", "how it is carried", None),
+            Key("url", "text", "rtsp://... or tcp://host:port"),
+            Key("format", "text", "of a raw stream over tcp://", None, choices=("h264", "hevc", "mpegts")),
+            Key("stall_s", "number", "no bytes for so long: lost", 5.0, above=0.0, at_most=300.0),
         ),
     ),
     "jetson_camera": DriverKind(
@@ -106,34 +136,57 @@ DRIVERS: dict[str, DriverKind] = {
         "frames",
         (
             Key("index", "integer", "which connector", 0, at_least=0, at_most=15),
-            Key("width_px", "integer", "picture width", 1280, at_least=16, at_most=16384),
-            Key("height_px", "integer", "picture height", 720, at_least=16, at_most=16384),
-            Key("fps", "number", "pictures a second", 10.0, above=0.0, at_most=240.0),
+            replace(WIDTH, words="picture width", default=1920),
+            replace(HEIGHT, words="picture height", default=1080),
+            replace(FPS, words="pictures a second", default=30.0),
+            QUALITY,
         ),
     ),
 }
+
+STREAMS = ("serial_port", "tcp_stream", "udp_listener", "mqtt_feed")
 
 PROTOCOLS: dict[str, ProtocolKind] = {
     "ti_mmwave": ProtocolKind(
         "TI mmWave radar boards, TLV frames",
         "radar",
-        ("serial_port", "tcp_stream", "udp_listener"),
-        measures_elevation=True,
+        STREAMS,
+        (
+            Key("profile", "text", "the firmware's frame layout", "auto", choices=("auto", *READ_HEADER)),
+            Key("cluster_m", "number", "points nearer than this are one detection", 1.0, above=0.0, at_most=50.0),
+            Key("cluster_m_s", "number", "and their range rates nearer than this", 1.0, above=0.0, at_most=50.0),
+            Key("min_speed_m_s", "number", "slower points are left out", 0.0, at_least=0.0, at_most=50.0),
+            Key("doppler_sign", "integer", "-1 where the firmware counts closing as positive", 1, choices=(1, -1)),
+        ),
+        Accuracy(math.radians(2.0), math.radians(3.0), 1.0, 0.5),
     ),
     "open_drone_id": ProtocolKind(
         "Remote ID: what drones broadcast of themselves, as MAVLink",
         "claims",
-        ("serial_port", "tcp_stream", "udp_listener", "mqtt_feed"),
+        STREAMS,
+        (Key("undo_crlf", "text", "take back CR LF that a console made of LF", "auto", choices=UNDO_CRLF),),
     ),
     "gnss": ProtocolKind(
-        "a satellite receiver, NMEA 0183",
+        "a satellite receiver: NMEA 0183 and UBX",
         "own_position",
-        ("serial_port", "tcp_stream", "udp_listener"),
+        STREAMS,
+        (
+            Key(
+                "range_error_m",
+                "number",
+                "1-sigma of one range, for receivers without GST",
+                5.0,
+                above=0.0,
+                at_most=100.0,
+            ),
+            Key("needs_checksum", "yes_no", "refuse sentences without checksum", True),
+        ),
     ),
     "yolo": ProtocolKind(
         "a camera and our detector",
         "camera",
         ("video_file", "usb_camera", "rtsp_camera", "jetson_camera"),
-        measures_elevation=True,
+        (Key("min_confidence", "number", "detections below are left out", 0.0, at_least=0.0, at_most=1.0),),
+        Accuracy(math.radians(0.3), math.radians(0.3)),
     ),
 }

@@ -6,6 +6,7 @@ a detection probability that was never measured stays unknown, and then the sens
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import math
 from pathlib import Path
@@ -20,8 +21,6 @@ from fusion.camera import Lens
 from fusion.frames import LocalFrame
 from fusion.types import Accuracy, Coverage, DetectionProbability, Orientation, Sensor
 
-RADAR_SLANT_RANGE_SIGMA_M = 1.0  # of an unaligned radar that states none: wider than any board we know
-RADAR_RANGE_RATE_SIGMA_M_S = 0.5
 CAMERA_REACH_PX = 4.0  # a camera's coverage ends where ...
 CAMERA_REACH_SIZE_M = 1.5  # ... a large drone is this few pixels wide
 
@@ -71,11 +70,22 @@ def read_device(table: Any, protocol: str, folder: Path | None, place: Place) ->
         drivers = ", ".join(PROTOCOLS[protocol].drivers)
         raise place.found("driver", driver, f"one that {protocol} can come over: {drivers}")
     for key in keys:
-        if key.kind == "path":
+        if key.kind == "path" and key.name in options:
             options[key.name] = resolve(options[key.name], folder)
         if key.kind == "texts" and key.name in options:
-            options[key.name] = tuple(options[key.name])
+            options[key.name] = read_addresses(key.name, options[key.name], place)
     return DeviceSettings(driver, options)
+
+
+def read_addresses(name: str, addresses: list[str], place: Place) -> tuple[str, ...]:
+    for address in addresses:
+        try:
+            ipaddress.ip_network(address.strip(), strict=False)
+        except ValueError as error:
+            raise place.found(
+                name, addresses, f"addresses or networks such as 192.0.2.0/24; {address} is none"
+            ) from error
+    return tuple(addresses)
 
 
 def read_mounting(
@@ -130,26 +140,28 @@ def read_orientation(table: Any, is_needed: bool, place: Place) -> Orientation:
 
 
 def read_accuracy(table: Any, protocol: ProtocolKind, is_aligned: bool, place: Place) -> Accuracy:
-    """1-sigma errors; the angles of an unaligned radar or camera are ± 5°."""
+    """1-sigma errors of one measurement; what a sensor that nobody has aligned leaves out is typical of its protocol."""
     inside = place.within("accuracy")
     written = read_keys(table or {}, site_tables.ACCURACY, inside)
-    if not is_aligned:
-        written["azimuth_deg"] = site_tables.UNALIGNED_DEG
-        if protocol.measures_elevation and written["elevation_deg"] is None:
-            written["elevation_deg"] = site_tables.UNALIGNED_DEG
-    if protocol.measures_elevation and written["elevation_deg"] is None:
-        raise inside.missing("elevation_deg", f"a number above 0; a {protocol.family} that measures elevation needs it")
-    if protocol.family == "radar" and written["slant_range_m"] is None:
-        if is_aligned:
-            raise inside.missing("slant_range_m", "a number above 0; a radar needs it")
-        written["slant_range_m"] = RADAR_SLANT_RANGE_SIGMA_M
-        written["range_rate_m_s"] = written["range_rate_m_s"] or RADAR_RANGE_RATE_SIGMA_M_S
-    return Accuracy(
+    stated = Accuracy(
         radians_or_none(written["azimuth_deg"]),
         radians_or_none(written["elevation_deg"]),
         written["slant_range_m"],
         written["range_rate_m_s"],
     )
+    typical = protocol.typical
+    if not is_aligned:
+        return Accuracy(
+            typical.azimuth_rad,
+            stated.elevation_rad or typical.elevation_rad,
+            stated.slant_range_m or typical.slant_range_m,
+            stated.range_rate_m_s or typical.range_rate_m_s,
+        )
+    if typical.elevation_rad is not None and stated.elevation_rad is None:
+        raise inside.missing("elevation_deg", f"a number above 0; a {protocol.family} that measures elevation needs it")
+    if protocol.family == "radar" and stated.slant_range_m is None:
+        raise inside.missing("slant_range_m", "a number above 0; a radar needs it")
+    return stated
 
 
 def radians_or_none(angle_deg: float | None) -> float | None:
