@@ -122,17 +122,26 @@ class StandingClock:
 
 
 @pytest.fixture
-def plug(tmp_path: Path) -> Iterator[Plug]:
-    made = Plug(tmp_path / "usb-radar")
-    yield made
-    made.unplug()
+def make_plug(tmp_path: Path) -> Iterator[Callable[[str], Plug]]:
+    made = []
+
+    def make(name: str) -> Plug:
+        made.append(Plug(tmp_path / name))
+        return made[-1]
+
+    yield make
+    for plug in made:
+        plug.unplug()
 
 
 @pytest.fixture
-def second_plug(tmp_path: Path) -> Iterator[Plug]:
-    made = Plug(tmp_path / "usb-radar-command")
-    yield made
-    made.unplug()
+def plug(make_plug: Callable[[str], Plug]) -> Plug:
+    return make_plug("usb-radar")
+
+
+@pytest.fixture
+def second_plug(make_plug: Callable[[str], Plug]) -> Plug:
+    return make_plug("usb-radar-command")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ The RTSP server is a small one of our own (RFC 2326, RFC 6184, RTP interleaved i
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import re
 import socket
@@ -48,10 +49,8 @@ class Server:
             threading.Thread(target=self._run, args=(connection,), daemon=True).start()
 
     def _run(self, connection: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):  # the client went, or was let go
             self._serve(connection, self.stopping)
-        except OSError:
-            pass  # the client went, or was let go
 
     def let_go(self) -> None:
         """Cut every connection, and go on listening."""
@@ -66,10 +65,8 @@ class Server:
 
 
 def with_end(opened: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         opened.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     opened.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from hardware.annex_b import unit_types
@@ -13,7 +15,7 @@ from hardware.video_file import VideoFile
 def read_all(video: VideoFile) -> list:
     video.open()
     deliveries = []
-    with pytest.raises(DeviceFinished, match="end of file"):
+    with contextlib.suppress(DeviceFinished):
         while True:
             if (delivery := video.read(10.0)) is not None:
                 deliveries.append(delivery)
