@@ -16,6 +16,7 @@ Source: https://mavlink.io/en/guide/serialization.html; message definitions mini
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from dataclasses import dataclass
@@ -284,5 +285,12 @@ def record(frame: Frame) -> dict[str, Any]:
         "seq": frame.sequence,
         "sysid": frame.system_id,
         "compid": frame.component_id,
-        "fields": frame.fields,
+        "fields": {name: _plain(value) for name, value in frame.fields.items()},
     }
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as a person writes them: 32-bit floats carry seven digits, and what is no number is None."""
+    if not isinstance(value, float):
+        return value
+    return float(f"{value:.7g}") if math.isfinite(value) else None

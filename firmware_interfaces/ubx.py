@@ -110,8 +110,8 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
     (0x05, 0x01): Layout("ACK-ACK", (2,), "clsID:B msgID:B"),
     (0x0A, 0x09): Layout(
         "MON-HW",
-        (60, 68),
-        "_:I _:I _:I _:I noisePerMS:H agcCnt:H aStatus:B aPower:B",
+        (60,),
+        "_:I _:I _:I _:I noisePerMS:H agcCnt:H aStatus:B aPower:B _:B _:B _:I " + "_:B " * 17 + "jamInd:B",
         "rtcCalib@22.0 safeBoot@22.1 jammingState@22.2+2 xtalAbsent@22.4",
     ),
     (0x0A, 0x38): Layout("MON-RF", (), "version:B nBlocks:B"),

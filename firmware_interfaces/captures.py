@@ -1,0 +1,113 @@
+"""Captures: a file of raw bytes read into plain records, for `sarhad decode` and for the tests.
+
+One line of FORMATS names how a kind of capture is read, what may be set, and which of a record's fields are left
+uninterpreted. The records' field names are those of the protocols' own documents and of the independent decoders that
+check us, not ours: they are there to be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from firmware_interfaces import mavlink, nmea, ti_mmwave
+from firmware_interfaces.decoder import Counts, Framed
+from firmware_interfaces.nmea_sentences import Sentence
+
+CHUNK_BYTES = 65_536
+
+
+class Reader(Protocol):
+    """Bytes to messages, for one stream."""
+
+    counts: Counts
+
+    def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Any]]:
+        """The messages that these bytes complete."""
+
+    def finish(self) -> list[Framed[Any]]:
+        """What can be made of the rest when nothing more will come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How one kind of capture is read."""
+
+    says: str
+    open: Callable[..., Reader]
+    record: Callable[[Framed[Any], bytes], dict[str, Any]]  # (message, the whole capture)
+    settings: dict[str, str | bool | int | float] = field(default_factory=dict)  # with their defaults
+    aliases: tuple[str, ...] = ()
+    not_interpreted: dict[str, str] = field(default_factory=dict)  # field or message -> why
+
+
+def read(capture_format: Format, data: bytes, settings: dict[str, Any]) -> tuple[Iterator[dict[str, Any]], Counts]:
+    """A capture's records, in order, and the counts, which are complete when the records are read."""
+    reader = capture_format.open(**settings)
+
+    def records() -> Iterator[dict[str, Any]]:
+        for place in range(0, len(data), CHUNK_BYTES):
+            for framed in reader.feed(data[place : place + CHUNK_BYTES], 0):
+                yield capture_format.record(framed, data)
+        for framed in reader.finish():
+            yield capture_format.record(framed, data)
+
+    return records(), reader.counts
+
+
+def _at_offset(record: Callable[[Any], dict[str, Any]]) -> Callable[[Framed[Any], bytes], dict[str, Any]]:
+    return lambda framed, data: {"offset": framed.offset, **record(framed.message)}
+
+
+def _gnss_record(framed: Framed[nmea.Message], data: bytes) -> dict[str, Any]:
+    """A line's end belongs to the sentence."""
+    end = framed.offset + framed.consumed
+    if isinstance(framed.message, Sentence):
+        end += data[end : end + 1] == b"\r"
+        end += data[end : end + 1] == b"\n"
+    return {"end_offset": end, "len": end - framed.offset, **nmea.record(framed.message)}
+
+
+FORMATS: dict[str, Format] = {
+    "ti_mmwave": Format(
+        "TI mmWave radar, data UART: three header profiles, points, side info, tracker TLVs",
+        ti_mmwave.Frames,
+        _at_offset(ti_mmwave.record),
+        {"profile": "auto"},
+        not_interpreted={
+            "TLV 2, 3": "range and noise profiles: pictures for people",
+            "TLV 4, 5, 8 of sdk3_oob_40": "heat maps: pictures for people",
+            "covariance and gating gain of targets": "the firmware's tracks are not fused",
+            "margins and times of the 48 and 52 byte headers": "the firmware's own load",
+        },
+    ),
+    "mavlink_odid": Format(
+        "Remote ID over MAVLink 1 and 2, with ADS-B, heartbeat and arm status",
+        mavlink.Frames,
+        _at_offset(mavlink.record),
+        {"undo_crlf": "auto"},
+        ("open_drone_id",),
+        {"signature": "checked for presence only: no keys", "other messages": "CRC checked, left alone"},
+    ),
+    "gnss": Format(
+        "GNSS receivers: NMEA 0183, UBX and RTCM 3 on one line",
+        nmea.Messages,
+        _gnss_record,
+        {"needs_checksum": True},
+        ("nmea",),
+        {
+            "sentences that are not in nmea_sentences.TABLE": "checked, left alone",
+            "messages that are not in ubx.LAYOUTS": "checked, left alone",
+            "RTCM 3 payloads": "corrections for the receiver, not for us",
+            "NAV-PVT headVeh, magDec, magAcc, lastCorrectionAge": "a post does not drive",
+        },
+    ),
+}
+
+
+def format_named(name: str) -> Format | None:
+    """The format of that name or alias."""
+    if name in FORMATS:
+        return FORMATS[name]
+    return next((found for found in FORMATS.values() if name in found.aliases), None)

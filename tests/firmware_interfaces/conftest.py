@@ -1,0 +1,165 @@
+"""The table of decoders that the shared tests run over: how each is made, and a sound stream of it, made by us."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from firmware_interfaces import mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
+from firmware_interfaces.open_drone_id_messages import BasicId, Location, OperatorId, SelfId, System
+from fusion.camera import Lens
+from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
+
+SENSOR = Sensor(
+    "post",
+    (0.0, 0.0, 4.0),
+    Orientation(0.3, 0.05, 0.0),
+    Accuracy(math.radians(1.5), math.radians(2.0), 0.5, 0.3),
+    latency_ns=40_000_000,
+    coverage=Coverage((-1.0, 1.0), (-0.2, 0.7), (1.0, 120.0)),
+)
+LENS = Lens((1920, 1080), (1100.0, 1105.0), (958.1, 541.7), (-0.31, 0.12, 0.0008, -0.0005, -0.02))
+RECEIVED_NS = 1_780_000_000_000_000_000
+
+
+def ti_stream() -> bytes:
+    """Two objects, one of them of two points; the last byte of a frame may be the first of the magic word."""
+    frames = []
+    for number in range(12):
+        x = -4.0 + number
+        points = [
+            (x, 20.0, 1.0, -3.2, 18.0, 51.4),
+            (x + 0.3, 20.2, 1.1, -3.0, 15.5, 51.4),
+            (8.0, 40.0, 3.0, 0.0, 9, 52),
+        ]
+        frames.append(ti_mmwave.encode_frame(number + 1, points if number != 5 else []))
+    return b"".join(frames)
+
+
+def location(number: int = 0) -> Location:
+    """A drone that flies east at 10 m/s."""
+    return Location(
+        2, 90.0, 10.0, 0.5, 45.0, 7.0 + number * 1e-4, 600.0, 650.5, 40.0, 0, 10, 4, 3, 3, 123.4 + number, 1
+    )
+
+
+def remote_id_stream() -> bytes:
+    """Packs, single messages, heartbeats and an aircraft; LF bytes stand among them."""
+    who = BasicId(1, 2, b"1581F0000000000000A1")
+    system = System(1, 0, 45.001, 7.001, 612.0, 1, 0, None, None, 1, 2, 200_000_000)
+    out = [mavlink.encode_heartbeat(0)]
+    for number in range(10):
+        messages = [who, location(number), system, OperatorId(0, b"XYZ-OP"), SelfId(0, b"survey\n")]
+        out.append(open_drone_id.encode_message_pack(messages[: 1 + number % 5], b"\x0a\x0d\x0a\x43\x24\x01", number))
+    fields = {"ICAO_address": 0x4B1234, "lat": 450_000_000, "lon": 70_000_000, "flags": 0x1 | 0x10, "callsign": "TEST1"}
+    out.append(mavlink.encode(mavlink.ADSB_VEHICLE, mavlink.LAYOUTS[mavlink.ADSB_VEHICLE].pack(fields), 11))
+    arm = mavlink.LAYOUTS[mavlink.ARM_STATUS].pack({"status": 1, "error": "no position"})
+    out.append(mavlink.encode(mavlink.ARM_STATUS, arm, 12))
+    return b"".join(out)
+
+
+def gnss_stream() -> bytes:
+    """Sentences with UBX and something like RTCM between them."""
+    out = []
+    for second in range(6):
+        out += [
+            nmea.encode_rmc(43_200.0 + second, "170826", 45.0, -7.0, 0.1),
+            nmea.encode_gst(43_200.0 + second, 0.8, 0.6, 1.5),
+            nmea.encode_gga(43_200.0 + second, 45.0, -7.0, 563.2, 48.6),
+            ubx.encode((0x0A, 0x09), bytes(22) + b"\x04" + bytes(37)),
+        ]
+    return b"noise\xd3\x00" + b"".join(out)
+
+
+def yolo_reading(**changes: Any) -> bytes:
+    """A picture in which a drone was found."""
+    found = {
+        "access_unit_ns": 900_000_000,
+        "sensor_id": "camera",
+        "size_px": [1920, 1080],
+        "looked": [[0, 0, 1920, 1080]],
+        "model_sha256": "0" * 64,
+        "provider": "CPUExecutionProvider",
+        "detections": [{"class": "drone", "confidence": 0.8, "x": 900.0, "y": 500.0, "w": 40.0, "h": 20.0}],
+    }
+    return json.dumps({**found, **changes}).encode()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One decoder under the shared tests."""
+
+    name: str
+    make: Callable[[], Any]
+    stream: bytes
+    is_stream: bool = True  # False: each reading is whole, as datagrams are
+
+    def __str__(self) -> str:
+        return self.name
+
+
+CASES = (
+    Case("ti_mmwave", lambda: ti_mmwave.Decoder(SENSOR), ti_stream()),
+    Case("open_drone_id", lambda: open_drone_id.Decoder(SENSOR), remote_id_stream()),
+    Case(
+        "open_drone_id behind a console that expands LF",
+        lambda: open_drone_id.Decoder(SENSOR),
+        remote_id_stream().replace(b"\n", b"\r\n"),
+    ),
+    Case("gnss", lambda: nmea.Decoder(SENSOR), gnss_stream()),
+    Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),
+)
+
+
+def reading(data: bytes, monotonic_ns: int = 1_000_000_000) -> Reading:
+    """A reading of the shared tests' sensor."""
+    return Reading("post", RECEIVED_NS, monotonic_ns, None, None, data)
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each decoder in turn."""
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture(params=[c for c in CASES if c.is_stream], ids=str)
+def stream_case(request: pytest.FixtureRequest) -> Case:
+    """Each decoder of a byte stream in turn."""
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture
+def make_reading() -> Callable[..., Reading]:
+    """Bytes to a reading."""
+    return reading
+
+
+@pytest.fixture
+def sensor() -> Sensor:
+    """The shared tests' sensor."""
+    return SENSOR
+
+
+@pytest.fixture
+def lens() -> Lens:
+    """The shared tests' lens."""
+    return LENS
+
+
+@pytest.fixture
+def make_yolo_reading() -> Callable[..., bytes]:
+    """The detector's JSON, with changes."""
+    return yolo_reading
+
+
+@pytest.fixture
+def make_location() -> Callable[..., Location]:
+    """A Remote ID position."""
+    return location
