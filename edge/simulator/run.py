@@ -68,11 +68,18 @@ def sensor_of(scenario: Scenario, entry: SensorEntry, seed: int) -> SimulatedSen
 def readings(
     scenario: Scenario | Path, seed: int | None = None, seconds: float | None = None, video: bool = True
 ) -> Iterator[Reading]:
-    """All sensors' bytes and the clock's ticks, in time order; without end where seconds is None."""
+    """All sensors' bytes, the detector's findings and the clock's ticks, in time order; endless where seconds is None.
+
+    video: with the cameras and what the detector finds in their pictures. Raises ScenarioError.
+    """
     if isinstance(scenario, Path):
         scenario = read_scenario(scenario)
     streams = [looks(sensor, scenario.start_ns) for sensor in sensors_of(scenario, seed, video)]
-    merged = heapq.merge(ticks(scenario.start_ns), *streams, key=lambda reading: reading.received_ns)
+    merged: Iterator[Reading] = heapq.merge(ticks(scenario.start_ns), *streams, key=lambda reading: reading.received_ns)
+    if video:
+        from edge.simulator.eyes import with_looks  # loads the detector
+
+        merged = with_looks(merged, scenario.site)
     if seconds is None:
         return merged
     end_ns = scenario.start_ns + round(seconds * SECOND_NS)

@@ -1,0 +1,126 @@
+"""A client of the center's live feed, as an open map page is one: what it got, and how long that took.
+
+post: reading received ──▶ ... ──▶ center ──▶ /api/live ──▶ here
+      `as_of`                                              arrival, by the same machine's clock
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from fusion.wire import parse_rfc3339
+
+SILENCE_S = 30.0  # the center says something at least every ten seconds
+KEPT_LATENCIES = 200_000  # two hours of thirty a second
+
+
+class LiveFeed:
+    """Listens in a thread of its own from `start` on."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._connection = http.client.HTTPConnection(host, port, timeout=SILENCE_S)
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._listen, name="live feed", daemon=True)
+        self.sequences: dict[str, set[int]] = {}  # by run
+        self.latencies_ms: deque[float] = deque(maxlen=KEPT_LATENCIES)
+        self.sensor_latencies_ms: dict[str, deque[float]] = {}  # from the moment a scan was true, by sensor
+        self._newest_scan: dict[str, str] = {}
+        self.picture: dict[int, dict[str, Any]] = {}  # newest form of each track, by number; dropped ones leave
+        self.likeliest: dict[int, str] = {}  # class of every track that was ever confirmed, by number
+        self.first_confirmed_s: float | None = None  # time.monotonic()
+        self.fault: str | None = None
+
+    def start(self) -> None:
+        """Connect; all that the center ever took in is told first, then what comes. Raises OSError."""
+        self._connection.request("GET", "/api/live", headers={"Last-Event-ID": "0"})
+        self._response = self._connection.getresponse()
+        if self._response.status != 200:
+            raise OSError(f"the live feed answers {self._response.status}")
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping = True
+        with contextlib.suppress(OSError, AttributeError):
+            self._connection.sock.shutdown(2)
+        self._thread.join(timeout=5.0)
+        self._connection.close()
+
+    def forget_latencies(self) -> None:
+        """Count from now: what went before was starting up."""
+        self.latencies_ms.clear()
+        self.sensor_latencies_ms.clear()
+
+    def delivered(self, run_id: str) -> int:
+        """How many different messages of a run came."""
+        return len(self.sequences.get(run_id, ()))
+
+    def tracks_now(self) -> list[dict[str, Any]]:
+        with self._lock:
+            return list(self.picture.values())
+
+    def _listen(self) -> None:
+        try:
+            for name, data in events(self._response):
+                self._take(name, json.loads(data), time.time_ns())
+        except (OSError, http.client.HTTPException, AttributeError) as error:
+            # http.client raises AttributeError when its socket is closed in the midst of a read
+            if not self._stopping:
+                self.fault = f"the live feed broke off: {error}"
+
+    def _take(self, name: str, body: dict[str, Any], arrived_ns: int) -> None:
+        message = body.get("message") or {}
+        if sequence := message.get("sequence"):
+            self.sequences.setdefault(message["run_id"], set()).add(sequence)
+        if name != "tracks":
+            return
+        latency_ms = (arrived_ns - parse_rfc3339(message["as_of"])) / 1e6
+        self.latencies_ms.append(latency_ms)
+        with self._lock:
+            for track in message["tracks"]:
+                self._learn(track)
+        self._time_scan(message["tracks"], arrived_ns)
+
+    def _time_scan(self, tracks: list[dict[str, Any]], arrived_ns: int) -> None:
+        """How old the scan is that these tracks were updated with; each scan counts once."""
+        told = [track["explanation"] for track in tracks if track["explanation"]]
+        if not told:
+            return
+        newest = max(told, key=lambda explanation: str(explanation["time"]))
+        sensor_id, scanned = newest["sensor_id"], newest["time"]
+        if scanned > self._newest_scan.get(sensor_id, ""):
+            self._newest_scan[sensor_id] = scanned
+            kept = self.sensor_latencies_ms.setdefault(sensor_id, deque(maxlen=KEPT_LATENCIES))
+            kept.append((arrived_ns - parse_rfc3339(scanned)) / 1e6)
+
+    def _learn(self, track: dict[str, Any]) -> None:
+        number = track["track_number"]
+        if track["status"] == "dropped":
+            self.picture.pop(number, None)
+            return
+        self.picture[number] = track
+        if track["status"] == "confirmed" or number in self.likeliest:
+            self.likeliest[number] = max(track["classes"], key=track["classes"].get, default="unknown")
+            if self.first_confirmed_s is None:
+                self.first_confirmed_s = time.monotonic()
+
+
+def events(stream: Any) -> Iterator[tuple[str, bytes]]:
+    """(event, data) of a stream of server-sent events, until it ends."""
+    name, data = "message", b""
+    while line := stream.readline():
+        line = line.rstrip(b"\r\n")
+        if line.startswith(b"event: "):
+            name = line[7:].decode()
+        elif line.startswith(b"data: "):
+            data += line[6:]
+        elif not line and data:
+            yield name, data
+            name, data = "message", b""
