@@ -157,6 +157,10 @@ class DeviceRunner:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
+    def ask_to_stop(self) -> None:
+        """Let the thread end by itself; a node asks all of its runners before it waits for each with `stop`."""
+        self._stopping.set()
+
     def is_alive(self) -> bool:
         """Whether the thread still runs; a finished device's does not."""
         return self._thread.is_alive()

@@ -33,7 +33,9 @@ class PortLock:
         """Take it, breaking a dead process's. Raises DeviceLost, naming the holder."""
         while True:
             try:
-                descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+                descriptor = _open(self._file)
+            except FileExistsError:
+                continue  # another program made it between our two looks
             except OSError as error:
                 raise DeviceLost(f"{self.path}: cannot make its lock file {self._file}: {error.strerror}") from error
             try:
@@ -76,6 +78,14 @@ def process_name(number: int) -> str | None:
         return Path(f"/proc/{number}/comm").read_text(encoding="utf-8").strip()
     except OSError:
         return None
+
+
+def _open(path: Path) -> int:
+    """Its descriptor. O_CREAT on another user's file in /run/lock is refused even to root (fs.protected_regular)."""
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
 
 
 def _process_id(descriptor: int) -> int | None:

@@ -190,6 +190,26 @@ def test_a_format_that_is_none_is_refused():
         RtspCamera("tcp://127.0.0.1:9", format="avi")
 
 
+def test_a_camera_that_sends_jpegs_over_http_is_heard(serve, run, door, make_film):
+    jpegs = make_film("a.avi", "mjpeg").access_units
+
+    def answer(connection: socket.socket, stopping: threading.Event) -> None:
+        connection.recv(4096)
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=cut\r\nConnection: close\r\n\r\n"
+        )
+        head = b"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n"
+        parts = [head % len(jpeg) + jpeg + b"\r\n" for jpeg in jpegs]
+        sending(parts, [])(connection, stopping)
+
+    server = serve(answer)
+    run(RtspCamera(f"http://127.0.0.1:{server.port}/video"))
+    door.await_that(lambda: len(door.readings) >= 10)
+    heard = [reading.data for reading in door.readings[:10]]
+    start = jpegs.index(heard[0])
+    assert heard == (jpegs * 2)[start : start + 10]
+
+
 # RTSP
 
 

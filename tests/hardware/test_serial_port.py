@@ -147,6 +147,24 @@ def test_pulled_out_and_plugged_in_under_another_number_it_comes_back(plug, runn
         os.close(descriptor)
 
 
+def test_a_loose_cable_leaves_nothing_open_behind(plug, runner, door, locks):
+    runner.start()
+    door.await_event("opened")
+    plug.say(b"0")
+    door.await_that(lambda: door.data == b"0")
+    held = len(os.listdir("/proc/self/fd"))
+    for number in range(1, 5):
+        plug.unplug()
+        door.await_event("lost", number)
+        plug.plug_in()
+        door.await_event("back", number)
+        plug.say(b"%d" % number)
+        door.await_that(lambda number=number: len(door.data) == number + 1)
+    assert door.data == b"01234"
+    assert len(os.listdir("/proc/self/fd")) == held
+    assert len(list(locks.iterdir())) == 1
+
+
 def test_a_device_plugged_in_late_is_found(plug, runner, door):
     plug.unplug()
     runner.start()
