@@ -14,7 +14,7 @@ import pytest
 
 from hardware.clock import Clock
 from hardware.device import DeviceLost, DeviceRunner
-from hardware.serial_port import SerialPort
+from hardware.serial_port import GATHER_S, SerialPort
 
 
 @pytest.fixture
@@ -84,6 +84,30 @@ def test_a_port_that_does_not_become_raw_is_refused_by_name(plug, port, monkeypa
 def test_a_missing_port_says_what_to_look_at(tmp_path, locks):
     with pytest.raises(DeviceLost, match="is it plugged in"):
         SerialPort(str(tmp_path / "nothing"), 9600, lock_dir=str(locks)).open()
+
+
+def test_a_busy_line_is_read_in_larger_pieces(plug, port):
+    port.open()
+    said = bytes(range(256)) * 200
+
+    def say() -> None:
+        for at in range(0, len(said), 64):  # as a full-speed USB adapter hands it out
+            plug.say(said[at : at + 64])
+
+    writer = threading.Thread(target=say)
+    before_s = time.monotonic()
+    writer.start()
+    heard, reads = b"", 0
+    while len(heard) < len(said):
+        heard += port.read(5.0).data
+        reads += 1
+    took_s = time.monotonic() - before_s
+    writer.join()
+    assert heard == said
+    assert reads <= took_s / GATHER_S + 2
+    assert port.read(GATHER_S * 2) is None  # quiet for longer than that
+    plug.say(b"x")
+    assert port.read(5.0).data == b"x"
 
 
 def test_something_that_is_no_port_is_a_loss(tmp_path, locks):
