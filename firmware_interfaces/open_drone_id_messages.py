@@ -296,7 +296,7 @@ def _encode_location(message: Location) -> bytes:
         flags,
         direction - 180 if direction >= 180 else direction,
         speed,
-        UNKNOWN_VERTICAL_SPEED_RAW if climb is None else max(-124, min(124, round(climb * 2.0))),
+        UNKNOWN_VERTICAL_SPEED_RAW if climb is None else max(-128, min(127, round(climb * 2.0))),
         *_encode_position(message.latitude_deg, message.longitude_deg),
         _encode_altitude(message.pressure_altitude_m),
         _encode_altitude(message.geodetic_altitude_m),

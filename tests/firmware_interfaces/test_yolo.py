@@ -1,0 +1,130 @@
+"""The detector's findings through the lens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from firmware_interfaces.yolo import Decoder
+from fusion.camera import Lens, direction_to_pixel
+from fusion.frames import body_to_level, polar_to_enu
+from fusion.types import Orientation, Reading, Sensor
+
+MakeReading = Callable[..., Reading]
+MakeJson = Callable[..., bytes]
+
+
+def detection(x: float, y: float, w: float, h: float, **changes: object) -> dict[str, object]:
+    return {"class": "drone", "confidence": 0.8, "x": x, "y": y, "w": w, "h": h, **changes}
+
+
+def test_a_box_becomes_the_direction_that_its_middle_was_projected_from(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    azimuth, elevation = math.radians(25.0), math.radians(6.0)
+    body = body_to_level(sensor.orientation).T @ polar_to_enu(azimuth, elevation, 1.0)
+    pixel = direction_to_pixel(lens, body)
+    assert pixel is not None
+    found = make_yolo_reading(detections=[detection(pixel[0] - 20, pixel[1] - 10, 40, 20)])
+    (scan,) = Decoder(sensor, lens).feed(make_reading(found))
+    measurement = scan.detections[0].measurement
+    assert measurement.azimuth_rad == pytest.approx(azimuth)
+    assert measurement.elevation_rad == pytest.approx(elevation)
+    assert measurement.slant_range_m is None
+    assert measurement.azimuth_sigma_rad == sensor.accuracy.azimuth_rad
+
+
+def test_the_time_is_that_of_the_picture_not_of_its_inspection(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    reading = make_reading(make_yolo_reading(access_unit_ns=900_000_000), 1_000_000_000)
+    (scan,) = Decoder(sensor, lens).feed(reading)
+    assert scan.time_ns == reading.received_ns - 100_000_000 - sensor.latency_ns
+    assert scan.sensor_id == sensor.sensor_id
+
+
+def test_a_look_lies_inside_what_was_looked_at(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    x, y, w, h = 300.0, 200.0, 600.0, 400.0
+    (scan,) = Decoder(sensor, lens).feed(make_reading(make_yolo_reading(looked=[[x, y, w, h]], detections=[])))
+    (look,) = scan.looked
+    assert look.slant_range_m == sensor.coverage.slant_range_m
+    for azimuth in look.azimuth_rad:
+        for elevation in look.elevation_rad:
+            pixel = direction_to_pixel(lens, polar_to_enu(azimuth, elevation, 1.0))
+            assert pixel is not None
+            assert x - 1 <= pixel[0] <= x + w + 1
+            assert y - 1 <= pixel[1] <= y + h + 1
+
+
+def test_the_angular_size_is_the_wider_side(
+    sensor: Sensor, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    plain = Lens((1920, 1080), (1000.0, 1000.0), (960.0, 540.0), (0.0, 0.0, 0.0, 0.0, 0.0))
+    found = make_yolo_reading(detections=[detection(950, 535, 20, 10)])
+    (scan,) = Decoder(sensor, plain).feed(make_reading(found))
+    assert scan.detections[0].angular_size_rad == pytest.approx(2 * math.atan(0.010))
+    assert scan.detections[0].box_px == (950.0, 535.0, 20.0, 10.0)
+
+
+def test_the_class_named_has_the_confidence_and_unknown_the_rest(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    found = make_yolo_reading(detections=[detection(9, 9, 9, 9), detection(9, 9, 9, 9, **{"class": "kite"})])
+    drone, kite = Decoder(sensor, lens).feed(make_reading(found))[0].detections
+    assert dict(drone.classes) == pytest.approx({"drone": 0.8, "unknown": 0.2})
+    assert dict(kite.classes) == {"unknown": 1.0}
+
+
+def test_a_smaller_stream_of_the_same_picture_gives_the_same_direction(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    large = make_yolo_reading(detections=[detection(900, 500, 40, 20)])
+    small = make_yolo_reading(size_px=[960, 540], looked=[], detections=[detection(450, 250, 20, 10)])
+    decoder = Decoder(sensor, lens)
+    (one,), (other,) = (decoder.feed(make_reading(data)) for data in (large, small))
+    assert one.detections[0].measurement == other.detections[0].measurement
+
+
+def test_a_picture_of_another_shape_than_the_lens_s_is_refused_and_told(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    decoder = Decoder(sensor, lens)
+    assert decoder.feed(make_reading(make_yolo_reading(size_px=[640, 480]))) == []
+    assert decoder.counts.rejected == {"size": 1}
+    assert "640 x 480" in (decoder.diagnosis() or "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"detections": [{"class": "drone"}]},
+        {"detections": [detection(0, 0, -1, 5)]},
+        {"detections": [detection(0, 0, 5, 5, confidence=1.5)]},
+        {"detections": [detection(float("nan"), 0, 5, 5)]},
+        {"detections": 7},
+        {"looked": None},
+        {"access_unit_ns": "soon"},
+        {"size_px": [0, 0]},
+    ],
+)
+def test_a_reading_that_is_not_as_agreed_is_counted(
+    changes: dict[str, object], sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    decoder = Decoder(sensor, lens)
+    assert decoder.feed(make_reading(make_yolo_reading(**changes))) == []
+    assert sum(decoder.counts.rejected.values()) == 1
+
+
+def test_a_camera_on_its_side_sees_right_as_down(
+    sensor: Sensor, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    plain = Lens((1920, 1080), (1000.0, 1000.0), (960.0, 540.0), (0.0, 0.0, 0.0, 0.0, 0.0))
+    rolled = replace(sensor, orientation=Orientation(0.0, 0.0, math.pi / 2))
+    found = make_yolo_reading(detections=[detection(1450, 530, 20, 20)])
+    (scan,) = Decoder(rolled, plain).feed(make_reading(found))
+    assert scan.detections[0].measurement.elevation_rad == pytest.approx(-math.atan(0.5))
