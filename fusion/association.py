@@ -23,6 +23,8 @@ from fusion.filters import innovation_covariance, squared_distance
 from fusion.measurement import IntArray, Plots, residual
 from fusion.types import FloatArray
 
+SMALL_PROBLEM = 2500  # rows × columns that are solved at once: finding their groups would take longer
+
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
@@ -83,6 +85,8 @@ def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
     _, row = np.unique(row, return_inverse=True)
     _, column = np.unique(column, return_inverse=True)
     size = int(row.max()) + 1
+    if size * (int(column.max()) + 1) <= SMALL_PROBLEM:
+        return np.array(sorted(_assign_group(row, column, gain, np.arange(len(row)))), dtype=np.int64)
     count = size + int(column.max()) + 1
     _, group = connected_components(
         coo_matrix((np.ones(len(row)), (row, column + size)), (count, count)), directed=False

@@ -160,15 +160,17 @@ def counted_misses(
     looks: Sequence[Look],
     seen_ns: IntArray,
     missed_ns: IntArray,
+    hang_ns: IntArray,
 ) -> FloatArray:
     """Detection probability of those (n,) whose silence in this scan means something; 0 for the others.
 
-    seen_ns and missed_ns: when this sensor last saw each, and when its last miss was counted.
+    seen_ns and missed_ns: when this sensor last saw each, and when its last miss was counted; hang_ns: how long misses of
+    each count as one.
     """
     slant_range = np.sqrt(((position_m - np.array(sensor.position_enu_m)) ** 2).sum(axis=1))
     probability = detection_probability(sensor, slant_range)
     counts = ~np.isnan(probability) & looked_at(sensor, looks, position_m, sigma_m)
-    counts &= time_ns - missed_ns >= misses_hang_ns(sensor)
+    counts &= time_ns - missed_ns >= hang_ns
     if not sees_at_night(sensor):
         counts &= time_ns - seen_ns <= int(CAMERA_SEES_S * 1e9)
     return np.where(counts, probability, 0.0)

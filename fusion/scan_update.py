@@ -19,6 +19,7 @@ from fusion.association import Pairs, assign, gate_threshold, gated_pairs, unamb
 from fusion.initiation import ObjectModel, Ray, begin, birth_existence, crossing, next_undetected
 from fusion.measurement import (
     AZIMUTH,
+    EAST,
     ELEVATION,
     SLANT_RANGE,
     IntArray,
@@ -37,7 +38,11 @@ MAX_DETECTIONS_PER_SCAN = 5000
 MAX_CROSSINGS_PER_SCAN = 50
 
 CONFIRM_HITS, CONFIRM_AGE_NS = 2, 200_000_000  # a chance pair of false alarms in two frames is no object
-DIRECTION_CONFIRM_HITS, DIRECTION_CONFIRM_AGE_NS = 3, 400_000_000  # a bearing says less
+CONFIRM_RANGED_HITS = 2  # one range may be a false alarm on the line of sight of something else
+DIRECTION_CONFIRM_HITS, DIRECTION_CONFIRM_AGE_NS = 4, 700_000_000  # a bearing says less
+CROSSING_HITS = 3
+TENTATIVE_SILENT = 3  # misses of ranging sensors in a row: the range was a false alarm's
+TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show itself in most frames
 UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 75 m and any turn away
 DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may cross it
 TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
@@ -45,8 +50,11 @@ COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a 
 SHARED_HITS = 3  # a direction explained so often by a track in space is that track
 CROSSING_EXISTENCE = 0.3  # two rays that meet within a few tenths of a degree are seldom chance
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
+RANGE_LOST_MISSES = 5  # or so often a ranging sensor saw nothing there
 RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so long
 DUPLICATE_WITHIN_M = 60.0
+DUPLICATE_WITHIN_RAD = 0.05
+BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
 APART_NS = 3_000_000_000  # two detections in one scan show two objects, for so long
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
@@ -78,7 +86,6 @@ class ScanInHand:
     origin: IntArray | None  # of each detection, where it is given
     taken: dict[int, int] = field(default_factory=dict)  # detection → ENU row that took it
     used: set[int] = field(default_factory=set)  # detections that begin nothing any more
-    seen: set[int] = field(default_factory=set)  # rows that were detected
 
 
 def take_in_hand(scan: Scan, sensor: Sensor, number: int, identity: str | None, rules: Rules) -> ScanInHand:
@@ -108,10 +115,15 @@ def is_bearing(plots: Plots) -> bool:
     return AZIMUTH in plots.components and ELEVATION in plots.components and SLANT_RANGE not in plots.components
 
 
+def measures_range(plots: Plots) -> bool:
+    """Slant range or position: it tells where along the line of sight."""
+    return SLANT_RANGE in plots.components or EAST in plots.components
+
+
 def _associate_rows(
     table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool = False
 ) -> None:
-    rows = np.array([row for row in rows if int(row) not in hand.seen], dtype=np.int64)
+    rows = rows[table.seen_ns[rows, hand.number] != hand.scan.time_ns]
     if len(rows) == 0:
         return
     pairs = _pairs(table, hand, plots, rows, as_direction)
@@ -194,11 +206,13 @@ def _work_in_pairs(
     table.updated_x[row] = x
     table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
     table.hits[row] += 1
+    if measures_range(plots):
+        table.ranged_hits[row] += 1
+        table.silent[row] = 0
     table.last_ns[row] = hand.scan.time_ns
     table.last_sensor[row] = hand.number
     table.seen_ns[row, hand.number] = hand.scan.time_ns
     for one_row, one_plot in zip(row.tolist(), plots.index[plot].tolist(), strict=True):
-        hand.seen.add(one_row)
         if as_direction:
             _learn_size(table, hand, one_row, one_plot)
             explained = hand.taken.get(one_plot)
@@ -262,7 +276,7 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
     if not looks or len(table) == 0 or hand.sensor.detection_probability is None:
         return
     of_others = (table.direction_of >= 0) & (table.direction_of != hand.number)
-    rows = np.array([row for row in np.flatnonzero(~of_others) if int(row) not in hand.seen], dtype=np.int64)
+    rows = np.flatnonzero(~of_others & (table.seen_ns[:, hand.number] != hand.scan.time_ns))
     if len(rows) == 0:
         return
     x, P = table.in_enu()
@@ -278,12 +292,15 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
         looks,
         table.seen_ns[rows, hand.number],
         table.missed_ns[rows, hand.number],
+        np.where(table.is_confirmed[rows], existence.misses_hang_ns(hand.sensor), TENTATIVE_MISSES_HANG_NS),
     )
     counted = probability > 0.0
     rows, probability = rows[counted], probability[counted]
     ratio = 1.0 - probability * hand.rules.settings.gate_probability
     table.existence[rows] = existence.bayes(table.existence[rows], ratio)
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
+    if hand.sensor.accuracy.slant_range_m is not None:
+        table.silent[rows] += 1
 
 
 def merge_directions(table: TrackTable, hand: ScanInHand) -> None:
@@ -301,7 +318,7 @@ def merge_directions(table: TrackTable, hand: ScanInHand) -> None:
 
 def _partner(table: TrackTable, hand: ScanInHand, row: int) -> int | None:
     """The ENU row that took the detection nearest to this direction in this scan."""
-    if row not in hand.seen:
+    if table.seen_ns[row, hand.number] != hand.scan.time_ns:
         return None
     best, nearest = None, np.inf
     for plots in hand.plots:
@@ -319,6 +336,7 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     prior = classification.prior_log(1)[0]
     table.class_log[stays] += table.class_log[goes] - prior
     table.hits[stays] += table.hits[goes]
+    table.ranged_hits[stays] += table.ranged_hits[goes]
     table.existence[stays] = max(table.existence[stays], table.existence[goes])
     for name in ("seen_ns", "missed_ns", "voted_ns"):
         column = getattr(table, name)
@@ -334,12 +352,11 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:
     """Two rows that are nowhere apart and were never seen apart lately are one object."""
-    rows = np.flatnonzero((table.direction_of < 0) & (table.existence >= 0.5) & (table.origin < 0))
+    rows = np.flatnonzero((table.existence >= 0.5) & (table.origin < 0))
     if len(rows) < 2:
         return
-    close = cKDTree(table.x[rows, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")
     gone: list[int] = []
-    for one, two in sorted((int(rows[a]), int(rows[b])) for a, b in close):
+    for one, two in _near_pairs(table, rows):
         if one in gone or two in gone or not _is_duplicate(table, one, two, time_ns):
             continue
         stays, goes = (one, two) if _rank(table, one) <= _rank(table, two) else (two, one)
@@ -353,6 +370,24 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
         table.end(np.array(sorted(gone), dtype=np.int64), "merged", time_ns)
 
 
+def _near_pairs(table: TrackTable, rows: IntArray) -> list[tuple[int, int]]:
+    """Pairs of these rows that may be one: close in space, or directions of one sensor."""
+    in_space = rows[table.direction_of[rows] < 0]
+    pairs = []
+    if len(in_space) > 1:
+        close = cKDTree(table.x[in_space, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")
+        pairs = [(int(in_space[a]), int(in_space[b])) for a, b in close]
+    towards = rows[table.direction_of[rows] >= 0]
+    if len(towards) > 1:
+        apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
+            axis=2
+        )
+        apart[table.direction_of[towards][:, None] != table.direction_of[towards][None, :]] = np.inf
+        i, j = np.nonzero(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))
+        pairs += [(int(towards[a]), int(towards[b])) for a, b in zip(i, j, strict=True)]
+    return sorted(pairs)
+
+
 def _rank(table: TrackTable, row: int) -> tuple[bool, int, TrackKey]:
     return not bool(table.is_confirmed[row]), int(table.birth_ns[row]), table.keys[row]
 
@@ -364,19 +399,22 @@ def _is_duplicate(table: TrackTable, one: int, two: int, time_ns: int) -> bool:
     seen = table.seen_ns[one]
     if np.any((seen == table.seen_ns[two]) & (seen > time_ns - APART_NS)):
         return False
-    apart = table.x[one] - table.x[two]
-    distance = float(apart @ np.linalg.solve(table.P[one] + table.P[two], apart))
-    return distance < gate_threshold(DUPLICATE_PROBABILITY, 6)
+    compared = np.arange(6) if table.direction_of[one] < 0 else BEARING_AND_RATE  # a direction's range tells nothing
+    components = () if table.direction_of[one] < 0 else (AZIMUTH,)
+    apart = residual(table.x[one, compared], table.x[two, compared], components)
+    S = (table.P[one] + table.P[two])[np.ix_(compared, compared)]
+    return float(apart @ np.linalg.solve(S, apart)) < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
 
 
 def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     """Tentative rows that are believed become confirmed."""
     age_ns = time_ns - table.birth_ns
     as_direction = table.direction_of >= 0
+    ranged = (table.ranged_hits >= CONFIRM_RANGED_HITS) | (table.origin >= 0)
     ripe = np.where(
         as_direction,
-        (table.hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS),
-        (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS),
+        (table.hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS) & (table.shared == 0),
+        (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
     )
     table.is_confirmed |= ripe & (table.existence >= settings.confirm_at)
 
@@ -388,7 +426,9 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     first = 0
     for plots in hand.plots:
         first += len(plots.z)
-        free = np.flatnonzero([_is_free(table, hand, int(index)) for index in plots.index])[: max(room, 0)]
+        free = np.flatnonzero([_is_free(table, hand, int(index), is_bearing(plots)) for index in plots.index])[
+            : max(room, 0)
+        ]
         if len(free) == 0:
             continue
         fresh = Plots(plots.components, plots.z[free], plots.R[free], plots.index[free])
@@ -403,12 +443,13 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         if hand.origin is not None:
             r = existence.HIGHEST_EXISTENCE
         keys = [(hand.scan.time_ns, hand.scan.sensor_id, first + int(place)) for place in free]
-        births = Births(x, P, hand.number if as_direction else -1, np.full(len(free), r), keys)
+        births = Births(
+            x, P, hand.number if as_direction else -1, np.full(len(free), r), keys, int(measures_range(plots))
+        )
         rows = table.append(births, hand.number, hand.scan.time_ns)
         room -= len(free)
         vote(table, hand, rows, fresh.index)
         for row, index in zip(rows.tolist(), fresh.index.tolist(), strict=True):
-            hand.seen.add(row)
             if as_direction:
                 _learn_size(table, hand, row, index)
             if hand.identity is not None:
@@ -418,11 +459,13 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     table.undetected[hand.number] = undetected
 
 
-def _is_free(table: TrackTable, hand: ScanInHand, index: int) -> bool:
-    """Whether a detection may begin a track: nobody took it, or only a tentative track in space and no direction."""
+def _is_free(table: TrackTable, hand: ScanInHand, index: int, as_direction: bool) -> bool:
+    """Whether a detection may begin a track: nobody took it, or, for a direction, only a tentative track in space."""
     if hand.origin is not None and hand.origin[index] < 0:
         return False
-    return index not in hand.taken and index not in hand.used
+    if index in hand.used:
+        return False
+    return index not in hand.taken or (as_direction and not table.is_confirmed[hand.taken[index]])
 
 
 def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
@@ -430,7 +473,7 @@ def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
     if hand.origin is not None or not any(is_bearing(plots) for plots in hand.plots):
         return
     now_ns = hand.scan.time_ns
-    ripe = (table.direction_of >= 0) & (table.hits >= DIRECTION_CONFIRM_HITS) & (table.shared == 0)
+    ripe = (table.direction_of >= 0) & (table.hits >= CROSSING_HITS) & (table.shared == 0)
     mine = np.flatnonzero(ripe & (table.direction_of == hand.number) & (table.last_ns == now_ns))
     others = np.flatnonzero(ripe & (table.direction_of != hand.number) & (table.last_ns > now_ns - 1_000_000_000))
     states, covariances = [], []
@@ -447,7 +490,8 @@ def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
                 covariances.append(met[1])
     if states and len(table) + len(states) <= MAX_TRACKS:
         keys = [(now_ns, hand.scan.sensor_id, -1 - place) for place in range(len(states))]
-        births = Births(np.array(states), np.array(covariances), -1, np.full(len(states), CROSSING_EXISTENCE), keys)
+        r = np.full(len(states), CROSSING_EXISTENCE)
+        births = Births(np.array(states), np.array(covariances), -1, r, keys, CONFIRM_RANGED_HITS)
         table.append(births, hand.number, now_ns)
 
 
@@ -463,19 +507,32 @@ def _is_known(table: TrackTable, x: FloatArray, P: FloatArray) -> bool:
 
 
 def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
-    """Tracks in space that only one sensor of bearings still sees become directions once their range is lost."""
+    """Tracks in space that only one sensor of bearings still sees become directions once their range is lost.
+
+    It is lost when the filter no longer knows it, or when a ranging sensor that should see them there does not: then only
+    size and coverage tell how far they are.
+    """
     if not any(is_bearing(plots) for plots in hand.plots):
         return
-    rows = np.flatnonzero((table.direction_of < 0) & (table.last_ns == hand.scan.time_ns) & table.is_confirmed)
+    in_space = (table.direction_of < 0) & (table.origin < 0)
+    rows = np.flatnonzero(in_space & table.is_confirmed & (table.last_ns == hand.scan.time_ns))
     for row in rows.tolist():
         recent = table.seen_ns[row] > hand.scan.time_ns - RANGE_LOST_NS
         if recent.sum() != 1 or not recent[hand.number]:
             continue
         s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
-        if P[0, 2, 2] < RANGE_LOST**2:
+        contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES)
+        if not contradicted and P[0, 2, 2] < RANGE_LOST**2:
             continue
+        mean, sigma = direction.log_range(direction.range_limits(hand.sensor, None))
+        if contradicted or P[0, 2, 2] > sigma**2:
+            s[0, 2], s[0, 5] = mean, 0.0
+            for place, variance in ((2, sigma**2), (5, (hand.rules.objects.horizontal_speed_m_s / np.exp(mean)) ** 2)):
+                P[0, place, :] = P[0, :, place] = 0.0
+                P[0, place, place] = variance
         table.x[row], table.P[row], table.updated_x[row] = s[0], P[0], s[0]
         table.direction_of[row], table.shared[row], table.size_count[row] = hand.number, 0, 0
+        table.ranged_hits[row], table.silent[row] = 0, 0
 
 
 def drop_unseen(table: TrackTable, time_ns: int) -> None:
@@ -497,6 +554,7 @@ def coast_after_ns(table: TrackTable) -> IntArray:
 
 
 def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
-    """Confirmed rows whose existence has sunk too low; tentative ones no detection could save."""
+    """Confirmed rows whose existence has sunk too low; tentative ones whose range nothing has borne out."""
     lowest = np.where(table.is_confirmed, settings.drop_below, 1e-5)
-    table.end(np.flatnonzero(table.existence < lowest), "unseen", time_ns)
+    by_chance = ~table.is_confirmed & (table.direction_of < 0) & (table.silent >= TENTATIVE_SILENT)
+    table.end(np.flatnonzero((table.existence < lowest) | by_chance), "unseen", time_ns)

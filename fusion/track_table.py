@@ -28,6 +28,7 @@ LONGEST_INTERVAL_S = 5.0
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "origin", "updated_x",
+    "ranged_hits", "silent",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities")
 
@@ -41,6 +42,7 @@ class Births:
     direction_of: int  # the sensor's number, or -1 for ENU states
     existence: FloatArray  # (n,)
     keys: list[TrackKey]
+    ranged_hits: int  # how often their range has been measured: 0, 1, or 2 where two sensors' rays met
 
 
 class TrackTable:
@@ -69,6 +71,8 @@ class TrackTable:
         self.shared: IntArray = np.zeros(0, dtype=np.int64)  # detections in a row that an ENU row explained too
         self.origin: IntArray = np.zeros(0, dtype=np.int64)  # the true object, where association is given; else -1
         self.updated_x: FloatArray = np.zeros((0, 6))  # the state as its last update left it
+        self.ranged_hits: IntArray = np.zeros(0, dtype=np.int64)  # detections that measured range or position
+        self.silent: IntArray = np.zeros(0, dtype=np.int64)  # counted misses of ranging sensors since the last of those
         self.keys: list[TrackKey] = []
         self.explanations: list[Explanation | None] = []
         self.identities: list[str | None] = []
@@ -139,6 +143,8 @@ class TrackTable:
             "shared": np.zeros(count, dtype=np.int64),
             "origin": np.full(count, -1, dtype=np.int64),
             "updated_x": births.x,
+            "ranged_hits": np.full(count, births.ranged_hits, dtype=np.int64),
+            "silent": np.zeros(count, dtype=np.int64),
         }
         for name in ARRAYS:
             setattr(self, name, np.concatenate([getattr(self, name), new[name]]))

@@ -17,6 +17,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 import msgspec
+import numpy as np
 
 VERSION = 1
 TOPIC_ROOT = "sarhad/v1"
@@ -240,7 +241,14 @@ class AckMessage(msgspec.Struct, frozen=True):
 
 def encode(message: msgspec.Struct) -> bytes:
     """Canonical JSON: fields in the order of the type, no spaces."""
-    return msgspec.json.encode(message)
+    return msgspec.json.encode(message, enc_hook=plain_number)
+
+
+def plain_number(value: object) -> float:
+    """A number of numpy's as Python's own. Raises TypeError on anything else."""
+    if isinstance(value, np.floating):
+        return float(value)
+    raise TypeError(f"a message holds {value!r}, which is no number, text, list or struct")
 
 
 def significant(value: float, digits: int = 6) -> float:
