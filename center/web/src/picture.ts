@@ -1,0 +1,109 @@
+// What is going on, kept from the live feed's events. The center decides what is still current; the page only forgets
+// what the center no longer names.
+
+import type { Claim, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
+
+const TRAIL_LENGTH = 120;
+const TRAIL_STEP_MS = 500;
+
+export function track_key(track: { site_id: string; run_id: string; track_number: number }): string {
+  return `${track.site_id}/${track.run_id}/${track.track_number}`;
+}
+
+export function claim_key(claim: { site_id: string; sensor_id: string; transmitter: string }): string {
+  return `${claim.site_id}/${claim.sensor_id}/${claim.transmitter}`;
+}
+
+export class Picture {
+  tracks = new Map<string, Track>();
+  claims = new Map<string, Claim>(); // without a track
+  sites = new Map<string, Site>();
+  sight = new Map<string, Sight>();
+  health = new Map<string, Health>();
+  silent = new Set<string>();
+  time_ms = 0; // the center's clock, at its last word
+  heard_ms = 0; // this machine's clock, then
+  private trail_ms = new Map<string, number>();
+
+  /** The center's time now, ms. */
+  now_ms(): number {
+    return this.time_ms ? this.time_ms + (performance.now() - this.heard_ms) : Date.now();
+  }
+
+  private set_time(text: string): void {
+    this.time_ms = Date.parse(text);
+    this.heard_ms = performance.now();
+  }
+
+  apply_snapshot(snapshot: Snapshot): void {
+    this.set_time(snapshot.time);
+    this.tracks = new Map(snapshot.tracks.map((track) => [track_key(track), track]));
+    this.claims = new Map(snapshot.claims.map((claim) => [claim_key(claim), claim]));
+    this.sites = new Map(snapshot.sites.map((site) => [site.site_id, site]));
+    this.sight = new Map(snapshot.sites.map((site) => [site.site_id, site.sight]));
+    this.health = new Map(snapshot.health.map((health) => [health.site_id, health]));
+  }
+
+  /** Names that the center holds as current but the page does not know: it has missed something. */
+  apply_now(now: Now): string[] {
+    this.set_time(now.time);
+    this.sight = new Map(now.sight.map((sight) => [sight.site_id, sight]));
+    this.silent = new Set(now.silent);
+    const current = new Set(now.tracks.map((key) => key.join("/")));
+    const claims = new Set(now.claims.map((key) => key.join("/")));
+    keep(this.tracks, current);
+    keep(this.claims, claims);
+    return [...current].filter((key) => !this.tracks.has(key));
+  }
+
+  apply_tracks(message: { site_id: string; run_id: string; tracks: Track[]; claims: Claim[] }): void {
+    const { site_id, run_id } = message;
+    for (const track of message.tracks) this.apply_track({ ...track, site_id, run_id, trail: [] });
+    for (const claim of message.claims) this.claims.set(claim_key({ ...claim, site_id }), { ...claim, site_id, run_id });
+  }
+
+  private apply_track(track: Track): void {
+    const key = track_key(track);
+    const before = this.tracks.get(key);
+    if (before && before.revision > track.revision) return; // an older form, come late
+    if (track.status === "dropped") {
+      this.tracks.delete(key);
+      return;
+    }
+    track.trail = this.longer_trail(key, track, before?.trail ?? []);
+    this.tracks.set(key, track);
+    for (const claim of track.claims) this.claims.delete(claim_key({ ...claim, site_id: track.site_id }));
+  }
+
+  private longer_trail(key: string, track: Track, trail: [number, number][]): [number, number][] {
+    const time = Date.parse(track.time);
+    if (track.direction || time - (this.trail_ms.get(key) ?? 0) < TRAIL_STEP_MS) return trail;
+    this.trail_ms.set(key, time);
+    return [...trail, [track.longitude_deg, track.latitude_deg] as [number, number]].slice(-TRAIL_LENGTH);
+  }
+
+  apply_site(site: Site): void {
+    this.sites.set(site.site_id, site);
+  }
+
+  apply_health(health: Health): void {
+    this.health.set(health.site_id, health);
+  }
+
+  /** What the map and the list show: believed tracks, by post and number. */
+  shown(): Track[] {
+    return [...this.tracks.values()].filter((track) => track.status !== "tentative");
+  }
+
+  sensor(site_id: string, sensor_id: string): Sensor | undefined {
+    return this.sites.get(site_id)?.sensors.find((sensor) => sensor.sensor_id === sensor_id.replace(/\/vision$/, ""));
+  }
+}
+
+export function likeliest(track: Track): [string, number] {
+  return Object.entries(track.classes).reduce((best, one) => (one[1] > best[1] ? one : best), ["unknown", 0]);
+}
+
+function keep<V>(things: Map<string, V>, current: Set<string>): void {
+  for (const key of things.keys()) if (!current.has(key)) things.delete(key);
+}
