@@ -28,6 +28,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psutil
+
 from sarhad.broker import Broker, BrokerError
 from sarhad.child import Child, ChildDied, MemoryWatch, child_running
 from sarhad.demo_summary import Picture, Summary, summarise
@@ -69,9 +71,21 @@ def scenario_path(name: str) -> Path:
     if shipped.is_file():
         return shipped
     if Path(name).is_file():
+        check_scenario(Path(name))
         return Path(name)
     names = ", ".join(sorted(path.stem for path in SCENARIOS.glob("*.toml")))
     raise WrongInput(f'scenario "{name}" is not known; expected a scenario file or one of {names}')
+
+
+def check_scenario(path: Path) -> None:
+    """Raises WrongInput where it cannot be simulated, before anything is started."""
+    from edge.simulator.run import sensors_of
+    from edge.simulator.scenario import ScenarioError, read_scenario
+
+    try:
+        sensors_of(read_scenario(path), video=False)
+    except ScenarioError as error:
+        raise WrongInput(str(error)) from error
 
 
 def map_port(wish: int | None) -> int:
@@ -139,7 +153,7 @@ class Demo:
 
     def __init__(self, wishes: Wishes, folder: Path, port: int, say: Say) -> None:
         self._wishes, self._folder, self._port, self._say = wishes, folder, port, say
-        self._began_s = time.monotonic()
+        self._began_s = time.monotonic() - running_s()
         self._stopping = threading.Event()
         self._broker: Broker | None = None
         self._children: dict[str, Child] = {}
@@ -320,6 +334,11 @@ class Demo:
                 self._children[name].stop()
         if self._broker is not None:
             self._broker.stop()
+
+
+def running_s() -> float:
+    """How long this process has been there: loading its own code is part of starting."""
+    return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def has_screen() -> bool:
