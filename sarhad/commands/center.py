@@ -21,6 +21,7 @@ def command(settings_file: Path, port: int | None) -> None:
     from center.app import listen, serve
     from center.settings import SettingsError, read_settings
     from center.store import StoreError
+    from sarhad.center_watch import watch_center
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
@@ -28,6 +29,7 @@ def command(settings_file: Path, port: int | None) -> None:
         if port is not None:
             settings = replace(settings, listen_port=port)
         listener = listen(settings.listen_host, settings.listen_port)
+        watch_center(*listener.getsockname()[:2])
         serve(settings, listener)
     except OSError as error:
         found = f"[listen] port {settings.listen_port} of {settings.listen_host}"
