@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 15
 CONNECT_TIMEOUT_S = 5.0
-FIRST_RETRY_S, LAST_RETRY_S = 1, 30  # pauses between attempts to reach the broker: 1, 2, 4 ... 30
+FIRST_RETRY_S, LAST_RETRY_S = 1, 10  # pauses between attempts to reach the broker: 1, 2, 4, 8, 10, 10 ...
 RESEND_S = 5.0  # a center commits and acknowledges within a second
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0  # between rounds through the outbox while nobody acknowledges
 LIVE_LIMIT = 1000  # messages waiting in memory; beyond it they go out from the outbox

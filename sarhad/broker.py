@@ -133,6 +133,8 @@ class Broker:
                 why = f"it ended with code {process.returncode}" if process.returncode else "it does not answer"
                 raise BrokerError(f"{kind} broker on port {port}: {why}")
             time.sleep(0.05)
+        if process.poll() is not None:
+            raise BrokerError(f"{kind} broker on port {port}: it ended, and somebody else answers there")
         return broker
 
 
