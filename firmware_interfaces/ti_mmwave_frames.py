@@ -164,40 +164,50 @@ class Frames:
 
 
 def frame_at(buffer: bytearray, start: int, profile: str) -> Found[Frame] | None:
-    """The frame of that profile at `start`; None: more bytes are needed. Raises Rejected."""
+    """The frame of that profile at `start`; None: more bytes are needed. Raises Rejected.
+
+    Each step looks only at bytes that it has, in the order of the stream, so that the cut of the bytes changes nothing.
+    """
     header = READ_HEADER[profile](buffer, start)
     if header is None:
         return None
     tlvs: list[tuple[int, int, int]] = []  # type, where its payload begins, how long it is
     place = start + header.header_length
     end = start + header.total_length
+    _refuse_cut(buffer, start, start + 1, place)
     for _ in range(header.tlv_count):
         if place + TLV_HEADER.size > len(buffer):
-            _refuse_cut(buffer, start)
             return None
         tlv_type, length = TLV_HEADER.unpack_from(buffer, place)
         length -= TLV_HEADER.size if header.tlv_length_counts_header else 0
-        place += TLV_HEADER.size
-        if not 0 <= length <= end - place:
+        payload = place + TLV_HEADER.size
+        if not 0 <= length <= end - payload:
             raise Rejected("tlv", f"TLV {tlv_type} of {length} bytes does not fit the stated length")
-        tlvs.append((tlv_type, place, length))
-        place += length
-    if (padding := end - place) >= MAX_PADDING:
-        raise Rejected("tlv", f"{padding} bytes remain behind the last TLV, more than padding explains")
-    next_magic = buffer.find(MAGIC, start + 1, place)
-    if next_magic >= 0:
-        raise Rejected("cut", f"the next frame begins {next_magic - start} bytes into this one")
+        tlvs.append((tlv_type, payload, length))
+        if len(tlvs) == header.tlv_count:
+            _check_padding(end - payload - length)
+        _refuse_cut(buffer, start, place - len(MAGIC) + 1, payload + length)
+        place = payload + length
+    if not tlvs:
+        _check_padding(end - place)
     if place > len(buffer):
         return None
     frame = _read_tlvs(bytes(buffer[start:place]), start, header, tlvs)
     shared = _begun_magic(buffer, place)
+    padding = end - place
     return Found(replace(frame, padding=padding), place - start - shared, padding + shared)
 
 
-def _refuse_cut(buffer: bytearray, start: int) -> None:
-    """Of an incomplete frame: raises Rejected when the next one has already begun."""
-    if buffer.find(MAGIC, start + 1) >= 0:
-        raise Rejected("cut", "the next frame begins before this one is complete")
+def _check_padding(padding: int) -> None:
+    if padding >= MAX_PADDING:
+        raise Rejected("tlv", f"{padding} bytes remain behind the last TLV, more than padding explains")
+
+
+def _refuse_cut(buffer: bytearray, start: int, first: int, end: int) -> None:
+    """Raises Rejected when the next frame begins between the two places."""
+    next_magic = buffer.find(MAGIC, first, end)
+    if next_magic >= 0:
+        raise Rejected("cut", f"the next frame begins {next_magic - start} bytes into this one")
 
 
 def _begun_magic(buffer: bytearray, end: int) -> int:
@@ -216,7 +226,6 @@ def _header_40(buffer: bytearray, start: int) -> Header | None:
         return None
     _check_length(int.from_bytes(buffer[start + 12 : start + 16], "little"), 40)
     if len(buffer) - start < 40:
-        _refuse_cut(buffer, start)
         return None
     version, total, platform, frame, cycles, objects, tlv_count, subframe = WORDS_40.unpack_from(buffer, start + 8)
     _check_tlv_count(tlv_count)
@@ -228,7 +237,6 @@ def _header_48(buffer: bytearray, start: int) -> Header | None:
         return None
     _check_length(int.from_bytes(buffer[start + 12 : start + 16], "little"), 48)
     if len(buffer) - start < 48:
-        _refuse_cut(buffer, start)
         return None
     version, total, platform, frame, subframe, *_, tlv_count, _ = WORDS_48.unpack_from(buffer, start + 8)
     _check_header(buffer, start, 48)
@@ -241,7 +249,6 @@ def _header_52(buffer: bytearray, start: int) -> Header | None:
         return None
     _check_length(int.from_bytes(buffer[start + 20 : start + 24], "little"), 52)
     if len(buffer) - start < 52:
-        _refuse_cut(buffer, start)
         return None
     version, platform, _, total, frame, subframe, *_, tlv_count, _ = WORDS_52.unpack_from(buffer, start + 8)
     _check_header(buffer, start, 52)

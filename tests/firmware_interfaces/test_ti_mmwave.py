@@ -161,3 +161,18 @@ def test_slow_points_can_be_left_out(sensor: Sensor, make_reading: MakeReading) 
     frame = encode_frame(1, [(0.0, 20.0, 0.0, 0.0, 12.0, 50.0), (5.0, 20.0, 0.0, 4.0, 12.0, 50.0)])
     scan = only(Decoder(sensor, min_speed_m_s=0.5).feed(make_reading(frame)))
     assert [d.measurement.range_rate_m_s for d in scan.detections] == [4.0]
+
+
+def test_the_reason_of_a_rejection_does_not_depend_on_the_cut() -> None:
+    """A first payload that claims to reach into the next frame: "cut", whether that frame is there yet or not."""
+    frames = [bytearray(encode_frame(n, [(1.0, 5.0, 0.0, 0.0, 12.0, 50.0)] * 3)) for n in range(3)]
+    frames[0][12:16] = (160).to_bytes(4, "little")
+    frames[0][44:48] = (104).to_bytes(4, "little")
+    stream = b"".join(bytes(frame) for frame in frames)
+    whole = Frames()
+    assert len(whole.feed(stream, 0)) == 2
+    for cut in range(len(stream)):
+        parts = Frames()
+        parts.feed(stream[:cut], 0)
+        parts.feed(stream[cut:], 0)
+        assert parts.counts == whole.counts
