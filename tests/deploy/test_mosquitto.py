@@ -123,12 +123,13 @@ class Peer:
         self, port: int, keys: Path, file: str | None, topics: tuple[str, ...] = (), client_id: str = ""
     ) -> None:
         self.received: queue.Queue[tuple[str, bytes]] = queue.Queue()
-        self.subscribed = threading.Event()
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+        self.subscribed, self.lost = threading.Event(), threading.Event()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv311)
         certificate = (str(keys / f"{file}.crt"), str(keys / f"{file}.key")) if file else (None, None)
         self.client.tls_set(str(keys / "authority.crt"), *certificate)
         self.client.on_connect = lambda *_: self.client.subscribe([(topic, 1) for topic in topics or ("nothing",)])
         self.client.on_subscribe = lambda *_: self.subscribed.set()
+        self.client.on_disconnect = lambda *_: self.lost.set()
         self.client.on_message = lambda _client, _data, message: self.received.put((message.topic, message.payload))
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
@@ -203,6 +204,19 @@ def test_a_post_named_like_the_fused_picture_can_say_nothing(port: int, keys: Pa
         with Peer(port, keys, "center") as center:
             center.say("sarhad/v1/fused/tracks", "true")
         assert reader.received.get(timeout=WAIT_S) == ("sarhad/v1/fused/tracks", b"true")
+
+
+def test_nobody_can_push_out_another_by_its_client_id(port: int, keys: Path):
+    with Peer(port, keys, "center", ("sarhad/v1/#",), client_id="the-center") as center:
+        with Peer(port, keys, "hill-07", client_id="the-center") as thief:
+            thief.say("sarhad/v1/hill-07/tracks")
+        with Peer(port, keys, "ridge-04", client_id="center") as post:
+            post.say("sarhad/v1/ridge-04/tracks")
+        assert center.heard_until("sarhad/v1/ridge-04/tracks") == [
+            "sarhad/v1/hill-07/tracks",
+            "sarhad/v1/ridge-04/tracks",
+        ]
+        assert not center.lost.is_set()
 
 
 @pytest.mark.parametrize("file", [None, "forged"], ids=["no certificate", "a stranger's certificate"])
