@@ -10,6 +10,7 @@ also while training still runs.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -30,7 +31,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=72_000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end in this time, whatever was seen by then")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--from", dest="begin_at", type=Path, help="go on from this checkpoint instead of random weights")
+    parser.add_argument(
+        "--from", dest="begin_at", type=Path, help="go on from this checkpoint instead of random weights"
+    )
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
     parser.add_argument("--export-only", action="store_true")
@@ -62,19 +65,25 @@ def build_pools(data: Path, cache: Path, seed: int) -> None:
 
 def finish(checkpoint: Path, onnx_path: Path, data: Path, every: int) -> None:
     """Export, measure on the val days, and write what was measured into the file."""
+    from edge.training import demo_scenes
+    from edge.training.card import write_card
     from edge.training.evaluate import SCORED, evaluate
     from edge.training.export import describe, export
     from edge.vision.detector import load_detector
 
-    export(checkpoint, onnx_path)
-    measured = evaluate(load_detector(onnx_path, SCORED), read_clips(data, "val"), every)
+    training = export(checkpoint, onnx_path)
+    detector = load_detector(onnx_path, SCORED)
+    measured = evaluate(detector, read_clips(data, "val"), every) | {"rendered": demo_scenes.measure(detector)}
     describe(
         onnx_path,
         detection_probability=json.dumps(measured["detection_probability"]),
         measured=json.dumps(measured),
         measured_on="Svanström val days: real clips, daylight, up to 200 m; not measured: night and beyond",
     )
-    onnx_path.with_suffix(".json").write_text(json.dumps(measured, indent=2) + "\n")
+    shipped = onnx_path.read_bytes()
+    sha256 = hashlib.sha256(shipped).hexdigest()
+    clips = [*read_clips(data, "train"), *read_clips(data, "val")]
+    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips))
     print(json.dumps(measured, indent=2))
 
 

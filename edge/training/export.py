@@ -30,11 +30,12 @@ def load_checkpoint(path: Path) -> tuple[Any, dict[str, Any]]:
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     model = build_model(seed=0)
     model.load_state_dict(checkpoint["weights"])
-    return model.float().eval(), {"course": checkpoint["course"], "images": checkpoint["images"]}
+    training = {key: checkpoint[key] for key in ("course", "images", "earlier") if key in checkpoint}
+    return model.float().eval(), training
 
 
-def export(checkpoint: Path, onnx_path: Path) -> None:
-    """Write the ONNX file, and beside it weights that ultralytics opens (`.pt`)."""
+def export(checkpoint: Path, onnx_path: Path) -> dict[str, Any]:
+    """Write the ONNX file, and beside it weights that ultralytics opens (`.pt`); says how it was trained."""
     model, training = load_checkpoint(checkpoint)
     torch.save({"model": model, "train_args": {}, "date": None}, onnx_path.with_suffix(".pt"))
     model = model.fuse(verbose=False)
@@ -62,6 +63,7 @@ def export(checkpoint: Path, onnx_path: Path) -> None:
         license="AGPL-3.0-or-later",
         training=json.dumps(training),
     )
+    return training
 
 
 def describe(onnx_path: Path, **entries: str) -> None:

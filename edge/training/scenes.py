@@ -19,8 +19,8 @@ import numpy.typing as npt
 from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
 
 SIZE_PX = (320, 256)
-SOURCE_SHARES = {"ir": 0.38, "visible": 0.36, "rendered": 0.26}
-CLASS_SHARES = (0.37, 0.23, 0.18, 0.22)  # drones first, but no class rare: the others are what drones are mistaken for
+SOURCE_SHARES = {"ir": 0.43, "visible": 0.39, "rendered": 0.18}
+CLASS_SHARES = (0.30, 0.25, 0.22, 0.23)  # drones first, but no class rare: the others are what drones are mistaken for
 MOSAIC_SHARE = 0.45  # four objects for the price of one picture, against fewer whole backgrounds
 KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
 SMALLEST_PX = 3.0

@@ -98,8 +98,11 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 def train(cache: Path, out: Path, course: Course, begin_at: Path | None = None) -> Path:
     """Train from random weights, or go on from a checkpoint's; returns the last checkpoint, out/checkpoint.pt."""
     model = build_model(course.seed).train()
+    earlier: list[dict[str, Any]] = []
     if begin_at:
-        model.load_state_dict(torch.load(begin_at, map_location="cpu", weights_only=True)["weights"])
+        before = torch.load(begin_at, map_location="cpu", weights_only=True)
+        model.load_state_dict(before["weights"])
+        earlier = [*before.get("earlier", []), {"course": before["course"], "images": before["images"]}]
     mean = copy.deepcopy(model).eval()
     criterion = v8DetectionLoss(model)
     optimizer = torch.optim.AdamW(parameter_groups(model, course.weight_decay), course.learning_rate, (0.9, 0.99))
@@ -129,10 +132,10 @@ def train(cache: Path, out: Path, course: Course, begin_at: Path | None = None) 
             log.flush()
             sums[:] = 0
         if time.monotonic() - saved > CHECKPOINT_EVERY_S:
-            save(out, mean, course, batch_number * course.batch)
+            save(out, mean, course, batch_number * course.batch, earlier)
             saved = time.monotonic()
     log.close()
-    return save(out, mean, course, batch_number * course.batch)
+    return save(out, mean, course, batch_number * course.batch, earlier)
 
 
 def batches(cache: Path, course: Course) -> Iterator[dict[str, torch.Tensor]]:
@@ -157,10 +160,10 @@ def follow(mean: nn.Module, model: nn.Module, ramp: float, mean_of: int) -> None
             value.copy_(new[name])
 
 
-def save(out: Path, mean: nn.Module, course: Course, images: int) -> Path:
-    """Write the mean weights; whole or not at all."""
+def save(out: Path, mean: nn.Module, course: Course, images: int, earlier: list[dict[str, Any]]) -> Path:
+    """Write the mean weights and the course so far; whole or not at all."""
     path = out / "checkpoint.pt"
     partial = path.with_suffix(".partial")
-    torch.save({"weights": mean.state_dict(), "course": asdict(course), "images": images}, partial)
+    torch.save({"weights": mean.state_dict(), "course": asdict(course), "images": images, "earlier": earlier}, partial)
     partial.rename(path)
     return path

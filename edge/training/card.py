@@ -1,0 +1,106 @@
+"""The model's card: what it was made from, how it was measured, and what nobody has measured.
+
+Written by `python -m edge.training` from the figures themselves, so that the card and the file agree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from edge.training.clips import CLASSES, Clip
+
+CARD = """# {name}
+
+Finds drones, birds, airplanes and helicopters in one picture, visible or infrared.
+
+- File: `{name}.onnx`, {megabytes:.1f} MB, SHA-256 `{sha256}`
+- Input `images` (batch, 3, height, width), RGB 0..1, height and width multiples of 32; output boxes (centre x, y, width,
+  height, pixels) and a probability per class. Pixels are never shrunk: larger pictures are looked at in regions.
+- Licence: AGPL-3.0-or-later (trained with ultralytics, which is AGPL-3.0). Trained from random weights.
+
+## Made from
+
+- Svanström et al., "A Dataset for Multi-Sensor Drone Detection", Data in Brief 2021, doi 10.5281/zenodo.5500576, CC0:
+  {train_clips} clips of the days {train_days}.
+- Scenes rendered by `edge/simulator/scenery.py`, through an H.264 encoder, as the demo's camera sends them.
+- {images} pictures of 320x256 ({parts}).
+  Each part goes on from the one before; `scenes.py` holds the shares of the last. Last command: `{command}`
+
+## Measured
+
+On {val_clips} clips of the days {val_days},
+one frame in {every}. The split is by recording day; the clips of one day share
+their backgrounds. Exception: the helicopters of 2020-03-25 15:20 are of a training day, of another flight. Real clips,
+daylight, up to 200 m.
+
+| | average precision, IoU 0.5 | found within 8 px, confidence 0.25 |
+|---|---|---|
+{rows}
+
+- Mean of the four classes, both modalities together: {mean}
+- False alarms of class drone on clips without a drone: {alarms} a minute at 30 frames/s, frame by frame, at confidence 0.25
+- Clips whose confidence-weighted majority class is right: {right}
+
+Rendered scenes like the demo's (1280x720 through H.264, drones of 12 to 40 px, birds of 10 to 30 px, other worlds than
+those trained on), confidence 0.25:
+
+{rendered}
+
+Thin: visible bird, airplane and helicopter have 2, 3 and 5 clips there, so their figures may change with one clip.
+The same clips were looked at while it was trained, to see that it learned; no setting was chosen by them.
+
+## Detection probability by pixels on target
+
+`[[px, probability], …]`, px: geometric mean of the box's sides (boxes are drawn loosely; the object fills about half);
+found within 8 px as any class, in one frame, at confidence 0.25. Visible and infrared together, by day.
+
+    {table}
+
+Night: not measured. Beyond 200 m: not measured. Rain, fog, snow, insects: not measured. Objects under 8 px: not measured.
+"""
+
+
+def write_card(
+    name: str, onnx: bytes, sha256: str, measured: dict[str, Any], training: dict[str, Any], clips: Sequence[Clip]
+) -> str:
+    """The card as Markdown."""
+    parts = [*training.get("earlier", []), {"course": training["course"], "images": training["images"]}]
+    told = "; then ".join(
+        f"{p['images']} with seed {p['course']['seed']}, at most {p['course']['minutes']:g} minutes" for p in parts
+    )
+    options = "--images {images} --minutes {minutes:g} --seed {seed}".format(**training["course"])
+    options += " --from CHECKPOINT" if len(parts) > 1 else ""
+    return CARD.format(
+        name=name,
+        megabytes=len(onnx) / 1e6,
+        sha256=sha256,
+        train_clips=sum(c.split == "train" for c in clips),
+        train_days=days(clips, "train"),
+        val_clips=measured["clips"],
+        val_days=days(clips, "val"),
+        images=f"{sum(p['images'] for p in parts):,}".replace(",", " "),
+        parts=told,
+        command=f"python -m edge.training --out DIR {options}",
+        every=measured["every"],
+        rows=table_rows(measured),
+        mean=measured["map50_four_classes"],
+        alarms=measured["drone_false_alarms_per_minute_on_other_clips"],
+        right=measured["clips_with_right_majority_class"],
+        rendered="\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in measured["rendered"].items()),
+        table=json.dumps(measured["detection_probability"]),
+    )
+
+
+def table_rows(measured: dict[str, Any]) -> str:
+    kinds = [f"{modality} {name}" for modality in ("ir", "visible") for name in CLASSES]
+    lines = [
+        (kind.replace("ir ", "infrared "), measured["ap50"].get(kind), measured["centre_recall"].get(kind))
+        for kind in kinds
+    ]
+    return "\n".join(f"| {kind} | {precision} | {recall} |" for kind, precision, recall in lines)
+
+
+def days(clips: Sequence[Clip], split: str) -> str:
+    return ", ".join(sorted({clip.day for clip in clips if clip.split == split}))
