@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import math
 
-from fusion.frames import body_to_level, enu_to_polar, polar_to_enu, wrap_angle
-from fusion.types import Look, Polar, Sensor
+import numpy as np
+
+from fusion.frames import body_to_level
+from fusion.types import FloatArray, Look, Polar, Sensor
 
 
 class Mounting:
@@ -36,29 +38,49 @@ class Mounting:
         slant_range_m: float | None = None,
         range_rate_m_s: float | None = None,
     ) -> Polar:
-        """The level measurement of a direction in body axes (azimuth from the boresight, positive to the right).
+        """The level measurement of one direction in body axes; see `level_all`."""
+        one_range = None if slant_range_m is None else np.array([slant_range_m])
+        one_rate = None if range_rate_m_s is None else np.array([range_rate_m_s])
+        return self.level_all(np.array([azimuth_rad]), np.array([elevation_rad]), one_range, one_rate)[0]
 
-        A sensor without elevation accuracy measures no elevation: its directions count as lying in its own plane of
-        x and y, and the level measurement carries none.
+    def level_all(
+        self,
+        azimuth_rad: FloatArray,
+        elevation_rad: FloatArray,
+        slant_range_m: FloatArray | None = None,
+        range_rate_m_s: FloatArray | None = None,
+    ) -> list[Polar]:
+        """The level measurements of directions in body axes (azimuth from the boresight, positive to the right).
+
+        All arrays have shape (n,). A sensor without elevation accuracy measures no elevation: its directions count as
+        they are given, and the level measurement carries no elevation. What a sensor states no error for is left out.
         """
-        direction = polar_to_enu(azimuth_rad - self._sensor.azimuth_bias_rad, elevation_rad, 1.0)
-        azimuth_level_rad, elevation_level_rad, _ = enu_to_polar(self._to_level @ direction)
-        has_elevation = self._elevation_sigma_rad is not None
-        accuracy = self._sensor.accuracy
-        range_sigma_m = None if slant_range_m is None else accuracy.slant_range_m
-        rate_sigma_m_s = None if range_rate_m_s is None else accuracy.range_rate_m_s
-        if slant_range_m is not None:
-            slant_range_m -= self._sensor.slant_range_bias_m
-        return Polar(
-            azimuth_rad=float(wrap_angle(azimuth_level_rad)),
-            azimuth_sigma_rad=self._azimuth_sigma_rad,
-            elevation_rad=elevation_level_rad if has_elevation else None,
-            elevation_sigma_rad=self._elevation_sigma_rad,
-            slant_range_m=None if range_sigma_m is None else slant_range_m,
-            slant_range_sigma_m=range_sigma_m,
-            range_rate_m_s=None if rate_sigma_m_s is None else range_rate_m_s,
-            range_rate_sigma_m_s=rate_sigma_m_s,
-        )
+        true_rad = azimuth_rad - self._sensor.azimuth_bias_rad
+        ground = np.cos(elevation_rad)
+        body = np.stack([ground * np.sin(true_rad), ground * np.cos(true_rad), np.sin(elevation_rad)])
+        east, north, up = self._to_level @ body
+        columns = [np.arctan2(east, north).tolist(), np.arctan2(up, np.hypot(east, north)).tolist()]
+        nothing = [None] * len(true_rad)
+        ranges = rates = nothing
+        range_sigma_m = rate_sigma_m_s = None
+        if slant_range_m is not None and (range_sigma_m := self._sensor.accuracy.slant_range_m) is not None:
+            ranges = (slant_range_m - self._sensor.slant_range_bias_m).tolist()
+        if range_rate_m_s is not None and (rate_sigma_m_s := self._sensor.accuracy.range_rate_m_s) is not None:
+            rates = range_rate_m_s.tolist()
+        elevations = nothing if self._elevation_sigma_rad is None else columns[1]
+        return [
+            Polar(
+                azimuth,
+                self._azimuth_sigma_rad,
+                elevation,
+                self._elevation_sigma_rad,
+                slant_range,
+                range_sigma_m,
+                range_rate,
+                rate_sigma_m_s,
+            )
+            for azimuth, elevation, slant_range, range_rate in zip(columns[0], elevations, ranges, rates, strict=True)
+        ]
 
     def looked(self) -> tuple[Look, ...] | None:
         """The sensor's whole coverage as one look; None where the site file states none."""

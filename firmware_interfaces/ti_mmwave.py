@@ -20,6 +20,8 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from firmware_interfaces.decoder import Counts, diagnose
@@ -94,8 +96,12 @@ class Decoder:
 
     def _scan(self, frame: Frame, received_ns: int) -> Scan:
         points = self._plausible(body_points(frame))
-        detections = tuple(self._detection(cluster) for cluster in self._clusters(points))
-        return Scan(self._sensor.sensor_id, received_ns - self._sensor.latency_ns, self._mounting.looked(), detections)
+        return Scan(
+            self._sensor.sensor_id,
+            received_ns - self._sensor.latency_ns,
+            self._mounting.looked(),
+            tuple(self._detections(points)) if len(points) else (),
+        )
 
     def _plausible(self, points: FloatArray) -> FloatArray:
         """The points without damaged floats and, where asked for, without what stands still."""
@@ -105,29 +111,38 @@ class Decoder:
             self.counts.remarks["implausible point"] += int((~is_good).sum())
             return points[is_good & (np.abs(points[:, 3]) >= self._min_speed_m_s)][:MAX_CLUSTERED_POINTS]
 
-    def _clusters(self, points: FloatArray) -> list[FloatArray]:
-        """Groups of points, each linked to another of its group within the two distances."""
-        if len(points) == 0:
-            return []
-        apart = points[:, None, :4] - points[None, :, :4]
-        is_near = (apart[..., :3] ** 2).sum(axis=2) <= self._cluster_m**2
-        is_near &= np.abs(apart[..., 3]) <= self._cluster_m_s
-        count, label = connected_components(is_near, directed=False)
-        return [points[label == number] for number in range(count)]
-
-    def _detection(self, cluster: FloatArray) -> Detection:
-        snr_db = cluster[:, 4]
+    def _detections(self, points: FloatArray) -> list[Detection]:
+        """One detection a cluster, in the order of the clusters' first points."""
+        count, label = self._clusters(points)
+        snr_db = points[:, 4]
         has_power = not np.isnan(snr_db).any()
-        weight = 10.0 ** (snr_db / 10.0) if has_power else np.ones(len(cluster))
-        x, y, z, radial_speed = (float(v) for v in np.average(cluster[:, :4], axis=0, weights=weight))
-        strongest_db = float(snr_db.max()) if has_power else None
-        polar = self._mounting.level(
-            math.atan2(x, y),
-            math.atan2(z, math.hypot(x, y)),
-            math.sqrt(x * x + y * y + z * z),
+        weight = 10.0 ** (snr_db / 10.0) if has_power else np.ones(len(points))
+        total = np.bincount(label, weight, count)
+        x, y, z, radial_speed = (np.bincount(label, weight * column, count) / total for column in points.T[:4])
+        strongest_db: list[float | None] = [None] * count
+        if has_power:
+            highest = np.full(count, -np.inf)
+            np.maximum.at(highest, label, snr_db)
+            strongest_db = highest.tolist()
+        measurements = self._mounting.level_all(
+            np.arctan2(x, y),
+            np.arctan2(z, np.hypot(x, y)),
+            np.sqrt(x * x + y * y + z * z),
             self._doppler_sign * radial_speed,
         )
-        return Detection(polar, confidence_of(strongest_db), power_db=strongest_db)
+        return [
+            Detection(polar, confidence_of(power_db), power_db=power_db)
+            for polar, power_db in zip(measurements, strongest_db, strict=True)
+        ]
+
+    def _clusters(self, points: FloatArray) -> tuple[int, npt.NDArray[np.int32]]:
+        """How many groups, and each point's; a point is within the two distances of another of its group."""
+        x, y, z, radial_speed = points.T[:4]
+        apart_squared = sum((column[:, None] - column[None, :]) ** 2 for column in (x, y, z))
+        is_near = apart_squared <= self._cluster_m**2
+        is_near &= np.abs(radial_speed[:, None] - radial_speed[None, :]) <= self._cluster_m_s
+        count, label = connected_components(csr_array(is_near), directed=False)
+        return int(count), label
 
 
 def confidence_of(snr_db: float | None) -> float:
