@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from edge.site_file import read_site
 from fusion.frames import LocalFrame, body_to_level
+from fusion.scoring import gospa
 from fusion.types import FloatArray, Geodetic, Sensor
 from fusion.wire import parse_rfc3339
 from sarhad.child import MemoryWatch
@@ -159,13 +159,10 @@ class Picture:
             yield tracks, [place + ahead_s * velocity for place, velocity in moments[before][1]]
 
     def _gospa_m2(self, tracks: FloatArray, objects: list[FloatArray]) -> float:
-        truth = np.array(objects).reshape(-1, 3)
-        squared_m2 = np.minimum(((truth[:, None] - tracks[None]) ** 2).sum(axis=2), CUT_OFF_M**2)
-        rows, columns = linear_sum_assignment(squared_m2)
-        near = squared_m2[rows, columns] < CUT_OFF_M**2  # farther apart is one missed and one false
-        missed = [place for number, place in enumerate(objects) if number not in rows[near] and self._is_covered(place)]
-        false_count = len(tracks) - int(near.sum())
-        return float(squared_m2[rows, columns][near].sum() + (len(missed) + false_count) * CUT_OFF_M**2 / 2)
+        parts = gospa(np.array(objects).reshape(-1, 3), tracks, CUT_OFF_M)
+        tracked = set(parts.truth.tolist())
+        unseen = sum(n not in tracked and not self._is_covered(place) for n, place in enumerate(objects))
+        return parts.total - unseen * CUT_OFF_M**2 / 2
 
     def _is_covered(self, place_enu_m: FloatArray) -> bool:
         return any(covers(sensor, place_enu_m) for sensor in self._sensors)
