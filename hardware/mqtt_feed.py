@@ -101,12 +101,13 @@ class MqttFeed:
     def _received(self, message: Any, wake: queue.Queue[str | None]) -> None:
         if message.retain:
             return
-        if len(message.payload) > LONGEST_PAYLOAD or len(self._messages) == QUEUED:
-            self.overrun += 1
-        if len(message.payload) <= LONGEST_PAYLOAD:
+        is_too_long = len(message.payload) > LONGEST_PAYLOAD
+        is_overrun = is_too_long or len(self._messages) == QUEUED
+        if not is_too_long:
             self._messages.append(Delivery(bytes(message.payload), source=message.topic))
             if wake.empty():
                 wake.put(None)
+        self.overrun += is_overrun
 
     def _await_subscription(self, wake: queue.Queue[str | None]) -> None:
         try:

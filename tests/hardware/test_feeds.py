@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import random
 import shutil
 import socket
 import subprocess
@@ -33,8 +36,11 @@ def run(door):
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+    """A port that nothing listens on, below those the system gives to connections: it stays free while a broker is away."""
+    for port in random.Random(os.getpid()).sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 # datagrams
@@ -172,9 +178,13 @@ class Broker:
         self.process = subprocess.Popen(
             [MOSQUITTO, "-v", "-p", str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
+        said = []
         for line in self.process.stderr:
-            if "running" in line:
+            said.append(line)
+            if line.rstrip().endswith(" running"):
                 break
+        else:
+            raise AssertionError(f"mosquitto did not start: {said}")
         threading.Thread(target=self.process.stderr.read, daemon=True).start()
 
     def stop(self) -> None:
