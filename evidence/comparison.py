@@ -166,19 +166,23 @@ def mean_distance(a: RunTrack, b: RunTrack) -> float | None:
     if a.points[0].time_s > b.points[-1].time_s + NEAR_S or b.points[0].time_s > a.points[-1].time_s + NEAR_S:
         return None
     sampled = a.points[:: max(1, len(a.points) // PAIR_POINTS)]
-    distances = [distance / PAIR_M if is_m else distance / PAIR_DEG for distance, is_m in apart(sampled, b)]
+    distances = [distance / PAIR_M if is_m else distance / PAIR_DEG for distance, is_m in apart(sampled, b, NEAR_S)]
     return sum(distances) / len(distances) if distances else None
 
 
-def apart(points: Sequence[Point], b: RunTrack) -> list[tuple[float, bool]]:
-    """For each point with one of b at its time: how far apart in metres, or in degrees and False."""
+def apart(points: Sequence[Point], b: RunTrack, slack_s: float) -> list[tuple[float, bool]]:
+    """For each point with one of b at its time: how far apart in metres, or in degrees and False.
+
+    `slack_s`: how far beyond its ends b is still carried on; a forecast is no published point, so 0 where it is judged.
+    """
     times_s = [point.time_s for point in b.points]
     found = []
     for point in points:
         index = bisect.bisect_left(times_s, point.time_s)
         near = min(b.points[max(0, index - 1) : index + 1], key=lambda other: abs(other.time_s - point.time_s))
         wait_s = point.time_s - near.time_s
-        if abs(wait_s) > NEAR_S:
+        beyond_s = max(times_s[0] - point.time_s, point.time_s - times_s[-1])
+        if abs(wait_s) > NEAR_S or beyond_s > slack_s:
             continue
         if point.azimuth_deg is not None and near.azimuth_deg is not None:
             found.append((abs(math.remainder(point.azimuth_deg - near.azimuth_deg, 360.0)), False))
@@ -189,7 +193,7 @@ def apart(points: Sequence[Point], b: RunTrack) -> list[tuple[float, bool]]:
 
 def differences_of(a: RunTrack, b: RunTrack, tolerances: Tolerances) -> tuple[list[Difference], float, float]:
     """The findings on one pair, the largest distance in metres and the largest turn in degrees."""
-    distances = apart(a.points, b)
+    distances = apart(a.points, b, 0.0)
     distance_m = max((value for value, is_m in distances if is_m), default=0.0)
     turn_deg = max((value for value, is_m in distances if not is_m), default=0.0)
     texts = []
@@ -203,7 +207,8 @@ def differences_of(a: RunTrack, b: RunTrack, tolerances: Tolerances) -> tuple[li
         texts.append(("confirmed", "confirmed only in B" if b.was_confirmed else "confirmed only in A"))
     for end, time_a_s, time_b_s in zip(("begins", "ends"), a.seconds, b.seconds, strict=True):
         if abs(time_b_s - time_a_s) > tolerances.span_s:
-            texts.append(("span", f"{end} {time_b_s - time_a_s:+.3f} s later in B"))
+            word = "later" if time_b_s > time_a_s else "earlier"
+            texts.append(("span", f"{end} {abs(time_b_s - time_a_s):.3f} s {word} in B"))
     return [Difference(kind, a.track_number, b.track_number, text) for kind, text in texts], distance_m, turn_deg
 
 
