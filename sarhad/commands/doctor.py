@@ -21,7 +21,8 @@ def command(site_file: Path, seconds: float, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from edge.doctor import FAIL, examine
+    from edge.doctor import examine
+    from edge.finding import FAIL
     from edge.site_file import SiteFileError, read_site
     from sarhad.running import one_thread
 

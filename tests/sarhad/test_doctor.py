@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from edge.doctor import connect_answer
+from edge.broker_trial import connect_answer, try_broker
 from edge.site_types import BrokerSettings
 from sarhad.broker import Broker
 from sarhad.cli import main
@@ -21,7 +21,7 @@ SENTENCE = (
     b"$GPGGA,123519,4807.038,N,01131.000,E,1,08,0.9,545.4,M,46.9,M,,*47\r\n"  # the example of NMEA primers everywhere
 )
 NO_FIX = b"$GPGGA,123519,,,,,0,00,,,M,,M,,*6B\r\n"
-HEAD = '[site]\nid = "ridge"\norigin = { latitude_deg = 48.1, longitude_deg = 11.5, height_m = 592.0 }\n'
+HEAD = '[site]\nid = "ridge"\norigin = { latitude_deg = 48.1173, longitude_deg = 11.5166, height_m = 592.0 }\n'
 SEEN = "position = { east_m = 0, north_m = 0, up_m = 4 }\norientation = { heading_deg = 0 }\n"
 COVERAGE = "coverage = { azimuth_deg = [-60, 60], elevation_deg = [-20, 30], slant_range_m = [2, 35] }\n"
 
@@ -56,6 +56,7 @@ def test_a_post_where_all_works_passes(tmp_path: Path, broker: Broker, film: Pat
     code, findings = doctor(tmp_path, broker, sensors + serial("rid", "open_drone_id", speaking_port("rid", b"")))
     assert code == 0, findings
     assert findings['sensor "place"']["state"] == "pass"
+    assert "m from the origin" in findings['sensor "place"']["seen"]
     assert findings['sensor "eye"']["state"] == "pass"
     assert "pictures of 320 x 240" in findings['sensor "eye"']["seen"]
     assert findings["broker"]["state"] == findings["model"]["state"] == "pass"
@@ -88,6 +89,20 @@ def test_a_receiver_without_fix_is_noted(tmp_path: Path, broker: Broker, speakin
     assert "no fix yet" in findings['sensor "place"']["seen"]
 
 
+def test_a_receiver_far_from_the_origin_is_noted(tmp_path: Path, broker: Broker, speaking_port: Callable[..., Path]):
+    elsewhere = SENTENCE.replace(b"4807.038", b"4808.038").replace(b"*47", b"*48")
+    _, findings = doctor(tmp_path, broker, serial("place", "gnss", speaking_port("gnss", elsewhere)))
+    assert "m from the site file's origin" in findings['sensor "place"']["seen"]
+
+
+def test_a_local_broker_that_does_not_run_yet_stops_nothing():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        finding = try_broker(settings(free.getsockname()[1]), "ridge")
+    assert finding.state == "note"
+    assert "`sarhad post` brings a broker" in (finding.todo or "")
+
+
 def test_a_wrong_site_file_ends_with_two(tmp_path: Path):
     (tmp_path / "post.toml").write_text("[site]\n")
     result = CliRunner().invoke(main, ["doctor", str(tmp_path / "post.toml")])
@@ -113,8 +128,6 @@ def test_the_brokers_own_answer_is_told(broker: Broker):
     ],
 )
 def test_a_broker_that_refuses_is_told(reply: bytes, words: str):
-    from edge.doctor import broker as try_broker
-
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -132,8 +145,6 @@ def test_a_broker_that_refuses_is_told(reply: bytes, words: str):
 
 
 def test_certificates_that_are_not_there_are_told(broker: Broker):
-    from edge.doctor import broker as try_broker
-
     finding = try_broker(settings(broker.port, certificate="no.crt", key="no.key"), "ridge")
     assert finding.state == "fail"
     assert "is not there" in finding.seen
