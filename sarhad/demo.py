@@ -114,14 +114,17 @@ def working_folder(keep: Path | None) -> Any:
     yield keep.resolve()
 
 
-def run_demo(wishes: Wishes, say: Say) -> Summary:
-    """The whole demo. Raises WrongInput before anything is started, DemoFailed after."""
+def run_demo(wishes: Wishes, say: Say, look: Callable[[Demo], None] | None = None) -> Summary:
+    """The whole demo; `look` is called some times a second while it runs, for who wants to measure more.
+
+    Raises WrongInput before anything is started, DemoFailed after, Stopped where the user ended it before it ran.
+    """
     with working_folder(wishes.keep) as folder:
         demo = Demo(wishes, folder, map_port(wishes.port), say)
         with stop_on_signals(demo.stop):
             try:
                 demo.start()
-                demo.watch()
+                demo.watch(look)
                 return demo.finish()
             except (ChildDied, BrokerError, OSError) as error:
                 raise DemoFailed(str(error)) from error
@@ -157,7 +160,7 @@ class Demo:
         self._stopping = threading.Event()
         self._broker: Broker | None = None
         self._children: dict[str, Child] = {}
-        self._feed = LiveFeed(HOST, port)
+        self.feed = LiveFeed(HOST, port)
         self._memory = MemoryWatch()
         self._vision_pid: int | None = None
         self._run: dict[str, Any] | None = None  # what the edge says when it has started
@@ -214,7 +217,7 @@ class Demo:
     def _join_center(self) -> None:
         """Listen as a map page does; what the center took in before is told first."""
         self._until(lambda: self._ask("/healthz").get("status") == "ok", "center")
-        self._feed.start()
+        self.feed.start()
         self._say("center      stores and shows")
 
     def _show(self) -> None:
@@ -254,19 +257,21 @@ class Demo:
 
     # Running
 
-    def watch(self) -> None:
+    def watch(self, look: Callable[[Demo], None] | None = None) -> None:
         """Until the time is up or the user stops. Raises ChildDied, DemoFailed."""
         end_s: float | None = None
         next_second_s = time.monotonic()
         while not self._stopping.is_set() and (end_s is None or time.monotonic() < end_s):
             self._stopping.wait(ROUND_S)
             self._check()
-            if self.start_s is None and self._feed.first_confirmed_s is not None:
-                self._first_track(self._feed.first_confirmed_s)
-                end_s = None if self._wishes.seconds is None else self._feed.first_confirmed_s + self._wishes.seconds
-                next_second_s = self._feed.first_confirmed_s
+            if look is not None:
+                look(self)
+            if self.start_s is None and self.feed.first_confirmed_s is not None:
+                self._first_track(self.feed.first_confirmed_s)
+                end_s = None if self._wishes.seconds is None else self.feed.first_confirmed_s + self._wishes.seconds
+                next_second_s = self.feed.first_confirmed_s
             if self.start_s is not None and time.monotonic() >= next_second_s:
-                self._picture.sample(self._feed.tracks_now(), time.time_ns())
+                self._picture.sample(self.feed.tracks_now(), time.time_ns())
                 next_second_s += 1.0
 
     def _first_track(self, at_s: float) -> None:
@@ -281,26 +286,26 @@ class Demo:
             child.check()
         if self._broker is not None and not self._broker.is_running:
             raise ChildDied(f"the {self._broker.kind} broker ended")
-        if self._feed.fault:
-            raise DemoFailed(self._feed.fault)
+        if self.feed.fault:
+            raise DemoFailed(self.feed.fault)
         waited_s = time.monotonic() - self._began_s
         if self._wishes.seconds is not None and self.start_s is None and waited_s > FIRST_TRACK_LIMIT_S:
             raise DemoFailed(
                 f"no track was confirmed within {FIRST_TRACK_LIMIT_S:.0f} s; the edge's last lines:\n"
                 + self._children["edge"].last_lines()
             )
-        self._watch_memory()
+        self._memory.look(self.pids())
 
-    def _watch_memory(self) -> None:
-        edge = self._children["edge"]
-        if self._vision_pid is None or not Path(f"/proc/{self._vision_pid}").exists():
-            self._vision_pid = child_running(edge.pid, "edge.vision")
-        pids = {"center": self._children["center"].pid, "edge": edge.pid}
+    def pids(self) -> dict[str, int]:
+        """The processes that are measured, by name; those that are there by now."""
+        pids = {name: self._children[name].pid for name in ("center", "edge") if name in self._children}
+        if "edge" in pids and (self._vision_pid is None or not psutil.pid_exists(self._vision_pid)):
+            self._vision_pid = child_running(pids["edge"], "edge.vision")
         if self._vision_pid is not None:
             pids["vision"] = self._vision_pid
         if self._broker is not None and self._broker.pid is not None:
             pids["broker"] = self._broker.pid
-        self._memory.look(pids)
+        return pids
 
     # Ending
 
@@ -308,7 +313,7 @@ class Demo:
         """Stop the edge, let it hand over what it has, and count. Raises ChildDied, Stopped."""
         if self._run is None:
             raise Stopped
-        self._watch_memory()
+        self._memory.look(self.pids())
         edge = self._children["edge"]
         self._say("ending      the edge hands over what it has")
         edge.tell_to_stop()
@@ -317,18 +322,18 @@ class Demo:
         did = json.loads(edge.output_lines()[-1])
         stored = self._ask("/api/status")["stored"]
         self._until_delivered(did["published"])
-        return summarise(did, stored, self._feed, self._memory, self._picture, self.start_s)
+        return summarise(did, stored, self.feed, self._memory, self._picture, self.start_s)
 
     def _until_delivered(self, published: int) -> None:
         """The last messages may still be on their way to the feed; two seconds are ample."""
         assert self._run is not None
         end_s = time.monotonic() + 2.0
-        while self._feed.delivered(self._run["run_id"]) < published and time.monotonic() < end_s:
+        while self.feed.delivered(self._run["run_id"]) < published and time.monotonic() < end_s:
             time.sleep(0.05)
 
     def tear_down(self) -> None:
         """End every process, the last started first. May be called at any time."""
-        self._feed.stop()
+        self.feed.stop()
         for name in ("edge", "simulator", "center"):
             if name in self._children:
                 self._children[name].stop()

@@ -105,7 +105,7 @@ def summarise(
     start_s: float | None,
 ) -> Summary:
     """did: what the edge says it did. stored: what the center says it keeps."""
-    latencies = list(feed.latencies_ms)
+    latencies = feed.latencies_ms
     p50, p95 = (float(v) for v in np.percentile(latencies, (50, 95))) if latencies else (None, None)
     return Summary(
         readings=did["readings"],

@@ -18,7 +18,7 @@ from typing import Any
 from fusion.wire import parse_rfc3339
 
 SILENCE_S = 30.0  # the center says something at least every ten seconds
-KEPT_LATENCIES = 200_000  # two hours of thirty a second
+KEPT_ARRIVALS = 200_000  # two hours of thirty a second
 
 
 class LiveFeed:
@@ -30,9 +30,7 @@ class LiveFeed:
         self._stopping = False
         self._thread = threading.Thread(target=self._listen, name="live feed", daemon=True)
         self.sequences: dict[str, set[int]] = {}  # by run
-        self.latencies_ms: deque[float] = deque(maxlen=KEPT_LATENCIES)
-        self.sensor_latencies_ms: dict[str, deque[float]] = {}  # from the moment a scan was true, by sensor
-        self._newest_scan: dict[str, str] = {}
+        self.arrivals: deque[tuple[int, int]] = deque(maxlen=KEPT_ARRIVALS)  # (as_of, arrival) of tracks messages, ns
         self.picture: dict[int, dict[str, Any]] = {}  # newest form of each track, by number; dropped ones leave
         self.likeliest: dict[int, str] = {}  # class of every track that was ever confirmed, by number
         self.first_confirmed_s: float | None = None  # time.monotonic()
@@ -53,10 +51,10 @@ class LiveFeed:
         self._thread.join(timeout=5.0)
         self._connection.close()
 
-    def forget_latencies(self) -> None:
-        """Count from now: what went before was starting up."""
-        self.latencies_ms.clear()
-        self.sensor_latencies_ms.clear()
+    @property
+    def latencies_ms(self) -> list[float]:
+        """From the arrival of a message's newest reading at the post to its own arrival here."""
+        return [(arrived_ns - as_of_ns) / 1e6 for as_of_ns, arrived_ns in list(self.arrivals)]
 
     def delivered(self, run_id: str) -> int:
         """How many different messages of a run came."""
@@ -81,24 +79,10 @@ class LiveFeed:
             self.sequences.setdefault(message["run_id"], set()).add(sequence)
         if name != "tracks":
             return
-        latency_ms = (arrived_ns - parse_rfc3339(message["as_of"])) / 1e6
-        self.latencies_ms.append(latency_ms)
+        self.arrivals.append((parse_rfc3339(message["as_of"]), arrived_ns))
         with self._lock:
             for track in message["tracks"]:
                 self._learn(track)
-        self._time_scan(message["tracks"], arrived_ns)
-
-    def _time_scan(self, tracks: list[dict[str, Any]], arrived_ns: int) -> None:
-        """How old the scan is that these tracks were updated with; each scan counts once."""
-        told = [track["explanation"] for track in tracks if track["explanation"]]
-        if not told:
-            return
-        newest = max(told, key=lambda explanation: str(explanation["time"]))
-        sensor_id, scanned = newest["sensor_id"], newest["time"]
-        if scanned > self._newest_scan.get(sensor_id, ""):
-            self._newest_scan[sensor_id] = scanned
-            kept = self.sensor_latencies_ms.setdefault(sensor_id, deque(maxlen=KEPT_LATENCIES))
-            kept.append((arrived_ns - parse_rfc3339(scanned)) / 1e6)
 
     def _learn(self, track: dict[str, Any]) -> None:
         number = track["track_number"]
