@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firmware_interfaces import mavlink, nmea, ti_mmwave
+from firmware_interfaces import ld2450, mavlink, nmea, ti_mmwave
 from firmware_interfaces.decoder import Counts, Framed
 from firmware_interfaces.nmea_sentences import Sentence
 
@@ -101,6 +101,17 @@ FORMATS: dict[str, Format] = {
             "messages that are not in ubx.LAYOUTS": "checked, left alone",
             "RTCM 3 payloads": "corrections for the receiver, not for us",
             "NAV-PVT headVeh, magDec, magAcc, lastCorrectionAge": "a post does not drive",
+        },
+    ),
+    "hlk_ld2450": Format(
+        "Hi-Link LD2450 and Ai-Thinker RD-03D presence radars",
+        ld2450.Reports,
+        _at_offset(ld2450.record),
+        {"max_report_bytes": 62},
+        ("ld2450",),
+        {
+            "answers to commands": "recognised, left alone",
+            "targets behind the third": "longer reports are not documented",
         },
     ),
 }

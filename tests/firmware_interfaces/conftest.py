@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firmware_interfaces import mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
+from firmware_interfaces import ld2450, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
 from firmware_interfaces.open_drone_id_messages import BasicId, Location, OperatorId, SelfId, System
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
@@ -76,6 +76,13 @@ def gnss_stream() -> bytes:
     return b"noise\xd3\x00" + b"".join(out)
 
 
+def ld2450_stream() -> bytes:
+    """Somebody walks by; a command is answered in between."""
+    reports = [ld2450.encode_report([ld2450.Target(-900 + 300 * n, 2500, -40, 360)]) for n in range(8)]
+    reports[3] += bytes.fromhex("fdfcfbfa0800ff010000010040 0004030201")
+    return b"".join(reports)
+
+
 def yolo_reading(**changes: Any) -> bytes:
     """A picture in which a drone was found."""
     found = {
@@ -112,6 +119,7 @@ CASES = (
         remote_id_stream().replace(b"\n", b"\r\n"),
     ),
     Case("gnss", lambda: nmea.Decoder(SENSOR), gnss_stream()),
+    Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
     Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),
 )
 

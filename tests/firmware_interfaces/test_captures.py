@@ -82,10 +82,18 @@ def sentences(truth: Any, capture: Capture) -> Iterator[Record]:
             yield message
 
 
+def reports(truth: Any, capture: Capture) -> Iterator[Record]:
+    """LD2450: notes tell what stands between the reports."""
+    for report in truth:
+        if "note" not in report:
+            yield {k: v for k, v in report.items() if k != "source"}
+
+
 TRUTH: dict[str, Callable[[Any, Capture], Iterator[Record]]] = {
     "ti_mmwave": frames,
     "mavlink_odid": messages,
     "gnss": sentences,
+    "hlk_ld2450": reports,
 }
 
 
