@@ -24,6 +24,7 @@ class Protocol:
     module: str
     sees: bool  # its detections can start a track; its silence can make a post blind
     says: str  # one line for `sarhad check` and the documents
+    silence_s: float = 5.0  # a healthy sensor is never quiet for longer
 
 
 DRIVERS: dict[str, str] = {  # name in the site file -> module:class
@@ -41,7 +42,10 @@ PROTOCOLS: dict[str, Protocol] = {
     "ti_mmwave": Protocol("firmware_interfaces.ti_mmwave", True, "TI mmWave radar, TLV frames over its data port"),
     "yolo": Protocol("firmware_interfaces.yolo", True, "a camera, looked at by the vision process"),
     "open_drone_id": Protocol(
-        "firmware_interfaces.open_drone_id", False, "Remote ID over MAVLink 2: claims, not measurements"
+        "firmware_interfaces.open_drone_id",
+        False,
+        "Remote ID over MAVLink 2: claims, not measurements",
+        silence_s=60.0,  # receivers without a heartbeat are quiet while no drone is near
     ),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }

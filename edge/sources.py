@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
-from edge.sensors import driver_of, is_camera, model_confidence, model_path
+from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path
 from edge.site_file import SensorEntry, Site
 from edge.vision.client import VisionProcess
 from edge.vision.detector import Region
@@ -128,19 +128,25 @@ class Live:
             door.put_event(Reading(NODE, received_ns, monotonic_ns, None, None, event.to_json()))
 
         self._runners = [DeviceRunner(CLOCK, ClockDriver(self._clock), self._clock, door.put, report)]
-        for entry in self._site.sensors:
-            command = (
-                None
-                if entry.command is None
-                else CommandPort(entry.command.path, entry.command.baud, entry.command.lines)
-            )
-            self._runners.append(
-                DeviceRunner(entry.sensor.sensor_id, driver_of(entry), self._clock, door.put, report, command=command)
-            )
+        self._runners += [self._runner(entry, door, report) for entry in self._site.sensors]
         for runner in self._runners:
             runner.start()
 
+    def _runner(self, entry: SensorEntry, door: Door, report: Callable[[DeviceEvent], None]) -> DeviceRunner:
+        port = entry.command
+        return DeviceRunner(
+            entry.sensor.sensor_id,
+            driver_of(entry),
+            self._clock,
+            door.put,
+            report,
+            silence_s=PROTOCOLS[entry.protocol].silence_s,
+            command=None if port is None else CommandPort(port.path, port.baud, port.lines),
+        )
+
     def _stop_devices(self) -> None:
+        for runner in self._runners:
+            runner.ask_to_stop()
         for runner in self._runners:
             runner.stop()
 

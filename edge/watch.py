@@ -153,6 +153,8 @@ class PostWatch:
             return
         if event["event"] in ("lost", "silent"):
             sensor.device_state, sensor.device_text = event["event"], event["text"]
+        elif event["event"] == "back":  # plugged in again; whether it speaks is seen by its bytes
+            sensor.device_state, sensor.device_text = "waiting", event["text"]
         elif event["event"] in ("started", "start_failed"):
             sensor.start_complaint = event["text"] if event["event"] == "start_failed" else None
         elif event["event"] == "dropped":

@@ -17,7 +17,8 @@ def test_readings_of_many_threads_come_out_once_each_and_in_each_threads_order()
     async def run() -> list[Reading]:
         door = Door()
         threads = [
-            threading.Thread(target=lambda name=name: [door.put(reading(name, n)) for n in range(500)]) for name in ("a", "b", "c")
+            threading.Thread(target=lambda name=name: [door.put(reading(name, n)) for n in range(500)])
+            for name in ("a", "b", "c")
         ]
         for thread in threads:
             thread.start()
