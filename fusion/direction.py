@@ -23,7 +23,7 @@ from fusion.types import Direction, FloatArray, Sensor
 SMALLEST_TARGET_M, LARGEST_TARGET_M = 0.2, 1.5  # widths of the drones and birds we look for
 NEAREST_M, FARTHEST_M = 5.0, 3000.0  # where neither size nor coverage tells
 NINETY_PERCENT = 1.6448536269514722  # sigmas either side that hold 90 %
-SIZE_SIGMA = math.log(LARGEST_TARGET_M / SMALLEST_TARGET_M) / 2.0 / NINETY_PERCENT
+SIZE_ERROR = 0.25  # relative: a box of eight pixels is one or two off
 STEEPEST_RAD = 1.4  # azimuth loses its meaning above: no direction is started there
 
 
@@ -40,10 +40,10 @@ def range_limits(sensor: Sensor, angular_size_rad: float | None) -> tuple[float,
     return (low_m, high_m) if low_m * 1.5 < high_m else (nearest_m, farthest_m)
 
 
-def log_range(limits_m: tuple[float, float]) -> tuple[float, float]:
-    """Mean and sigma of ln range whose 90 % interval these limits are."""
+def log_range(limits_m: tuple[float, float], error: float = 0.0) -> tuple[float, float]:
+    """Mean and sigma of ln range whose 90 % interval these limits are, widened by a relative error of both."""
     low, high = math.log(limits_m[0]), math.log(limits_m[1])
-    return 0.5 * (low + high), max((high - low) / 2.0 / NINETY_PERCENT, 1e-3)
+    return 0.5 * (low + high), math.hypot(max((high - low) / 2.0 / NINETY_PERCENT, 1e-3), error)
 
 
 def jacobian(s: FloatArray) -> tuple[FloatArray, FloatArray]:

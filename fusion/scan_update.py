@@ -249,7 +249,7 @@ def _learn_size(table: TrackTable, hand: ScanInHand, row: int, index: int) -> No
     weight = 1.0 / min(int(table.size_count[row]), 20)
     table.size_log[row] += weight * (np.log(size) - table.size_log[row])
     limits_m = direction.range_limits(hand.sensor, float(np.exp(table.size_log[row])))
-    mean, sigma = direction.log_range(limits_m)
+    mean, sigma = direction.log_range(limits_m, direction.SIZE_ERROR)
     table.x[row, 2], table.x[row, 5] = mean, 0.0
     table.P[row, 2, :] = table.P[row, :, 2] = 0.0
     table.P[row, 5, :] = table.P[row, :, 5] = 0.0
@@ -348,6 +348,8 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     if older:
         table.keys[stays], table.keys[goes] = table.keys[goes], table.keys[stays]
         table.birth_ns[stays], table.birth_ns[goes] = table.birth_ns[goes], table.birth_ns[stays]
+        both = bool(table.is_confirmed[stays] and table.is_confirmed[goes])
+        table.is_confirmed[stays], table.is_confirmed[goes] = True, both
 
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:
@@ -356,8 +358,8 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
     if len(rows) < 2:
         return
     gone: list[int] = []
-    for one, two in _near_pairs(table, rows):
-        if one in gone or two in gone or not _is_duplicate(table, one, two, time_ns):
+    for one, two in _duplicates(table, _near_pairs(table, rows), time_ns):
+        if one in gone or two in gone:
             continue
         stays, goes = (one, two) if _rank(table, one) <= _rank(table, two) else (two, one)
         if np.trace(table.P[goes]) < np.trace(table.P[stays]):
@@ -370,40 +372,48 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
         table.end(np.array(sorted(gone), dtype=np.int64), "merged", time_ns)
 
 
-def _near_pairs(table: TrackTable, rows: IntArray) -> list[tuple[int, int]]:
-    """Pairs of these rows that may be one: close in space, or directions of one sensor."""
+def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
+    """Pairs (k, 2) of these rows that may be one: close in space, or directions of one sensor."""
     in_space = rows[table.direction_of[rows] < 0]
-    pairs = []
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
     if len(in_space) > 1:
-        close = cKDTree(table.x[in_space, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")
-        pairs = [(int(in_space[a]), int(in_space[b])) for a, b in close]
+        pairs.append(in_space[cKDTree(table.x[in_space, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")])
     towards = rows[table.direction_of[rows] >= 0]
     if len(towards) > 1:
         apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
             axis=2
         )
         apart[table.direction_of[towards][:, None] != table.direction_of[towards][None, :]] = np.inf
-        i, j = np.nonzero(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))
-        pairs += [(int(towards[a]), int(towards[b])) for a, b in zip(i, j, strict=True)]
-    return sorted(pairs)
+        pairs.append(towards[np.argwhere(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))])
+    return np.concatenate(pairs)
+
+
+def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:
+    """Those pairs whose states are equal within their errors and whom no scan of the last seconds showed apart."""
+    one, two = pairs[:, 0], pairs[:, 1]
+    seen = table.seen_ns[one]
+    together = (seen == table.seen_ns[two]) & (seen > time_ns - APART_NS)
+    pairs = pairs[~together.any(axis=1)]
+    found: list[tuple[int, int]] = []
+    for in_space, compared in ((True, np.arange(6)), (False, BEARING_AND_RATE)):  # a direction's range tells nothing
+        one, two = pairs[(table.direction_of[pairs[:, 0]] < 0) == in_space].T
+        if len(one) == 0:
+            continue
+        components = () if in_space else (AZIMUTH,)
+        apart = residual(table.x[one][:, compared], table.x[two][:, compared], components)
+        S = (table.P[one] + table.P[two])[:, compared[:, None], compared]
+        distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
+        equal = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
+        found += zip(one[equal].tolist(), two[equal].tolist(), strict=True)
+    return sorted(pair for pair in found if _may_be_one(table.identities[pair[0]], table.identities[pair[1]]))
+
+
+def _may_be_one(one: str | None, two: str | None) -> bool:
+    return one is None or two is None or one == two
 
 
 def _rank(table: TrackTable, row: int) -> tuple[bool, int, TrackKey]:
     return not bool(table.is_confirmed[row]), int(table.birth_ns[row]), table.keys[row]
-
-
-def _is_duplicate(table: TrackTable, one: int, two: int, time_ns: int) -> bool:
-    names = table.identities[one], table.identities[two]
-    if None not in names and names[0] != names[1]:
-        return False
-    seen = table.seen_ns[one]
-    if np.any((seen == table.seen_ns[two]) & (seen > time_ns - APART_NS)):
-        return False
-    compared = np.arange(6) if table.direction_of[one] < 0 else BEARING_AND_RATE  # a direction's range tells nothing
-    components = () if table.direction_of[one] < 0 else (AZIMUTH,)
-    apart = residual(table.x[one, compared], table.x[two, compared], components)
-    S = (table.P[one] + table.P[two])[np.ix_(compared, compared)]
-    return float(apart @ np.linalg.solve(S, apart)) < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
 
 
 def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:

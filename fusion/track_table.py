@@ -107,10 +107,10 @@ class TrackTable:
             setattr(self, name, [value for value, stays in zip(getattr(self, name), kept, strict=True) if stays])
 
     def end(self, rows: IntArray, reason: str, time_ns: int) -> None:
-        """These rows go; why is remembered for a while."""
+        """These rows go; why is remembered for a while, of those that were confirmed in this course of events."""
         kept = np.ones(len(self), dtype=bool)
         kept[rows] = False
-        for row in rows:
+        for row in rows[self.is_confirmed[rows]]:
             self.ended[self.keys[int(row)]] = (time_ns, reason)
         self.keep(kept)
 

@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusion.scoring import chi_square_bounds, normalised_squared
+from fusion.tracker import Tracker
+from fusion.types import (
+    Accuracy,
+    Detection,
+    DetectionProbability,
+    Look,
+    Orientation,
+    Polar,
+    Position,
+    Presence,
+    RangeRate,
+    Scan,
+    Sensor,
+    Track,
+    TrackerSettings,
+)
+
+RATES_HZ = {"radar": 15.0, "camera": 10.0, "camera-east": 10.0}
+
+
+def likeliest(track: Track) -> str:
+    return max(track.classes, key=lambda entry: entry[1])[0]
+
+
+def run(tracker: Tracker, scans: Sequence[Scan]) -> list[Track]:
+    """Everything that is published while these scans come in order."""
+    return [track for scan in scans for track in tracker.apply(scan, scan.time_ns).tracks]
+
+
+def as_bytes(tracks: Sequence[Track]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *(track.track_number, track.revision, track.time_ns, track.status, track.reason),
+            *(track.state.tobytes(), track.covariance.tobytes(), track.existence_probability, track.classes),
+        )
+        for track in tracks
+    ]
+
+
+@pytest.fixture
+def two_drones_and_a_bird(world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor) -> Any:
+    objects = [
+        flying_object((-30.0, 80.0, 20.0), (5.0, 0.0, 0.0)),
+        flying_object((20.0, 100.0, 30.0), (-3.0, -2.0, 0.0)),
+        flying_object((0.0, 60.0, 25.0), (3.0, 1.0, 0.0), "bird", 0.5),
+    ]
+    return world(objects, RATES_HZ, [radar, camera], false_alarms=0.3)
+
+
+def test_radar_and_camera_find_each_object_once_within_a_second(two_drones_and_a_bird: Any, start_ns: int) -> None:
+    world = two_drones_and_a_bird
+    tracker = Tracker(world.sensors)
+    scans = world.scans(6.0)
+    published = run(tracker, scans)
+    first = {track.track_number: track.time_ns for track in reversed(published)}
+    assert sorted((time_ns - start_ns) / 1e9 < 1.0 for time_ns in first.values())[:3] == [True] * 3
+    now_s = (scans[-1].time_ns - start_ns) / 1e9
+    tracks = tracker.tracks_at(scans[-1].time_ns)
+    assert len(tracks) == 3
+    for thing in world.objects:
+        nearest = min(tracks, key=lambda track: float(np.linalg.norm(track.state[:3] - thing.at(now_s))))
+        assert np.linalg.norm(nearest.state[:3] - thing.at(now_s)) < 1.5
+        assert likeliest(nearest) == thing.class_name
+        assert nearest.sensor_ids == ("radar", "camera")
+
+
+def test_a_bird_is_never_called_a_drone(
+    world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor
+) -> None:
+    for seed in range(3):
+        birds = [flying_object((0.0, 60.0, 25.0), (3.0, 1.0, 0.0), "bird", 0.5)]
+        scans = world(birds, RATES_HZ, [radar, camera], seed=seed, class_error=0.15).scans(4.0)
+        published = run(Tracker([radar, camera]), scans)
+        assert published
+        assert "drone" not in [likeliest(track) for track in published[len(published) // 2 :]]
+
+
+def test_the_order_of_detections_in_a_scan_changes_nothing(two_drones_and_a_bird: Any) -> None:
+    scans = two_drones_and_a_bird.scans(3.0)
+    turned = [replace(scan, detections=scan.detections[::-1]) for scan in scans]
+    one = run(Tracker(two_drones_and_a_bird.sensors), scans)
+    two = run(Tracker(two_drones_and_a_bird.sensors), turned)
+    assert as_bytes(one) == as_bytes(two)
+
+
+def test_the_same_input_gives_the_same_bytes(two_drones_and_a_bird: Any) -> None:
+    scans = two_drones_and_a_bird.scans(3.0)
+    one, two = (run(Tracker(two_drones_and_a_bird.sensors), scans) for _ in range(2))
+    assert as_bytes(one) == as_bytes(two)
+
+
+def test_late_scans_end_in_the_same_tracks_as_in_order(two_drones_and_a_bird: Any) -> None:
+    scans = two_drones_and_a_bird.scans(3.0)
+    in_order, late = Tracker(two_drones_and_a_bird.sensors), Tracker(two_drones_and_a_bird.sensors)
+    random = np.random.default_rng(7)
+    run(in_order, scans)
+    arrivals = sorted((scan.time_ns + int(random.uniform(0.0, 1.5) * 1e9), k) for k, scan in enumerate(scans))
+    rewound = 0
+    for received_ns, k in arrivals:
+        update = late.apply(scans[k], received_ns)
+        rewound += update.rewound
+        assert not update.too_old
+    assert rewound > 30
+    now_ns = scans[-1].time_ns
+    expected = sorted((track.state.tobytes(), track.covariance.tobytes()) for track in in_order.tracks_at(now_ns))
+    assert sorted((track.state.tobytes(), track.covariance.tobytes()) for track in late.tracks_at(now_ns)) == expected
+    assert len(expected) == 3
+
+
+def test_what_is_older_than_the_window_is_counted_and_not_used(two_drones_and_a_bird: Any) -> None:
+    scans = two_drones_and_a_bird.scans(4.0)
+    tracker = Tracker(two_drones_and_a_bird.sensors, TrackerSettings(rewind_s=2.0))
+    run(tracker, scans)
+    before = as_bytes(tracker.tracks_at(scans[-1].time_ns))
+    update = tracker.apply(replace(scans[3], detections=()), scans[-1].time_ns)
+    assert update.too_old
+    assert not update.rewound
+    assert update.late_ns == scans[-1].time_ns - scans[3].time_ns
+    assert as_bytes(tracker.tracks_at(scans[-1].time_ns)) == before
+
+
+def position_sensor() -> Sensor:
+    return Sensor(
+        "positions",
+        (0.0, 0.0, 0.0),
+        Orientation(0, 0, 0),
+        Accuracy(slant_range_m=1.0),
+        detection_probability=DetectionProbability(constant=0.9),
+        false_alarms_per_scan=0.01,
+    )
+
+
+def position_scan(time_ns: int, *points: tuple[float, float, float], looked: bool = True) -> Scan:
+    look = Look(Orientation(0, 0, 0), (-math.pi, math.pi), (-1.6, 1.6), (0.0, 1e4))
+    detections = tuple(Detection(Position(*point, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0)), 0.9) for point in points)
+    return Scan("positions", time_ns, (look,) if looked else None, detections)
+
+
+def test_a_track_that_a_rewind_removes_is_retracted(start_ns: int) -> None:
+    """Two detections far apart in time confirmed it; late scans show that the sensor saw nothing there in between."""
+    tracker = Tracker([position_sensor()])
+    step = 500_000_000
+    first = run(tracker, [position_scan(start_ns + k * step, (100.0, 50.0, 20.0)) for k in (0, 4)])
+    assert [track.status for track in first] == ["confirmed"]
+    updates = [tracker.apply(position_scan(start_ns + k * step), start_ns + 5 * step) for k in (1, 2, 3)]
+    gone = [track for update in updates for track in update.tracks]
+    assert all(update.rewound for update in updates)
+    assert [(track.track_number, track.status, track.reason) for track in gone] == [(1, "dropped", "retracted")]
+    assert gone[0].revision > first[-1].revision
+    again = run(tracker, [position_scan(start_ns + k * step, (0.0, 90.0, 20.0)) for k in (6, 7, 8)])
+    assert {track.track_number for track in again} == {2}  # numbers are not used twice
+
+
+def test_misses_count_only_inside_what_was_looked_at(start_ns: int) -> None:
+    def existence_after(looked: bool) -> float:
+        tracker = Tracker([position_sensor()])
+        step = 500_000_000
+        run(tracker, [position_scan(start_ns + k * step, (100.0, 50.0, 20.0)) for k in range(4)])
+        run(tracker, [position_scan(start_ns + k * step, looked=looked) for k in (4, 5)])
+        return tracker.tracks_at(start_ns + 5 * step)[0].existence_probability
+
+    assert existence_after(looked=False) > 0.97
+    assert existence_after(looked=True) < 0.9
+
+
+def test_a_camera_in_the_dark_never_drops_a_radars_track(
+    world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor
+) -> None:
+    dark = world([flying_object((-20.0, 80.0, 20.0), (2.0, 0.0, 0.0))], RATES_HZ, [radar, camera], dark=True)
+    published = run(Tracker([radar, camera]), dark.scans(6.0))
+    assert {track.track_number for track in published} == {1}
+    assert min(track.existence_probability for track in published[10:]) > 0.9
+
+
+def test_one_camera_gives_a_direction_with_an_honest_range(
+    world: Callable, flying_object: Callable, camera: Sensor, start_ns: int
+) -> None:
+    inside = total = 0
+    for seed in range(8):
+        thing = flying_object((-30.0, 120.0 + 20.0 * seed, 30.0), (4.0, 1.0, 0.0), width_m=0.2 + 0.15 * seed)
+        scans = world([thing], RATES_HZ, [camera], seed=seed, detection_probability=0.8).scans(3.0)
+        tracks = run(Tracker([camera]), scans)
+        assert tracks
+        for track in tracks:
+            assert track.direction is not None
+            d = thing.at((track.time_ns - start_ns) / 1e9) - np.array(camera.position_enu_m)
+            low_m, high_m = track.direction.slant_range_m
+            inside += low_m <= np.linalg.norm(d) <= high_m
+            total += 1
+            assert track.direction.azimuth_rad == pytest.approx(math.atan2(d[0], d[1]), abs=0.015)
+            middle_m = np.linalg.norm(track.state[:3] - np.array(camera.position_enu_m))
+            assert middle_m == pytest.approx(math.sqrt(low_m * high_m))
+    assert inside / total >= 0.9
+
+
+def test_one_bearing_confirms_nothing(camera: Sensor, start_ns: int) -> None:
+    tracker = Tracker([camera])
+    bearing = Detection(Polar(0.1, 0.003, 0.1, 0.003), 0.99, (("drone", 0.99),))
+    update = tracker.apply(Scan("camera", start_ns, None, (bearing,)), start_ns)
+    assert update.tracks == ()
+    assert tracker.tracks_at(start_ns + 10**9) == ()
+
+
+def test_two_cameras_place_an_object_in_space(
+    world: Callable, flying_object: Callable, camera: Sensor, second_camera: Sensor, start_ns: int
+) -> None:
+    things = [
+        flying_object((20.0, 150.0, 30.0), (5.0, 0.0, 0.0)),
+        flying_object((40.0, 250.0, 50.0), (-5.0, -3.0, 0.0)),
+    ]
+    scans = world(things, RATES_HZ, [camera, second_camera], false_alarms=0.1).scans(4.0)
+    tracker = Tracker([camera, second_camera])
+    run(tracker, scans)
+    tracks = tracker.tracks_at(scans[-1].time_ns)
+    now_s = (scans[-1].time_ns - start_ns) / 1e9
+    assert [track.direction for track in tracks] == [None, None]
+    for thing in things:
+        assert min(np.linalg.norm(track.state[:3] - thing.at(now_s)) for track in tracks) < 3.0
+
+
+def test_a_direction_keeps_its_number_when_the_radar_finds_its_range(
+    world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor, start_ns: int
+) -> None:
+    thing = flying_object((0.0, 220.0, 20.0), (1.0, -10.0, 0.0))
+    scans = world([thing], RATES_HZ, [radar, camera], false_alarms=0.1).scans(14.0)
+    tracker = Tracker([radar, camera])
+    published = run(tracker, scans)
+    assert published[0].direction is not None
+    (track,) = tracker.tracks_at(scans[-1].time_ns)
+    assert track.track_number == published[0].track_number == 1
+    assert track.direction is None
+    assert np.linalg.norm(track.state[:3] - thing.at((scans[-1].time_ns - start_ns) / 1e9)) < 1.5
+
+
+def test_a_rotated_world_gives_rotated_tracks(
+    world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor
+) -> None:
+    objects = [
+        flying_object((-30.0, 80.0, 20.0), (5.0, 0.0, 0.0)),
+        flying_object((20.0, 100.0, 30.0), (-3.0, -2.0, 0.0)),
+    ]
+    scans = world(objects, RATES_HZ, [radar, camera], false_alarms=0.2).scans(4.0)
+    turn = math.radians(137.0)
+    cos, sin = math.cos(turn), math.sin(turn)
+    rotation = np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])  # clockwise, as headings go
+
+    def turned_sensor(sensor: Sensor) -> Sensor:
+        place = tuple(float(v) for v in rotation @ np.array(sensor.position_enu_m))
+        return replace(sensor, position_enu_m=place, orientation=Orientation(turn, 0.0, 0.0))
+
+    def turned_scan(scan: Scan) -> Scan:
+        looked = tuple(replace(look, orientation=Orientation(turn, 0.0, 0.0)) for look in scan.looked or ())
+        detections = tuple(
+            replace(d, measurement=replace(d.measurement, azimuth_rad=d.measurement.azimuth_rad + turn))
+            for d in scan.detections
+        )
+        return replace(scan, looked=looked, detections=detections)
+
+    plain, turned = Tracker([radar, camera]), Tracker([turned_sensor(radar), turned_sensor(camera)])
+    run(plain, scans)
+    run(turned, [turned_scan(scan) for scan in scans])
+    now_ns = scans[-1].time_ns
+    first, second = plain.tracks_at(now_ns), turned.tracks_at(now_ns)
+    assert len(first) == len(second) == 2
+    for one in first:
+        two = min(second, key=lambda track: float(np.linalg.norm(track.state[:3] - rotation @ one.state[:3])))
+        assert two.state[:3] == pytest.approx(rotation @ one.state[:3], abs=1e-6)
+        assert two.state[3:] == pytest.approx(rotation @ one.state[3:], abs=1e-6)
+        assert two.covariance[:3, :3] == pytest.approx(rotation @ one.covariance[:3, :3] @ rotation.T, abs=1e-6)
+
+
+def test_tracks_are_as_far_off_as_they_say(start_ns: int) -> None:
+    """NEES of objects that move as the model says, over 20 seeds of 30 scans."""
+    settings = TrackerSettings(acceleration_m_s2=2.0)
+    step_s, nees = 0.5, []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        state = np.array([100.0, 50.0, 30.0, 8.0, -3.0, 0.5])
+        tracker = Tracker([position_sensor()], settings)
+        for k in range(30):
+            q = 4.0 * np.array([1.0, 1.0, 0.15])
+            for axis in range(3):
+                noise = np.array([[step_s**3 / 3, step_s**2 / 2], [step_s**2 / 2, step_s]]) * q[axis]
+                state[axis] += step_s * state[axis + 3]
+                state[[axis, axis + 3]] += np.linalg.cholesky(noise) @ random.standard_normal(2)
+            point = tuple(float(v) for v in state[:3] + random.standard_normal(3))
+            tracker.apply(position_scan(start_ns + int(k * step_s * 1e9), point), start_ns + 10**12)
+        (track,) = tracker.tracks_at(start_ns + int(29 * step_s * 1e9))
+        nees.append(normalised_squared(track.state - state, track.covariance))
+    low, high = chi_square_bounds(len(nees), 6, 0.99)
+    assert low < np.mean(nees) < high
+
+
+def test_a_track_unseen_coasts_and_is_then_given_up(start_ns: int) -> None:
+    tracker = Tracker([position_sensor()])
+    step = 200_000_000
+    run(tracker, [position_scan(start_ns + k * step, (2.0 * k, 50.0, 20.0), looked=False) for k in range(10)])
+    last_ns = start_ns + 9 * step
+    statuses = []
+    for k in range(1, 90):
+        statuses += [(track.status, track.reason) for track in tracker.tick(last_ns + k * 100_000_000).tracks]
+    assert statuses[0] == ("coasting", None)
+    assert statuses[-1] == ("dropped", "unseen")
+    assert 4 <= len(statuses) <= 9  # about once a second
+    assert tracker.tracks_at(last_ns + 9 * 10**9) == ()
+
+
+def test_revisions_grow_and_every_published_track_is_explained(two_drones_and_a_bird: Any) -> None:
+    scans = two_drones_and_a_bird.scans(3.0)
+    revision: dict[int, int] = {}
+    for track in run(Tracker(two_drones_and_a_bird.sensors), scans):
+        assert track.revision == revision.get(track.track_number, 0) + 1
+        revision[track.track_number] = track.revision
+        assert track.explanation is not None
+        assert track.explanation.chosen in [index for index, _ in track.explanation.considered]
+
+
+def test_two_tracks_of_one_object_become_one(start_ns: int) -> None:
+    """One of two sensors is 9 m off at first and then drifts to where the object is; no scan ever showed two."""
+    sensors = [position_sensor(), replace(position_sensor(), sensor_id="others")]
+    tracker = Tracker(sensors)
+    scans = []
+    for k in range(50):
+        offset_m = max(9.0 - 0.3 * k, 0.0) if k % 2 else 0.0
+        scan = position_scan(start_ns + k * 100_000_000, (10.0 + offset_m, 50.0, 20.0), looked=False)
+        scans.append(replace(scan, sensor_id=sensors[k % 2].sensor_id))
+    published = run(tracker, scans)
+    assert {track.track_number for track in published} == {1, 2}
+    assert [track.track_number for track in tracker.tracks_at(scans[-1].time_ns)] == [1]
+    assert [(track.track_number, track.reason) for track in published if track.status == "dropped"] == [(2, "merged")]
+
+
+def test_two_objects_seen_apart_in_one_scan_stay_two(start_ns: int) -> None:
+    tracker = Tracker([position_sensor()])
+    run(tracker, [position_scan(start_ns + k * 200_000_000, (10, 50, 20), (14, 50, 20)) for k in range(20)])
+    assert len(tracker.tracks_at(start_ns + 4 * 10**9)) == 2
+
+
+def test_scans_of_unknown_sensors_and_from_the_future_are_ignored_and_counted(radar: Sensor, start_ns: int) -> None:
+    tracker = Tracker([radar])
+    assert tracker.apply(Scan("nobody", start_ns, None, ()), start_ns).tracks == ()
+    tracker.apply(Scan("radar", start_ns + 3_600 * 10**9, None, ()), start_ns)
+    assert tracker.ignored_scans == 2
+    assert tracker.apply(Scan("radar", start_ns, None, ()), start_ns).late_ns == 0
+
+
+def test_facts_that_are_neither_scans_nor_claims_change_nothing(radar: Sensor, start_ns: int) -> None:
+    update = Tracker([radar]).apply(Presence("radar", start_ns, "motion", None, None, ""), start_ns)
+    assert (update.tracks, update.claims, update.too_old) == ((), (), False)
+
+
+numbers = st.one_of(
+    st.floats(-1e7, 1e7), st.sampled_from([0.0, math.pi, -math.pi, 1e6, -1e6, math.nan, math.inf, 1e-300])
+)
+small = st.one_of(st.floats(0.0, 100.0), st.sampled_from([0.0, math.nan, math.inf, 1e-12]))
+measurements = st.one_of(
+    st.builds(Polar, numbers, small),
+    st.builds(Polar, numbers, small, st.floats(-1.6, 1.6), small),
+    st.builds(
+        Polar, numbers, small, st.floats(-1.6, 1.6), small, st.floats(0.01, 1e5), small, st.floats(-99, 99), small
+    ),
+    st.builds(RangeRate, numbers, small, st.none(), st.none()),
+    st.builds(Position, numbers, numbers, st.none(), st.tuples(small, st.just(0.0), small)),
+    st.builds(
+        Position, numbers, numbers, numbers, st.tuples(small, st.just(0.0), st.just(0.0), small, st.just(0.0), small)
+    ),
+)
+detections = st.builds(Detection, measurements, st.floats(0, 1), angular_size_rad=st.one_of(st.none(), numbers))
+streams = st.lists(
+    st.tuples(
+        st.sampled_from(["radar", "camera", "camera-east"]),
+        st.integers(-(10**9), 10**9),
+        st.lists(detections, max_size=4),
+        st.integers(1, 4),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams)
+def test_covariances_stay_positive_definite_through_any_stream(
+    stream: list[tuple[str, int, list[Detection], int]],
+) -> None:
+    sensors = [
+        Sensor(
+            name,
+            (30.0 * k, 0.0, 5.0),
+            Orientation(0, 0, 0),
+            Accuracy(0.01, 0.01, 1.0 if k == 0 else None),
+            detection_probability=DetectionProbability(constant=0.8, night="same"),
+        )
+        for k, name in enumerate(["radar", "camera", "camera-east"])
+    ]
+    tracker = Tracker(sensors, TrackerSettings(clock_error_s=0.05))
+    look = Look(Orientation(0, 0, 0), (-math.pi, math.pi), (-1.6, 1.6), (0.0, 1e6))
+    time_ns = 10**18
+    for name, later_ns, found, repeats in stream:
+        for _ in range(repeats):
+            time_ns += later_ns
+            tracker.apply(Scan(name, time_ns, (look,), tuple(found)), time_ns)
+            table = tracker._table
+            assert np.isfinite(table.x).all()
+            if len(table):
+                scale = np.sqrt(np.diagonal(table.P, axis1=1, axis2=2))
+                assert (scale > 0.0).all()
+                correlation = table.P / (scale[:, :, None] * scale[:, None, :])
+                assert np.linalg.eigvalsh(correlation)[:, 0].min() > -1e-9
+            for track in tracker.tracks_at(time_ns):
+                assert np.isfinite(track.state).all()
+                assert np.isfinite(track.covariance).all()
+
+
+def test_memory_is_bounded_when_a_sensor_babbles(radar: Sensor, start_ns: int, monkeypatch: Any) -> None:
+    from fusion import rewind, scan_update
+
+    monkeypatch.setattr(scan_update, "MAX_TRACKS", 30)
+    monkeypatch.setattr(rewind, "MAX_KEPT_FACTS", 20)
+    tracker = Tracker([radar])
+    random = np.random.default_rng(1)
+    for k in range(60):
+        found = tuple(
+            Detection(Polar(a, 0.01, 0.1, 0.01, r, 0.5, 0.0, 0.3), 0.5)
+            for a, r in zip(random.uniform(-1, 1, 20), random.uniform(5, 110, 20), strict=True)
+        )
+        tracker.apply(Scan("radar", start_ns + k * 10_000_000, None, found), start_ns + k * 10_000_000)
+    assert len(tracker._table) <= 30
+    assert len(tracker._history._facts) <= 20 + 26  # and what came since the last snapshot
