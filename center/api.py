@@ -280,6 +280,7 @@ async def claims(center: TheCenter, site_id: SiteFilter = None) -> ClaimsView:
 @router.get(
     "/api/live",
     tags=["live"],
+    status_code=200,
     response_class=LiveResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}},
 )

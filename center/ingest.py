@@ -39,7 +39,8 @@ log = logging.getLogger("sarhad.center")
 
 BATCH_S = 0.04
 BATCH_SIZE = 500
-QUEUE_SIZE = 4_000  # messages waiting for the store: some 8 MB
+QUEUE_SIZE = 4_000  # messages waiting for the store, and
+QUEUE_BYTES = 33_554_432  # of them; usual messages have 2 kB
 MAX_RUNS = 10_000  # runs within the retention time; more is no post of ours
 FORGET_EVERY_S = 600.0
 RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
@@ -59,6 +60,7 @@ class Ingest:
         self._queue: queue.Queue[Received | None] = queue.Queue(QUEUE_SIZE)
         self._lock = threading.Lock()  # holds the counts and the known sequence numbers together
         self._known = {key: SequenceRanges(ranges) for key, ranges in store.committed_ranges().items()}
+        self._queued_bytes = 0
         self._event_number = store.first_event_number
         self.counts = Counts()
         self._client = make_client(broker)
@@ -139,12 +141,13 @@ class Ingest:
         received = read(topic_name, payload, time.time_ns())
         with self._lock:
             known = self._known_of(received)
-            if self._queue.full():
-                raise Refused("overload", f"{QUEUE_SIZE} messages wait for the store")
+            if self._queue.full() or self._queued_bytes + len(payload) > QUEUE_BYTES:
+                raise Refused("overload", f"{self._queue.qsize()} messages wait for the store")
             is_new = not received.sequence or known.add(received.sequence)
             self._event_number += is_new
             received = replace(received, event_number=self._event_number if is_new else 0)
             self._queue.put_nowait(received)
+            self._queued_bytes += len(payload)
             self.counts.count(received, is_new)
         return received if is_new else None
 
@@ -214,6 +217,7 @@ class Ingest:
         if failed:
             log.warning("the store writes again")
         with self._lock:
+            self._queued_bytes -= sum(len(received.payload) for received in batch)
             self.counts.committed(batch)
 
     def _acknowledge(self, batch: list[Received]) -> None:

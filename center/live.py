@@ -21,10 +21,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-RING_LENGTH = 8_192  # events; more than may wait for the store, so that what is not in the ring is in the store
-CLIENT_QUEUE_LENGTH = 2_000  # events, some 2 MB: then a client counts as too slow
+from center.ingest import QUEUE_BYTES, QUEUE_SIZE
+
+RING_LENGTH = 2 * QUEUE_SIZE  # events, and
+RING_BYTES = (
+    2 * QUEUE_BYTES
+)  # of them: more than may wait for the store, so that what is not in the ring is in the store
+CLIENT_BYTES = 4_194_304  # waiting for one client, some 2 000 events: then it counts as too slow
 MAX_CLIENTS = 100
-SEND_S = 10.0  # a client that takes nothing for so long is cut off
+SEND_S = 5.0  # a client that takes nothing for so long is cut off
 HEARTBEAT_S = 10.0
 RESUME_LIMIT = 20_000  # events; who was away longer gets a snapshot
 
@@ -42,16 +47,24 @@ class Event:
 class Client:
     """One open page."""
 
-    queue: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(CLIENT_QUEUE_LENGTH))
+    queue: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    waiting_bytes: int = 0
     is_open: bool = True
 
     def offer(self, block: bytes) -> bool:
         """Queue an event; False when the client is too slow and has been cut off."""
-        try:
-            self.queue.put_nowait(block)
-        except asyncio.QueueFull:
+        if self.waiting_bytes + len(block) > CLIENT_BYTES:
             self.cut_off()
+        else:
+            self.waiting_bytes += len(block)
+            self.queue.put_nowait(block)
         return self.is_open
+
+    async def next(self) -> bytes:
+        """The next event, and all that wait behind it."""
+        blocks = [await self.queue.get(), *self.waiting()]
+        self.waiting_bytes = 0
+        return b"".join(blocks)
 
     def waiting(self) -> Iterator[bytes]:
         """Everything that is queued, taken out."""
@@ -69,7 +82,8 @@ class Hub:
     """Spreads events to the clients. Belongs to the event loop."""
 
     def __init__(self, first_event_number: int) -> None:
-        self._ring: deque[Event] = deque(maxlen=RING_LENGTH)
+        self._ring: deque[Event] = deque()
+        self._ring_bytes = 0
         self._ring_begins = first_event_number + 1  # every event from this number on is in the ring
         self._clients: set[Client] = set()
         self.last_event_number = first_event_number
@@ -93,9 +107,11 @@ class Hub:
     def publish(self, event_number: int, name: str, data: bytes) -> None:
         """Keep one event and give it to everyone."""
         block = event_block(name, data, event_number)
-        if len(self._ring) == RING_LENGTH:
-            self._ring_begins = self._ring[1].event_number
         self._ring.append(Event(event_number, block))
+        self._ring_bytes += len(block)
+        while len(self._ring) > RING_LENGTH or (self._ring_bytes > RING_BYTES and len(self._ring) > 1):
+            self._ring_bytes -= len(self._ring.popleft().block)
+            self._ring_begins = self._ring[0].event_number
         self.last_event_number = event_number
         self.published += 1
         self._spread(block)
@@ -159,15 +175,19 @@ class LiveResponse(Response):
         self._missed.clear()
         while self._client.is_open:
             try:
-                block = await asyncio.wait_for(self._client.queue.get(), HEARTBEAT_S)
+                block = await asyncio.wait_for(self._client.next(), HEARTBEAT_S)
             except asyncio.TimeoutError:
                 block = HEARTBEAT
-            await self._send(send, block + b"".join(self._client.waiting()))
+            await self._send(send, block)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, block: bytes) -> None:
         """Raises TimeoutError when the client takes nothing."""
-        await asyncio.wait_for(send({"type": "http.response.body", "body": block, "more_body": True}), SEND_S)
+        try:
+            await asyncio.wait_for(send({"type": "http.response.body", "body": block, "more_body": True}), SEND_S)
+        except asyncio.TimeoutError:
+            self._hub.cut_off += self._client.is_open
+            raise
 
 
 HEADERS = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -351,7 +350,7 @@ def fixture_eventually() -> Callable[..., Any]:
     return wait_until
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
     one = Broker().start()
     yield one
@@ -359,30 +358,21 @@ def broker() -> Iterator[Broker]:
         one.kill()
 
 
-@pytest.fixture
-def center(broker: Broker, tmp_path: Path) -> Iterator[CenterProcess]:
-    one = CenterProcess(tmp_path, broker.port).start()
+@pytest.fixture(scope="module")
+def center(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CenterProcess]:
+    """One for all tests of a module; each test's post has a name and a run of its own."""
+    one = CenterProcess(tmp_path_factory.mktemp("center"), broker.port).start()
     yield one
     if one.child:
         one.stop()
 
 
 @pytest.fixture
-def make_post(broker: Broker) -> Iterator[Callable[..., PlayedPost]]:
-    posts: list[PlayedPost] = []
-
-    def make(**fields: Any) -> PlayedPost:
-        posts.append(PlayedPost(broker.port, **fields))
-        return posts[-1]
-
-    yield make
-    for one in posts:
-        one.close()
-
-
-@pytest.fixture
-def post(make_post: Callable[..., PlayedPost]) -> PlayedPost:
-    return make_post()
+def post(broker: Broker, center: CenterProcess, request: pytest.FixtureRequest) -> Iterator[PlayedPost]:
+    name = str(abs(hash(request.node.nodeid)) % 10**9)
+    one = PlayedPost(broker.port, f"post-{name}", f"run-{name}")
+    yield one
+    one.close()
 
 
 @pytest.fixture
@@ -398,4 +388,34 @@ def listen_live(center: CenterProcess) -> Iterator[Callable[..., LiveReader]]:
         reader.close()
 
 
-os.environ.setdefault("PYTHONUNBUFFERED", "1")
+class PlayedMessages:
+    """Messages at given times of the post's clock, sent nowhere."""
+
+    @staticmethod
+    def track(track_number: int, time_ns: int, **fields: Any) -> TrackMessage:
+        return PlayedPost.track(track_number, time=rfc3339(time_ns), last_detection=rfc3339(time_ns), **fields)
+
+    @staticmethod
+    def claim(time_ns: int) -> ClaimMessage:
+        return PlayedPost.claim(time=rfc3339(time_ns))
+
+    @staticmethod
+    def tracks(
+        time_ns: int, *tracks: TrackMessage, claims: tuple[ClaimMessage, ...] = (), run_id: str = "run-1"
+    ) -> TracksMessage:
+        return TracksMessage(VERSION, "ridge-04", run_id, 1, rfc3339(time_ns), tracks, claims)
+
+    @staticmethod
+    def health(time_ns: int, state: str = "ok", run_id: str = "run-1", blind: tuple[str, ...] = ()) -> HealthMessage:
+        names = ("radar-north", "camera-north")
+        sensors = tuple(sensor_health(name, "no power" if name in blind else None) for name in names)
+        return HealthMessage(
+            version=VERSION, site_id="ridge-04", run_id=run_id, time=rfc3339(time_ns), state=state, text="", sensors=sensors,
+            own_positions=(), clock_trusted=True, outbox_pending=0, memory_mb={}, temperature_c=None, disk_free_mb=None,
+            late_scans=0, too_old_scans=0,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def played_messages() -> PlayedMessages:
+    return PlayedMessages()

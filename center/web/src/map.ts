@@ -16,6 +16,7 @@ import { metres, say, say_class } from "./words";
 
 setWorkerUrl(new URL(workerUrl, document.baseURI).href);
 
+const AGAIN_MS = 5_000;
 const LEADER_S = 5; // a leader line ends where the object will be in so many seconds
 const SIGMAS_95 = 1.96; // of one dimension
 const LEAST_REACH_M = 150; // how much of a post's surroundings is shown at least
@@ -111,10 +112,16 @@ export class LiveMap {
     this.is_ready = true;
     this.draw_grid();
     this.pending?.();
-    void fetch(landUrl).then(async (answer) => {
-      const topology = await answer.json();
+    void this.load_land();
+  }
+
+  private async load_land(): Promise<void> {
+    try {
+      const topology = await (await fetch(landUrl)).json();
       this.put("land", feature(topology, topology.objects.land) as unknown as FeatureCollection);
-    });
+    } catch {
+      setTimeout(() => void this.load_land(), AGAIN_MS); // the center is away
+    }
   }
 
   /** Draw everything as it is now. `chosen` is the key of the track or claim that is open. */

@@ -1,0 +1,185 @@
+"""What a person at the map sees, in a real headless browser: from MQTT to the screen."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def expect(browser):
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=15_000)
+    return expect
+
+
+def row_of(post, track_number: int) -> str:
+    return f'tr[data-track="{post.site_id}/{post.run_id}/{track_number}"]'
+
+
+def test_an_empty_map_says_whether_a_post_can_see(page, post, expect):
+    empty = page.locator("#empty")
+    expect(empty).to_have_text("No post has reported.")
+    post.say_site()
+    post.say_health()
+    expect(empty).to_have_text("Nothing seen. ridge-04 can see: radar-north ok, camera-north ok, remote-id ok.")
+    post.say_health(state="degraded", blind={"radar-north": "no bytes for 12 s: check the cable"})
+    expect(empty).to_contain_text("It cannot see with: radar-north lost: no bytes for 12 s: check the cable.")
+    everything = dict.fromkeys(("radar-north", "camera-north", "remote-id"), "no power")
+    post.say_health(state="blind", blind=everything)
+    expect(empty).to_contain_text("ridge-04 is blind: radar-north lost: no power;")
+    post.say_health(state="gone")
+    expect(empty).to_contain_text("ridge-04 is gone: what it sees is not known.")
+
+
+def test_a_published_track_appears_moves_and_goes(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(7, 1, height_m=75.0))
+    row = page.locator(row_of(post, 7))
+    expect(row).to_contain_text("drone 90 %")
+    expect(row).to_contain_text("75 m")
+    expect(page.locator("#empty")).to_be_hidden()
+    row.click()
+    detail = page.locator("#detail")
+    expect(detail).to_contain_text("12.00054°, -35.00000°")
+    post.say_tracks(post.track(7, 2, east_m=30.0, height_m=80.0))
+    expect(row).to_contain_text("80 m")
+    expect(detail).to_contain_text("12.00054°, -34.99972°")
+    post.say_tracks(post.track(7, 3, status="dropped", reason="unseen"))
+    expect(row).to_have_count(0)
+    expect(detail).to_be_hidden()
+
+
+def test_the_detail_says_what_it_may_be_how_surely_who_sees_it_and_why(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(7, 4, claims=(post.claim(),)))
+    page.locator(row_of(post, 7)).click()
+    detail = page.locator("#detail")
+    for words in (
+        "Track 7 · drone", "90 %", "7 %", "97 %", "7.6 × 4.4 m", "75 m above the WGS-84 ellipsoid",
+        "35 m above the post", "8.0 m/s", "90°", "radar-north", "camera-north",
+        "Claims to be SARHADTEST0001 here: unverified.", "Our measurements agree with the claimed place.",
+        "It says its operator is at 11.99900°, -35.00000°: unverified.",
+        "2 of its detections lay near enough; the nearest fits with a squared distance of 1.2 σ²",
+        "Looked there and reported nothing: camera-north.",
+    ):  # fmt: skip
+        expect(detail).to_contain_text(words)
+    page.keyboard.press("Escape")
+    expect(detail).to_be_hidden()
+
+
+def test_a_direction_only_track_is_a_wedge_and_claims_no_place(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(3, 1, direction=post.direction(20.0), classes={"drone": 0.6, "unknown": 0.4}))
+    row = page.locator(row_of(post, 3))
+    expect(row).to_contain_text("direction only")
+    row.click()
+    detail = page.locator("#detail")
+    expect(detail).to_contain_text("Seen from camera-north at azimuth 20.0° ± 0.5°")
+    expect(detail).to_contain_text("between 80 m and 350 m (90 %)")
+    expect(detail).not_to_contain_text("Height")
+    page.keyboard.press("Escape")
+    expect(detail).to_be_hidden()
+    page.locator("#fit").click()
+    # on the wedge: 215 m at 20° from the post
+    page.locator("#map").click(position=point_of(page, east_m=74, north_m=202))
+    expect(detail).to_contain_text("Track 3")
+
+
+def point_of(page, east_m: float, north_m: float) -> dict[str, float]:
+    """Where on the map element a point lies, so far from the post: the map shows 400 m each way, 24 px off its edge."""
+    box = page.locator("#map").bounding_box()
+    pixels_per_m = (min(box["width"], box["height"]) - 48) / 800
+    return {"x": box["width"] / 2 + east_m * pixels_per_m, "y": box["height"] / 2 - north_m * pixels_per_m}
+
+
+def test_a_claim_without_a_track_is_shown_as_a_claim(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(claims=(post.claim(identity="<b>bold</b>", agreement="not_testable"),))
+    page.locator("#tab-claims").click()
+    claims = page.locator("#claims")
+    expect(claims).to_contain_text("Claims to be <b>bold</b> here: unverified.")
+    expect(claims).to_contain_text("No sensor of ours sees anything there.")
+    expect(page.locator("#tab-tracks")).to_have_text("Tracks 0")
+    expect(page.locator("#empty")).to_contain_text("Nothing seen.")
+
+
+def test_the_health_of_each_sensor_says_what_is_wrong_and_what_to_do(page, post, expect):
+    post.say_site()
+    post.say_health(state="degraded", blind={"radar-north": "no bytes for 12 s: check the cable"})
+    page.locator("#tab-posts").click()
+    radar = page.locator('[data-sensor="radar-north"]')
+    for words in (
+        "lost",
+        "no bytes for 12 s: check the cable",
+        "decoded 600",
+        "rejected 2 (checksum 2)",
+        "last reading",
+    ):
+        expect(radar).to_contain_text(words)
+    expect(page.locator('[data-sensor="camera-north"]')).to_contain_text("mounting not measured: directions ± 5°")
+    expect(page.locator('[data-sensor="remote-id"] .state')).to_have_text("ok")
+
+
+def test_the_page_speaks_urdu_from_right_to_left_and_remembers_it(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1))
+    expect(page.locator("#tracks tbody tr")).to_have_count(1)
+    page.locator("#language").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    expect(page.locator("#tab-tracks")).to_have_text("ٹریک 1")
+    expect(page.locator("#tracks tbody")).to_contain_text("ڈرون")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "ur")
+    page.locator("#language").click()
+    expect(page.locator("#tab-tracks")).to_have_text("Tracks 1")
+
+
+def test_the_page_says_when_the_line_is_down_and_goes_on_after_a_restart(page, center, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1, 1))
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator("#tracks tbody tr")).to_have_count(1)
+    center.kill()
+    expect(page.locator("#connection")).to_have_text("reconnecting")
+    expect(page.locator("#empty")).to_contain_text("The line to the center is down. What you see is as of")
+    center.start()
+    post.say_health()
+    post.say_tracks(post.track(1, 2, height_m=90.0), post.track(2, 1))
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator("#tracks tbody tr")).to_have_count(2)
+    expect(page.locator("#tracks")).to_contain_text("90 m")
+
+
+def test_the_list_is_sorted_by_a_column_and_works_from_the_keyboard(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1, height_m=50.0), post.track(2, height_m=90.0), post.track(3, height_m=70.0))
+    rows = page.locator("#tracks tbody tr")
+    expect(rows).to_have_count(3)
+    page.locator('[data-sort="height"]').click()
+    page.locator('[data-sort="height"]').click()
+    expect(rows.first).to_contain_text("90 m")
+    expect(page.locator('th[aria-sort="descending"]')).to_contain_text("Height")
+    rows.first.locator("button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail")).to_contain_text("Track 2")
+
+
+def test_the_page_fits_a_phone(browser, center, post, expect):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(center.url)
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1))
+    row = page.locator("#tracks tbody tr")
+    expect(row).to_be_in_viewport()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    page.close()
+    assert width <= 390

@@ -1,0 +1,131 @@
+"""What is now: by the posts' own clocks, with the center's clock for silence only."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from center.picture import GONE_NS, KEPT_NS, SECOND_NS, SILENT_NS, Picture
+from center.received import Refused, read
+from fusion.wire import VERSION, encode, rfc3339, topic
+
+T = 1_800_000_000 * SECOND_NS  # the post's clock
+
+
+@pytest.fixture
+def say(played_messages):
+    """Work a message into a picture: say(picture, name, message, monotonic_ns)."""
+
+    def one(picture, name, message, monotonic_ns=0):
+        picture.apply(read(topic("ridge-04", name), encode(message), T), monotonic_ns)
+
+    return one
+
+
+def test_a_track_goes_when_its_post_goes_on_without_it(say, played_messages):
+    picture = Picture()
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T)))
+    say(picture, "tracks", played_messages.tracks(T + KEPT_NS, played_messages.track(2, T + KEPT_NS)))
+    picture.expire(0)
+    assert [key[2] for key in picture.tracks] == [1, 2]
+    say(picture, "health", played_messages.health(T + KEPT_NS + SECOND_NS))
+    picture.expire(0)
+    assert [key[2] for key in picture.tracks] == [2]
+
+
+def test_the_tracks_of_a_silent_post_are_stale_and_then_go(say, played_messages):
+    picture = Picture()
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T)), monotonic_ns=0)
+    assert not picture.is_silent("ridge-04", SILENT_NS)
+    assert picture.is_silent("ridge-04", SILENT_NS + 1)
+    picture.expire(GONE_NS - 1)
+    assert len(picture.tracks) == 1
+    picture.expire(GONE_NS)
+    assert picture.tracks == {}
+
+
+def test_an_older_form_of_a_track_that_comes_late_changes_nothing(say, played_messages):
+    picture = Picture()
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T, revision=5)))
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T - SECOND_NS, revision=4)))
+    [now] = picture.tracks.values()
+    assert now.track.revision == 5
+
+
+def test_a_new_run_clears_the_old_one_and_its_backlog_stays_out(say, played_messages):
+    picture = Picture()
+    say(picture, "health", played_messages.health(T, run_id="first"))
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T), run_id="first"))
+    say(picture, "health", played_messages.health(T - 9 * SECOND_NS, run_id="second"))  # its clock may be behind
+    assert picture.tracks == {}
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(2, T), run_id="first"))
+    say(picture, "health", played_messages.health(T, state="gone", run_id="first"))  # the last will of the first run
+    assert picture.tracks == {}
+    assert picture.sites["ridge-04"].run_id == "second"
+
+
+def test_a_claim_that_finds_its_track_no_longer_stands_alone(say, played_messages):
+    picture = Picture()
+    claim = played_messages.claim(T)
+    say(picture, "tracks", played_messages.tracks(T, claims=(claim,)))
+    assert len(picture.claims) == 1
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T, claims=(claim,))))
+    assert picture.claims == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "blind", "sight", "words"),
+    [
+        ("ok", (), "sees", "ridge-04 can see: radar-north ok, camera-north ok"),
+        ("degraded", ("radar-north",), "partly", "cannot see: radar-north lost: no power"),
+        ("blind", ("radar-north", "camera-north"), "blind", "ridge-04 is blind: radar-north lost: no power"),
+        ("gone", (), "gone", "ridge-04 is gone"),
+    ],
+)
+def test_an_empty_map_says_what_it_means(say, played_messages, state, blind, sight, words):
+    picture = Picture()
+    assert picture.summary(0) == "no post has reported"
+    say(picture, "health", played_messages.health(T, state=state, blind=blind))
+    assert picture.sight("ridge-04", 0).state == sight
+    assert words in picture.summary(0)
+    assert picture.summary(0).startswith("nothing seen; ")
+    if state != "gone":
+        assert picture.sight("ridge-04", SILENT_NS + 1).state == "silent"
+
+
+@pytest.mark.parametrize(
+    ("topic_name", "payload", "reason"),
+    [
+        ("sarhad/v1/ridge-04/ack", b"{}", "topic"),
+        ("sarhad/v1/ridge-04/tracks/more", b"{}", "topic"),
+        ("sarhad/v2/ridge-04/tracks", b"{}", "topic"),
+        ("sarhad/v1/fused/tracks", b"{}", "topic"),
+        ("sarhad/v1/-/tracks", b"{}", "topic"),
+        ("sarhad/v1/ridge-04/tracks", b"null", "malformed"),
+        ("sarhad/v1/ridge-04/tracks", b'{"version":1,"site_id":"ridge-04","run_id":"r","sequence":0}', "malformed"),
+        ("sarhad/v1/ridge-04/tracks", b'{"version":1,"site_id":"ridge-04","run_id":"a/b","sequence":1}', "malformed"),
+        ("sarhad/v1/ridge-04/tracks", b'{"version":1,"site_id":"ridge-04","run_id":"r","sequence":1e30}', "malformed"),
+        ("sarhad/v1/ridge-04/health", b'{"version":1,"site_id":"ridge-04","run_id":"r"}', "malformed"),
+        ("sarhad/v1/ridge-04/tracks", b'{"version":9,"site_id":"ridge-04","run_id":"r","sequence":1}', "version"),
+        ("sarhad/v1/ridge-05/tracks", b'{"version":1,"site_id":"ridge-04","run_id":"r","sequence":1}', "site_mismatch"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_with_its_reason(topic_name, payload, reason):
+    with pytest.raises(Refused) as refused:
+        read(topic_name, payload, T)
+    assert refused.value.reason == reason
+
+
+def test_alerts_of_any_body_are_kept_by_their_envelope():
+    envelope = {"version": VERSION, "site_id": "ridge-04", "run_id": "r", "sequence": 3, "anything": [1, 2]}
+    received = read(topic("ridge-04", "alerts"), msgspec.json.encode(envelope), T)
+    assert (received.sequence, received.fault) == (3, None)
+
+
+@pytest.mark.parametrize("time", ["1969-12-31T23:59:59.000000Z", "2263-01-01T00:00:00.000000Z", "yesterday"])
+def test_times_outside_what_the_store_can_hold_are_a_fault_of_the_body(played_messages, time):
+    track = msgspec.structs.replace(played_messages.track(1, T), time=time)
+    received = read(topic("ridge-04", "tracks"), encode(played_messages.tracks(T, track)), T)
+    assert received.message is None
+    assert received.fault is not None
+    assert rfc3339(T) not in received.fault
