@@ -2,7 +2,7 @@
 
     edge ──MQTT──▶ broker ──▶ center ──▶ map in the browser
 
-What ends is started again; SIGINT and SIGTERM end all, the edge first, so that what it has to say is still stored.
+What ends or hangs is started again; SIGINT and SIGTERM end all, the edge first, so that what it has to say is still stored.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import signal
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -25,7 +24,6 @@ from sarhad.supervised import CannotRun, Say, Supervised
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost")
 LOOK_S = 0.5
-NOTIFY_S = 5.0
 
 
 class PostFailed(Exception):
@@ -67,28 +65,29 @@ class Post:
         settings.write_text(center_settings(site, port))
         recording = ("--record", str(record)) if record else ()
         self._broker: Broker | None = None
-        self._center = Supervised("center", ("sarhad", "center", str(settings)), say)
-        self._edge = Supervised("edge", ("sarhad", "edge", str(site_path), *recording), say)
+        self._center = Supervised("center", ("-m", "sarhad", "center", str(settings)), folder, say)
+        self._edge = Supervised("edge", ("-m", "sarhad", "edge", str(site_path), *recording), folder, say)
 
     def run(self, stopping: threading.Event) -> None:
         """Start all, say where the map is, and look after them. Raises BrokerError, CannotRun."""
         self._start_broker()
         self._center.start()
         self._edge.start()
-        notify("READY=1")
-        said, notified_s = False, 0.0
+        is_said = False
         while not stopping.wait(LOOK_S):
-            if self._broker is not None and not self._broker.is_running:
-                self._say("broker ended; starting it again")
-                self._start_broker()
-            self._center.look_after()
-            self._edge.look_after()
-            if not said and is_listening(self._port):
-                said = True
+            self._look_after_all()
+            if not is_said and self._center.is_ready and self._edge.is_ready:
+                is_said = True
+                notify("READY=1")
                 self._say(f"map: http://{HOST}:{self._port}")
-            if time.monotonic() - notified_s > NOTIFY_S:
-                notified_s = time.monotonic()
-                notify("WATCHDOG=1")
+            notify("WATCHDOG=1")
+
+    def _look_after_all(self) -> None:
+        if self._broker is not None and not self._broker.is_running:
+            self._say("broker ended; starting it again")
+            self._start_broker()
+        self._center.look_after()
+        self._edge.look_after()
 
     def _start_broker(self) -> None:
         """The one that already answers at the site's address, else one of our own there."""
