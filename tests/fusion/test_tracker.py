@@ -283,9 +283,9 @@ def test_a_rotated_world_gives_rotated_tracks(
 
 
 def test_tracks_are_as_far_off_as_they_say(start_ns: int) -> None:
-    """NEES of objects that move as the model says, over 20 seeds of 30 scans."""
-    settings = TrackerSettings(acceleration_m_s2=2.0)
-    step_s, nees = 0.5, []
+    """NEES and NIS of objects that move as the model says, over 20 seeds of 30 scans."""
+    settings = TrackerSettings(acceleration_m_s2=2.0, gate_probability=0.99999)
+    step_s, nees, nis = 0.5, [], []
     for seed in range(20):
         random = np.random.default_rng(seed)
         state = np.array([100.0, 50.0, 30.0, 8.0, -3.0, 0.5])
@@ -297,11 +297,18 @@ def test_tracks_are_as_far_off_as_they_say(start_ns: int) -> None:
                 state[axis] += step_s * state[axis + 3]
                 state[[axis, axis + 3]] += np.linalg.cholesky(noise) @ random.standard_normal(2)
             point = tuple(float(v) for v in state[:3] + random.standard_normal(3))
-            tracker.apply(position_scan(start_ns + int(k * step_s * 1e9), point), start_ns + 10**12)
+            update = tracker.apply(position_scan(start_ns + int(k * step_s * 1e9), point), start_ns + 10**12)
+            if k >= 5:  # the speed at birth is a guess
+                explanation = update.tracks[0].explanation
+                assert explanation is not None
+                nis += [value for index, value in explanation.considered if index == explanation.chosen]
         (track,) = tracker.tracks_at(start_ns + int(29 * step_s * 1e9))
         nees.append(normalised_squared(track.state - state, track.covariance))
     low, high = chi_square_bounds(len(nees), 6, 0.99)
     assert low < np.mean(nees) < high
+    low, high = chi_square_bounds(len(nis), 3, 0.99)
+    assert len(nis) == 20 * 25
+    assert low < np.mean(nis) < high
 
 
 def test_a_track_unseen_coasts_and_is_then_given_up(start_ns: int) -> None:

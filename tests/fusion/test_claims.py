@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fusion.frames import LocalFrame
+from fusion.tracker import Tracker
+from fusion.types import Accuracy, Claim, ClaimAgreement, Geodetic, Orientation, Sensor
+
+FRAME = LocalFrame(Geodetic(45.0, 7.0, 600.0))
+RATES_HZ = {"radar": 15.0}
+RECEIVER = Sensor("remote-id", (0.0, 0.0, 3.0), Orientation(0, 0, 0), Accuracy())
+
+
+def claim_at(time_ns: int, enu_m: Any, transmitter: str = "aa:01", **changes: Any) -> Claim:
+    claim = Claim(
+        sensor_id="remote-id",
+        time_ns=time_ns,
+        protocol="open_drone_id",
+        transmitter=transmitter,
+        identity="SN-1",
+        identity_type="serial",
+        category=None,
+        position=None if enu_m is None else FRAME.enu_to_geodetic(enu_m),
+        horizontal_sigma_m=3.0,
+        vertical_sigma_m=10.0,
+        velocity_enu_m_s=None,
+        speed_sigma_m_s=None,
+        operator_position=None,
+        operator_id=None,
+        status=None,
+        text=None,
+        authenticated=False,
+        power_dbm=None,
+    )
+    return replace(claim, **changes)
+
+
+@pytest.fixture
+def tracked(world: Callable, flying_object: Callable, radar: Sensor) -> tuple[Tracker, Any, int]:
+    """A tracker that has followed one drone for three seconds; the drone; the time."""
+    thing = flying_object((-20.0, 80.0, 20.0), (4.0, 0.0, 0.0))
+    scans = world([thing], RATES_HZ, [radar]).scans(3.0)
+    tracker = Tracker([radar, RECEIVER], frame=FRAME)
+    for scan in scans:
+        tracker.apply(scan, scan.time_ns)
+    return tracker, thing.at(scans[-1].time_ns / 1e9 - scans[0].time_ns / 1e9), scans[-1].time_ns
+
+
+def agreement_of(update: Any) -> tuple[list[ClaimAgreement], list[ClaimAgreement]]:
+    """Claims on tracks, and claims that belong to none."""
+    return [claim for track in update.tracks for claim in track.claims], list(update.claims)
+
+
+def test_a_claim_where_the_track_is_agrees_and_moves_nothing(tracked: tuple[Tracker, Any, int]) -> None:
+    tracker, place, now_ns = tracked
+    before = tracker.tracks_at(now_ns)[0]
+    update = tracker.apply(claim_at(now_ns, place + np.array([2.0, -1.0, 4.0])), now_ns)
+    on_tracks, alone = agreement_of(update)
+    assert [claim.agreement for claim in on_tracks] == ["agrees"]
+    assert on_tracks[0].distance_sigma is not None
+    assert on_tracks[0].distance_sigma < 3.0
+    assert alone == []
+    after = tracker.tracks_at(now_ns)[0]
+    assert np.array_equal(before.state, after.state)
+    assert np.array_equal(before.covariance, after.covariance)
+    assert after.existence_probability == before.existence_probability
+
+
+def test_a_claim_that_leaves_its_track_contradicts_and_is_named_as_dissent(tracked: tuple[Tracker, Any, int]) -> None:
+    tracker, place, now_ns = tracked
+    tracker.apply(claim_at(now_ns, place), now_ns)
+    before = tracker.tracks_at(now_ns)[0]
+    (track,) = tracker.apply(claim_at(now_ns + 10**9, place + np.array([150.0, 0, 0])), now_ns + 10**9).tracks
+    assert [claim.agreement for claim in track.claims] == ["contradicts"]
+    assert track.explanation is not None
+    assert track.explanation.dissenting == ("remote-id",)
+    assert np.array_equal(tracker.tracks_at(now_ns)[0].state, before.state)
+
+
+@pytest.mark.parametrize("enu_m", [(900.0, 900.0, 50.0), (30_000.0, 0.0, 100.0), None])
+def test_a_claim_with_no_track_stands_alone_and_starts_none(tracked: tuple[Tracker, Any, int], enu_m: Any) -> None:
+    tracker, _, now_ns = tracked
+    for k in range(20):
+        update = tracker.apply(claim_at(now_ns + k * 10**8, enu_m), now_ns + k * 10**8)
+        on_tracks, alone = agreement_of(update)
+        assert on_tracks == []
+        assert [claim.agreement for claim in alone] == ["not_testable"]
+    assert len(tracker.tracks_at(now_ns)) == 1
+
+
+def test_a_claim_far_away_is_the_same_wherever_tracks_are(radar: Sensor, start_ns: int) -> None:
+    tracker = Tracker([radar], frame=FRAME)
+    update = tracker.apply(claim_at(start_ns, (0.0, 25_000.0, 0.0)), start_ns)
+    assert update.tracks == ()
+    assert update.claims[0].distance_sigma is None
+
+
+def test_without_a_frame_no_claim_can_be_placed(radar: Sensor, start_ns: int) -> None:
+    update = Tracker([radar]).apply(claim_at(start_ns, (0.0, 10.0, 0.0)), start_ns)
+    assert [claim.agreement for claim in update.claims] == ["not_testable"]
+
+
+def test_where_reports_are_trusted_they_start_and_move_tracks_by_identity(start_ns: int) -> None:
+    tracker = Tracker([RECEIVER], frame=FRAME, claims_as_measurements=True)
+    for k in range(6):
+        time_ns = start_ns + k * 10**9
+        tracker.apply(claim_at(time_ns, (100.0 + 5.0 * k, 50.0, 30.0)), time_ns)
+        tracker.apply(claim_at(time_ns, (104.0 + 5.0 * k, 52.0, 30.0), "aa:02", identity="SN-2"), time_ns)
+    tracks = tracker.tracks_at(start_ns + 5 * 10**9)
+    assert len(tracks) == 2
+    assert sorted(round(float(track.state[0])) for track in tracks) == pytest.approx([125, 129], abs=3)
+
+
+def test_the_book_of_claims_is_bounded(radar: Sensor, start_ns: int, monkeypatch: Any) -> None:
+    from fusion import claims
+
+    monkeypatch.setattr(claims, "MAX_CLAIMS", 10)
+    tracker = Tracker([radar], frame=FRAME)
+    for k in range(50):
+        tracker.apply(claim_at(start_ns + k, (500.0, 0.0, 10.0), f"aa:{k}"), start_ns + k)
+    assert len(tracker._book._held) == 10
