@@ -79,6 +79,12 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"model": ErrorView, "description": "No such thing"},
     422: {"model": ErrorView, "description": "A parameter is wrong; the text says which and how"},
 }
+ERROR_JSON = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorView"}}}
+LIVE_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"},
+    422: {"content": ERROR_JSON, "description": "A parameter is wrong"},
+    429: {"content": ERROR_JSON, "description": "Too many live clients"},
+}
 
 SiteId = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=128, description="The post's name.")]
 RunId = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=128, description="The post's run.")]
@@ -282,7 +288,7 @@ async def claims(center: TheCenter, site_id: SiteFilter = None) -> ClaimsView:
     tags=["live"],
     status_code=200,
     response_class=LiveResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}},
+    responses=LIVE_ANSWERS,
 )
 async def live(
     center: TheCenter,
