@@ -17,7 +17,7 @@ from typing import Any
 
 from edge import site_tables
 from edge.site_files import read_terrain
-from edge.site_keys import Place, SiteFileError, read_keys, resolve
+from edge.site_keys import Place, SiteFileError, in_line, read_keys, resolve
 from edge.site_sensors import read_sensor
 from edge.site_types import (
     BrokerSettings,
@@ -106,7 +106,9 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         where = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
         place = f"line {where[1]}, column {where[2]}: " if where else ""
         reason = re.sub(r" \(at .*\)$", "", " ".join(str(error).split()))
-        raise SiteFileError(f"{name}: {place}not TOML ({reason}); expected key = value") from error
+        raise SiteFileError(f"{name}: {place}not TOML ({in_line(reason)}); expected key = value") from error
+    except RecursionError as error:
+        raise SiteFileError(f"{name}: tables stand too deep in one another; expected at most a few") from error
     if not tables:
         raise SiteFileError(f"{name}: is empty; expected [site] and at least one [[sensor]]")
     return tables

@@ -105,6 +105,12 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = f'"{value}"' if isinstance(value, str) else "a table" if isinstance(value, dict) else str(value)
+    return in_line(text)
+
+
+def in_line(text: str) -> str:
+    """On one line, at most 80 characters, nothing that a terminal would obey."""
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
     text = " ".join(text.split())
     return text if len(text) <= 80 else text[:77] + "..."
 
@@ -116,7 +122,7 @@ def read_keys(table: Any, keys: Sequence[Key], place: Place) -> dict[str, Any]:
     known = {key.name: key for key in keys}
     for name in table:
         if name not in known:
-            raise place.error(f"{place.inside}{name} is not known here{meant(name, known)}")
+            raise place.error(f"{place.inside}{in_line(name)} is not known here{meant(name, known)}")
     return {key.name: read_key(table, key, place) for key in keys}
 
 
@@ -142,7 +148,10 @@ def meant(name: str, known: Any) -> str:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether this is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63
 
 
 def is_point(value: Any) -> bool:
@@ -153,7 +162,7 @@ def is_point(value: Any) -> bool:
 
 
 def is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and is_number(value)
 
 
 def is_of_kind(value: Any, key: Key) -> bool:

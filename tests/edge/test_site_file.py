@@ -7,6 +7,8 @@ import math
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from edge.site_file import SiteFileError, parse_site, read_site
 
@@ -285,3 +287,60 @@ def test_a_site_from_a_recording_looks_for_no_files():
     command = 'command = { path = "/dev/c", send = "start.cfg" }\nprotocol = "ti_mmwave"'
     site = parse_site(GOOD.replace('protocol = "ti_mmwave"', command), "recording")
     assert site.sensors[0].command.lines == ()
+
+
+WORDS = st.sampled_from(
+    [
+        '"x"',
+        '"a\\nb"',
+        '"\\u001b[31m"',
+        '""',
+        "true",
+        "1979-05-27",
+        "07:32:00",
+        "nan",
+        "-inf",
+        "1e400",
+        "0",
+        "-1",
+        "{}",
+        "[]",
+    ]
+)
+NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False)).map(str)
+VALUES = st.recursive(
+    st.one_of(WORDS, NUMBERS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(st.sampled_from(["by", "at", "driver", "path", '"a\\nb"', "id"]), inner, max_size=3).map(
+            lambda table: "{ " + ", ".join(f"{key} = {value}" for key, value in table.items()) + " }"
+        ),
+    ),
+    max_leaves=8,
+)
+
+
+def answer(text: str) -> str:
+    """The refusal, or nothing."""
+    try:
+        parse_site(text, "odd.toml")
+    except SiteFileError as refused:
+        return str(refused)
+    return ""
+
+
+@given(number=st.integers(0, 200), value=VALUES)
+@example(number=1, value="9" * 400)
+@example(number=1, value="[" * 100_000)
+@settings(max_examples=150, deadline=None)
+def test_any_value_anywhere_is_understood_or_refused_in_one_line(number: int, value: str):
+    lines = GOOD.splitlines()
+    settable = [index for index, line in enumerate(lines) if " = " in line]
+    index = settable[number % len(settable)]
+    lines[index] = f"{lines[index].split(' = ')[0]} = {value}"
+    assert answer("\n".join(lines)).isprintable()
+
+
+@given(st.text(max_size=200))
+def test_any_text_at_all_is_refused_in_one_line(text: str):
+    assert answer(text).isprintable()
