@@ -15,6 +15,8 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from edge.broker_trial import try_broker
+from edge.site_types import BrokerSettings
 from fusion.wire import UP_TOPICS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -245,3 +247,23 @@ def is_let_in(port: int, keys: Path, file: str | None, version: ssl.TLSVersion) 
                 return secure.recv(4) == b"\x20\x02\x00\x00"  # CONNACK, accepted
         except (ssl.SSLError, ConnectionResetError, BrokenPipeError):
             return False
+
+
+@pytest.mark.parametrize(
+    ("file", "authority", "state", "words"),
+    [
+        ("ridge-04", "authority", "pass", "lets this post in over TLS"),
+        ("forged", "authority", "fail", ""),
+        (None, "authority", "fail", ""),
+        ("ridge-04", "strangers", "fail", "TLS fails"),
+    ],
+)
+def test_the_doctor_tells_whether_a_posts_certificate_is_good(
+    port: int, keys: Path, file: str | None, authority: str, state: str, words: str
+):
+    certificate, key = (str(keys / f"{file}.crt"), str(keys / f"{file}.key")) if file else (None, None)
+    settings = BrokerSettings("127.0.0.1", port, certificate, key, str(keys / f"{authority}.crt"), "outbox.db", 1.0)
+    finding = try_broker(settings, "ridge-04")
+    assert finding.state == state, finding
+    assert words in finding.seen
+    assert finding.state == "pass" or finding.todo
