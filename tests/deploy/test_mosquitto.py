@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import queue
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
@@ -267,3 +272,70 @@ def test_the_doctor_tells_whether_a_posts_certificate_is_good(
     assert finding.state == state, finding
     assert words in finding.seen
     assert finding.state == "pass" or finding.todo
+
+
+def test_post_and_center_work_over_the_shipped_broker(port: int, keys: Path, tmp_path: Path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        map_port = int(free.getsockname()[1])
+    (tmp_path / "post.toml").write_text(POST.format(keys=keys, port=port))
+    (tmp_path / "center.toml").write_text(CENTER.format(keys=keys, port=port, map_port=map_port))
+    address = f"http://127.0.0.1:{map_port}"
+    with running("center", tmp_path / "center.toml"), running("edge", tmp_path / "post.toml"):
+        health = wait_for(
+            lambda: get(f"{address}/api/sites/ridge-04/health"), lambda found: '"outbox_pending": 0' in found
+        )
+    assert "ridge-04" in health
+
+
+POST = """
+[site]
+id = "ridge-04"
+origin = {{ latitude_deg = 45.0, longitude_deg = 7.0, height_m = 612.4 }}
+[broker]
+host = "localhost"
+port = {port}
+certificate = "{keys}/ridge-04.crt"
+key = "{keys}/ridge-04.key"
+authority = "{keys}/authority.crt"
+[[sensor]]
+id = "gnss"
+device = {{ driver = "udp_listener", host = "127.0.0.1", port = 47_123 }}
+protocol = "gnss"
+"""
+CENTER = """
+[broker]
+host = "localhost"
+port = {port}
+certificate = "{keys}/center.crt"
+key = "{keys}/center.key"
+authority = "{keys}/authority.crt"
+[listen]
+port = {map_port}
+"""
+
+
+@contextlib.contextmanager
+def running(command: str, settings: Path) -> Iterator[None]:
+    words = [sys.executable, "-m", "sarhad", command, str(settings)]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+def get(address: str) -> str:
+    try:
+        with urllib.request.urlopen(address, timeout=WAIT_S) as answer:
+            return json.dumps(json.load(answer))
+    except OSError:  # not there yet
+        return ""
+
+
+def wait_for(ask: Callable[[], str], is_good: Callable[[str], bool]) -> str:
+    end_s = time.monotonic() + 60.0
+    while not is_good(found := ask()):
+        assert time.monotonic() < end_s, found
+        time.sleep(0.2)
+    return found
