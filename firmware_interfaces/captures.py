@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firmware_interfaces import ld2450, mavlink, nmea, ti_mmwave
+from firmware_interfaces import esp32_remote_id, ld2450, mavlink, nmea, ti_mmwave
 from firmware_interfaces.decoder import Counts, Framed
 from firmware_interfaces.nmea_sentences import Sentence
 
@@ -69,6 +69,10 @@ def _gnss_record(framed: Framed[nmea.Message], data: bytes) -> dict[str, Any]:
     return {"end_offset": end, "len": end - framed.offset, **nmea.record(framed.message)}
 
 
+def _line_record(framed: Framed[esp32_remote_id.Line], data: bytes) -> dict[str, Any]:
+    return {"line": data.count(b"\n", 0, framed.offset) + 1, "value": esp32_remote_id.record(framed.message)}
+
+
 FORMATS: dict[str, Format] = {
     "ti_mmwave": Format(
         "TI mmWave radar, data UART: three header profiles, points, side info, tracker TLVs",
@@ -101,6 +105,17 @@ FORMATS: dict[str, Format] = {
             "messages that are not in ubx.LAYOUTS": "checked, left alone",
             "RTCM 3 payloads": "corrections for the receiver, not for us",
             "NAV-PVT headVeh, magDec, magAcc, lastCorrectionAge": "a post does not drive",
+        },
+    ),
+    "esp32_rid_json": Format(
+        "ESP32 sniffers: Remote ID as JSON lines",
+        esp32_remote_id.Lines,
+        _line_record,
+        {},
+        ("esp32_remote_id",),
+        {
+            "Self-ID, Operator ID and Frequency Message": "their shapes differ from board to board",
+            "index, runtime": "the board's own counters",
         },
     ),
     "hlk_ld2450": Format(

@@ -26,8 +26,9 @@ from firmware_interfaces.nmea_sentences import (
     encode_rmc,
     sentence_at,
 )
+from firmware_interfaces.positions import geodetic
 from firmware_interfaces.ubx import SYNC_RTCM, SYNC_UBX, RtcmMessage, UbxMessage, rtcm_at, ubx_at
-from fusion.types import Geodetic, OwnPosition, Reading, Sensor
+from fusion.types import OwnPosition, Reading, Sensor
 
 __all__ = ["Decoder", "Messages", "encode", "encode_gga", "encode_gst", "encode_rmc", "record"]
 
@@ -82,7 +83,7 @@ class Known:
     """What the receiver has said so far that later messages are read with."""
 
     date: str | None = None  # YYYY-MM-DD
-    height: tuple[str, float, float] | None = None  # time of day, above ellipsoid, above sea level, m
+    height: tuple[str, float | None, float] | None = None  # time of day, above ellipsoid, above sea level, m
     sigma_m: float | None = None
     sigma_ns: int = 0  # when it was said
     fix: str = "unknown"
@@ -160,7 +161,7 @@ class Decoder:
         altitude_m, separation_m = fields["alt"], fields["sep"]
         known.height = None
         if isinstance(altitude_m, float):
-            height_m = altitude_m + separation_m if isinstance(separation_m, float) else math.nan
+            height_m = altitude_m + separation_m if isinstance(separation_m, float) else None
             known.height = (str(fields["time"]), height_m, altitude_m)
         return self._position(fields, received_ns, self._sigma_m(fields["HDOP"], received_ns))
 
@@ -190,9 +191,7 @@ class Decoder:
             height_m, altitude_m = known.height[1:]
         position = None
         if known.fix != "none" and isinstance(latitude_deg, float) and isinstance(longitude_deg, float):
-            position = Geodetic(latitude_deg, longitude_deg, height_m if height_m is not None else None)
-            if height_m is not None and math.isnan(height_m):
-                position = Geodetic(latitude_deg, longitude_deg, None)
+            position = geodetic(latitude_deg, longitude_deg, height_m)
         return OwnPosition(
             sensor_id=self._sensor.sensor_id,
             time_ns=received_ns - self._sensor.latency_ns,
@@ -241,7 +240,7 @@ class Decoder:
         return OwnPosition(
             sensor_id=self._sensor.sensor_id,
             time_ns=received_ns - self._sensor.latency_ns,
-            position=Geodetic(fields["lat"], fields["lon"], fields["height"] / 1000.0) if has_position else None,
+            position=geodetic(fields["lat"], fields["lon"], fields["height"] / 1000.0) if has_position else None,
             altitude_msl_m=fields["hMSL"] / 1000.0 if has_position else None,
             horizontal_sigma_m=fields["hAcc"] / 1000.0 if has_position else None,
             fix=fix,

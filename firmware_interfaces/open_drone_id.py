@@ -37,6 +37,7 @@ from firmware_interfaces.open_drone_id_messages import (
     speed_sigma_m_s,
     vertical_sigma_m,
 )
+from firmware_interfaces.positions import geodetic
 from fusion.types import Claim, Fact, Geodetic, Reading, Sensor, Status
 
 MAX_TRANSMITTERS = 256  # an attacker can invent addresses; the one not heard for longest is forgotten
@@ -266,13 +267,6 @@ def claim_time_ns(timestamp_s: float | None, heard_ns: int) -> int:
     nearest_ns = min((hour_ns + turn * HOUR_NS + since_ns for turn in (-1, 0, 1)), key=lambda t: abs(t - heard_ns))
     is_plausible = -MAX_CLAIM_AHEAD_NS <= heard_ns - nearest_ns <= MAX_CLAIM_AGE_NS
     return min(nearest_ns, heard_ns) if is_plausible else heard_ns
-
-
-def geodetic(latitude_deg: float, longitude_deg: float, height_m: float | None) -> Geodetic | None:
-    """A point on Earth; None where the numbers are none."""
-    if not (abs(latitude_deg) <= 90.0 and abs(longitude_deg) <= 180.0):
-        return None
-    return Geodetic(latitude_deg, longitude_deg, height_m)
 
 
 def position_of(location: Location) -> Geodetic | None:

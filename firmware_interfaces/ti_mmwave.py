@@ -34,6 +34,7 @@ __all__ = ["Decoder", "Frames", "encode_frame", "record"]
 MAX_RANGE_M = 1000.0  # no radar of this family reaches half as far; a point beyond is a damaged float
 MAX_SPEED_M_S = 200.0
 MAX_CLUSTERED_POINTS = 1024  # the largest frames carry some 750 points
+WEIGHED_SNR_DB = (-30.0, 90.0)  # beyond lie damaged numbers; a weight must neither vanish nor be all
 SNR_WHERE_NONE_IS_GIVEN_DB = 0.0
 BYTES_TO_EXPECT_CR = 65_536  # of random bytes this many lack 0x0D once in e^256
 
@@ -116,7 +117,7 @@ class Decoder:
         count, label = self._clusters(points)
         snr_db = points[:, 4]
         has_power = not np.isnan(snr_db).any()
-        weight = 10.0 ** (snr_db / 10.0) if has_power else np.ones(len(points))
+        weight = 10.0 ** (np.clip(snr_db, *WEIGHED_SNR_DB) / 10.0) if has_power else np.ones(len(points))
         total = np.bincount(label, weight, count)
         x, y, z, radial_speed = (np.bincount(label, weight * column, count) / total for column in points.T[:4])
         strongest_db: list[float | None] = [None] * count
@@ -147,24 +148,25 @@ class Decoder:
 
 def confidence_of(snr_db: float | None) -> float:
     """The signal's share in signal plus noise: 0 dB is one half, 10 dB is 0.91; one half where the radar tells none."""
-    snr = math.pow(10.0, (SNR_WHERE_NONE_IS_GIVEN_DB if snr_db is None else snr_db) / 10.0)
+    known_db = SNR_WHERE_NONE_IS_GIVEN_DB if snr_db is None else min(max(snr_db, WEIGHED_SNR_DB[0]), WEIGHED_SNR_DB[1])
+    snr = math.pow(10.0, known_db / 10.0)
     return snr / (1.0 + snr)
 
 
 def body_points(frame: Frame) -> FloatArray:
     """All points of a frame, shape (n, 5): x, y, z m, radial speed m/s, signal-to-noise dB (nan where not told)."""
-    cartesian = np.full((len(frame.points), 5), np.nan)
-    cartesian[:, :4] = frame.points
-    if len(frame.side_info) == len(frame.points):
-        cartesian[:, 4] = frame.side_info[:, 0] / 10.0
-    if len(frame.spherical) == 0:
-        return cartesian
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # damaged floats are left out later
+        cartesian = np.full((len(frame.points), 5), np.nan)
+        cartesian[:, :4] = frame.points
+        if len(frame.side_info) == len(frame.points):
+            cartesian[:, 4] = frame.side_info[:, 0] / 10.0
+        if len(frame.spherical) == 0:
+            return cartesian
         elevation, azimuth, radial_speed, slant_range, snr = frame.spherical.T
         ground = slant_range * np.cos(elevation)
         snr_db = 10.0 * np.log10(np.where(snr > 0.0, snr, np.nan))
         columns = [ground * np.sin(azimuth), ground * np.cos(azimuth), slant_range * np.sin(elevation)]
-    return np.concatenate([cartesian, np.stack([*columns, radial_speed, snr_db], axis=1)])
+        return np.concatenate([cartesian, np.stack([*columns, radial_speed, snr_db], axis=1)])
 
 
 # Records, as `sarhad decode` prints them

@@ -324,15 +324,17 @@ def _compressed(payload: bytes) -> FloatArray:
     if len(payload) < 20:
         raise Rejected("tlv", f"compressed points of {len(payload)} bytes lack their units")
     _check_size("compressed points", payload[20:], COMPRESSED_POINT.itemsize)
-    units = np.frombuffer(payload, POINT, 5).astype(float)
     raw = np.frombuffer(payload, COMPRESSED_POINT, offset=20)
     columns = [raw[name].astype(float) for name in ("elevation", "azimuth", "doppler", "range", "snr")]
-    return np.asarray(np.stack(columns, axis=1) * units)
+    with np.errstate(all="ignore"):  # a damaged unit is left out with its points later
+        units = np.frombuffer(payload, POINT, 5).astype(float)
+        return np.asarray(np.stack(columns, axis=1) * units)
 
 
 def _spherical(payload: bytes) -> FloatArray:
     _check_size("spherical points", payload, 16)
-    slant_range, azimuth, elevation, doppler = np.frombuffer(payload, POINT).reshape(-1, 4).astype(float).T
+    with np.errstate(invalid="ignore"):
+        slant_range, azimuth, elevation, doppler = np.frombuffer(payload, POINT).reshape(-1, 4).astype(float).T
     return np.stack([elevation, azimuth, doppler, slant_range, np.full(len(doppler), np.nan)], axis=1)
 
 

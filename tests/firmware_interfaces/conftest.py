@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from firmware_interfaces import ld2450, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
+from firmware_interfaces import esp32_remote_id, ld2450, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
 from firmware_interfaces.open_drone_id_messages import BasicId, Location, OperatorId, SelfId, System
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
@@ -76,6 +76,14 @@ def gnss_stream() -> bytes:
     return b"noise\xd3\x00" + b"".join(out)
 
 
+def esp32_stream() -> bytes:
+    """Boot text, then a drone and its pilot."""
+    line = '{"mac":"90:3a:e6:00:00:0%d","rssi":-5%d,"drone_lat":45.1,"drone_long":7.0%d,"drone_altitude":650,'
+    line += '"pilot_lat":45.0,"pilot_long":7.0,"basic_id":"1581F%d"}\r\n'
+    lines = "".join(line % (n, n, n, n) for n in range(8))
+    return f'ESP-ROM:esp32s3\r\n{{"heartbeat":"alive"}}\r\n{lines}'.encode()
+
+
 def ld2450_stream() -> bytes:
     """Somebody walks by; a command is answered in between."""
     reports = [ld2450.encode_report([ld2450.Target(-900 + 300 * n, 2500, -40, 360)]) for n in range(8)]
@@ -119,6 +127,7 @@ CASES = (
         remote_id_stream().replace(b"\n", b"\r\n"),
     ),
     Case("gnss", lambda: nmea.Decoder(SENSOR), gnss_stream()),
+    Case("esp32_remote_id", lambda: esp32_remote_id.Decoder(SENSOR), esp32_stream()),
     Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
     Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),
 )

@@ -89,11 +89,21 @@ def reports(truth: Any, capture: Capture) -> Iterator[Record]:
             yield {k: v for k, v in report.items() if k != "source"}
 
 
+def lines(truth: Any, capture: Capture) -> Iterator[Record]:
+    """ESP32: boot text and cut lines are no records; of a forged line it is told that it is forged."""
+    for line in truth:
+        value = line["value"]
+        if value is None or "error" in value:
+            continue
+        yield {**line, "value": {"injection": True}} if value.get("injection") else line
+
+
 TRUTH: dict[str, Callable[[Any, Capture], Iterator[Record]]] = {
     "ti_mmwave": frames,
     "mavlink_odid": messages,
     "gnss": sentences,
     "hlk_ld2450": reports,
+    "esp32_rid_json": lines,
 }
 
 

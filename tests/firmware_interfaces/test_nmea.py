@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from firmware_interfaces import ubx
 from firmware_interfaces.nmea import Decoder, Messages, encode, encode_gga, encode_gst, encode_rmc, utc_ns
-from fusion.types import Reading, Sensor
+from firmware_interfaces.nmea_sentences import TABLE
+from fusion.types import Accuracy, Orientation, Reading, Sensor
 
 MakeReading = Callable[..., Reading]
 latitudes = st.floats(-90.0, 90.0)
 longitudes = st.floats(-180.0, 180.0)
+POST = Sensor("gnss", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy())
 NOON_2026_08_17_NS = 1_786_968_000_000_000_000
 
 
@@ -156,3 +158,27 @@ def test_a_wrong_baud_is_told(sensor: Sensor, make_reading: MakeReading) -> None
     decoder = Decoder(sensor)
     decoder.feed(make_reading(bytes(range(128, 256)) * 40))
     assert "baud" in (decoder.diagnosis() or "")
+
+
+@given(
+    kind=st.sampled_from(sorted(TABLE)),
+    values=st.lists(
+        st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7D, exclude_characters="$*,")), max_size=25
+    ),
+)
+def test_a_sound_sentence_with_any_content_raises_nothing(kind: str, values: list[str]) -> None:
+    decoder = Decoder(POST)
+    for own in decoder.feed(Reading("gnss", 10**18, 1, None, None, encode(f"GP{kind}", *values))):
+        assert own.position is None or abs(own.position.latitude_deg) <= 90.0
+    decoder.diagnosis()
+
+
+@given(key=st.sampled_from(sorted(ubx.LAYOUTS)), data=st.data())
+def test_a_sound_ubx_message_with_any_content_raises_nothing(key: tuple[int, int], data: st.DataObject) -> None:
+    sizes = [*ubx.LAYOUTS[key].sizes, 28, 5]
+    size = data.draw(st.sampled_from(sizes))
+    decoder = Decoder(POST)
+    payload = data.draw(st.binary(min_size=size, max_size=size))
+    for own in decoder.feed(Reading("gnss", 10**18, 1, None, None, ubx.encode(key, payload))):
+        assert own.position is None or abs(own.position.latitude_deg) <= 90.0
+    decoder.diagnosis()

@@ -32,7 +32,7 @@ from firmware_interfaces.open_drone_id_messages import (
     speed_sigma_m_s,
     vertical_sigma_m,
 )
-from fusion.types import Claim, Reading, Sensor, Status
+from fusion.types import Accuracy, Claim, Orientation, Reading, Sensor, Status
 
 MakeReading = Callable[..., Reading]
 MakeLocation = Callable[..., Location]
@@ -265,3 +265,18 @@ def test_a_signed_frame_and_one_of_version_1_are_read() -> None:
     first, second = (framed.message for framed in mavlink.Frames().feed(stream, 0))
     assert (first.is_signed, first.name) == (True, "OPEN_DRONE_ID_ARM_STATUS")
     assert (second.version, second.fields["system_status"]) == (1, 4)
+
+
+@given(message_id=st.sampled_from(sorted(mavlink.LAYOUTS)), payload=st.binary(min_size=1, max_size=249))
+def test_a_sound_frame_with_any_content_raises_nothing_and_claims_nothing_impossible(
+    message_id: int, payload: bytes
+) -> None:
+    decoder = Decoder(Sensor("remote-id", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy()))
+    reading = Reading("remote-id", HOUR_NS * 490_000, 1, None, None, mavlink.encode(message_id, payload, 0))
+    for claim in claims(decoder, reading):
+        for place in (claim.position, claim.operator_position):
+            assert place is None or (abs(place.latitude_deg) <= 90.0 and abs(place.longitude_deg) <= 180.0)
+        velocity = claim.velocity_enu_m_s or (0.0, 0.0, None)
+        assert all(v is None or math.isfinite(v) for v in velocity)
+        assert claim.transmitter
+    decoder.diagnosis()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_interfaces.ti_mmwave import Decoder, Frames, encode_frame, record
-from firmware_interfaces.ti_mmwave_frames import MAGIC, TLV_HEADER, WORDS_48, WORDS_52, header_sum
-from fusion.types import Reading, Scan, Sensor
+from firmware_interfaces.ti_mmwave_frames import MAGIC, TLV_HEADER, WORDS_40, WORDS_48, WORDS_52, header_sum
+from fusion.types import Accuracy, Orientation, Reading, Scan, Sensor
 
 MakeReading = Callable[..., Reading]
 coordinate = st.floats(-100.0, 100.0, width=32)
@@ -176,3 +177,16 @@ def test_the_reason_of_a_rejection_does_not_depend_on_the_cut() -> None:
         parts.feed(stream[:cut], 0)
         parts.feed(stream[cut:], 0)
         assert parts.counts == whole.counts
+
+
+@given(st.binary(min_size=64, max_size=64), st.binary(min_size=16, max_size=16), st.binary(min_size=36, max_size=36))
+def test_any_floats_raise_nothing_and_make_no_impossible_detection(points: bytes, side: bytes, packed: bytes) -> None:
+    sensor = Sensor("radar", (0, 0, 0), Orientation(0, 0, 0), Accuracy(0.01, 0.01, 0.5, 0.3))
+    body = TLV_HEADER.pack(1, 64) + points + TLV_HEADER.pack(7, 16) + side + TLV_HEADER.pack(1020, 36) + packed
+    words = (0x03060000, 40 + len(body), 0xA6843, 1, 0, 4, 3, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (scan,) = Decoder(sensor).feed(Reading("radar", 0, 0, None, None, MAGIC + WORDS_40.pack(*words) + body))
+    for detection in scan.detections:
+        assert 0.0 < detection.measurement.slant_range_m < 2000.0
+        assert 0.0 <= detection.confidence <= 1.0

@@ -1,0 +1,97 @@
+"""ESP32 sniffers' lines: both shapes, forged keys, zeros, cut lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from firmware_interfaces.esp32_remote_id import MAX_LINE_BYTES, Decoder
+from fusion.types import Claim, Reading, Sensor
+
+MakeReading = Callable[..., Reading]
+FLAT = {
+    "mac": "90:3A:E6:5B:C8:A8", "rssi": -58, "drone_lat": 47.19871, "drone_long": 8.730237, "drone_altitude": 460,
+    "pilot_lat": 47.198656, "pilot_long": 8.73022, "basic_id": "1588E040445AC004418",
+}  # fmt: skip
+
+
+@pytest.fixture
+def claims_of(sensor: Sensor, make_reading: MakeReading) -> Callable[[bytes], list[Claim]]:
+    return lambda data: [fact for fact in Decoder(sensor).feed(make_reading(data)) if isinstance(fact, Claim)]
+
+
+def line(**changes: object) -> bytes:
+    return json.dumps({**FLAT, **changes}).encode() + b"\r\n"
+
+
+def test_a_flat_line_is_a_claim(claims_of: Callable[[bytes], list[Claim]]) -> None:
+    (claim,) = claims_of(line())
+    assert (claim.transmitter, claim.identity, claim.power_dbm) == ("90:3a:e6:5b:c8:a8", "1588E040445AC004418", -58.0)
+    assert claim.identity_type is None  # the flat form does not tell which kind of id it is
+    assert claim.position is not None
+    assert (claim.position.latitude_deg, claim.position.height_m) == (47.19871, 460.0)
+    assert claim.operator_position is not None
+    assert claim.authenticated is False
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_a_nested_line_is_a_claim_as_object_and_as_list(
+    as_list: bool, claims_of: Callable[[bytes], list[Claim]]
+) -> None:
+    found = {
+        "AUX_ADV_IND": {"rssi": -68},
+        "aext": {"AdvA": "AA:BB:CC:DD:EE:FF random"},
+        "Basic ID": {"id_type": "Serial Number (ANSI/CTA-2063-A)", "id": "1581F4QWB22CC00302LV", "ua_type": 2},
+        "Location/Vector Message": {"latitude": 39.76, "longitude": -105.01, "geodetic_altitude": 1720.0},
+        "System Message": {"latitude": 39.75, "longitude": -105.0},
+    }
+    shape = [{name: value} for name, value in found.items()] if as_list else found
+    (claim,) = claims_of(json.dumps(shape).encode() + b"\n")
+    assert (claim.identity, claim.identity_type, claim.category) == ("1581F4QWB22CC00302LV", "serial", "multirotor")
+    assert claim.operator_position is not None
+    assert claim.operator_position.latitude_deg == 39.75
+
+
+def test_zeros_are_unknown(claims_of: Callable[[bytes], list[Claim]]) -> None:
+    (claim,) = claims_of(line(drone_lat=0.0, drone_long=0.0, pilot_lat=0, pilot_long=0, basic_id=""))
+    assert (claim.position, claim.operator_position, claim.identity) == (None, None, None)
+    (claim,) = claims_of(line(drone_altitude=-1000))
+    assert claim.position is not None
+    assert claim.position.height_m is None
+
+
+def test_an_id_that_writes_keys_of_its_own_is_noticed_and_not_believed(
+    sensor: Sensor, make_reading: MakeReading
+) -> None:
+    forged = b'{"mac":"aa:bb:cc:dd:ee:ff","rssi":-51,"drone_lat":56.9,"drone_long":24.1,"basic_id":"X","rssi":-1}\n'
+    decoder = Decoder(sensor)
+    (claim,) = decoder.feed(make_reading(forged))
+    assert isinstance(claim, Claim)
+    assert (claim.identity, claim.power_dbm) == (None, -51.0)
+    assert "forge" in (decoder.diagnosis() or "")
+
+
+@pytest.mark.parametrize("basic_id", ["x" * 21, "\u0430bc", "a\x1bb", 7])
+def test_an_id_that_no_standard_allows_is_none(basic_id: object, claims_of: Callable[[bytes], list[Claim]]) -> None:
+    (claim,) = claims_of(line(basic_id=basic_id))
+    assert claim.identity is None
+
+
+def test_boot_text_is_no_fault_and_a_cut_line_is_one(sensor: Sensor, make_reading: MakeReading) -> None:
+    decoder = Decoder(sensor)
+    assert len(decoder.feed(make_reading(b"ESP-ROM:esp32s3\r\n" + line()[:60] + b"\r\n" + line()))) == 1
+    assert decoder.counts.rejected == {"json": 1}
+
+
+def test_a_line_without_end_is_given_up(sensor: Sensor, make_reading: MakeReading) -> None:
+    decoder = Decoder(sensor)
+    facts = decoder.feed(make_reading(b"{" + b"x" * (3 * MAX_LINE_BYTES) + b"\n" + line()))
+    assert len(facts) == 1
+    assert decoder.counts.rejected["length"] > 0
+
+
+def test_numbers_that_are_none_become_none(claims_of: Callable[[bytes], list[Claim]]) -> None:
+    (claim,) = claims_of(line(drone_lat=float("nan"), rssi=1e300))
+    assert (claim.position, claim.power_dbm) == (None, None)
