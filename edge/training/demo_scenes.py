@@ -16,7 +16,9 @@ FIRST_SEED = 50_000
 
 def measure(detector: Detector, worlds: int = 12, frames: int = 4) -> dict[str, float]:
     """Share of drones found as drones, of birds called drones, and boxes on nothing per frame."""
-    found, called_drone, nothing = [], [], []
+    found: list[bool] = []
+    called_drone: list[bool] = []
+    nothing: list[int] = []
     for seed in range(FIRST_SEED, FIRST_SEED + worlds):
         chance = np.random.default_rng(seed)
         scenery = Scenery(

@@ -3,10 +3,10 @@
     python -m edge.training.evaluate --model MODEL.onnx [--split val] [--every N] [--json OUT.json]
 
 By modality and class: average precision at IoU 0.5 (all points, scores from 0.02), recall with the centre within
-8 px at confidence 0.25. Over all: mean of the four classes, false alarms of class drone per minute on clips without
-one, and detection probability by pixels on target: the chance that an object whose box has this geometric mean of its
-sides is found (centre within 8 px, any class) in one frame at confidence 0.25. The clips are daylight, up to 200 m; night
-and beyond are not measured by them.
+8 px at confidence 0.25; as `sarhad detect` writes it, one box for each class an object may be. Over all: mean of the
+four classes, false alarms of class drone per minute on clips without one, and detection probability by pixels on
+target: the chance that an object whose box has this geometric mean of its sides is found (centre within 8 px, any
+class) in one frame at confidence 0.25. The clips are daylight, up to 200 m; night and beyond are not measured by them.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def look_at_clip(detector: Detector, clip: Clip, every: int, tallies: Tallies) -
     has_drone = any((boxes[:, 0] == 0).any() for boxes in labels.values())
     votes = dict.fromkeys(CLASSES, 0.0)
     for frame, picture in read_frames(clip.video, every):
-        found = detector.look(picture)
+        found = detector.look(picture, every_class=True)
         truth = labels.get(frame, np.zeros((0, 5), np.float32))
         noticed = [box for box in found if box.confidence >= NOTICED]
         for box in noticed:

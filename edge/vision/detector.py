@@ -71,8 +71,12 @@ class Detector(Protocol):
     provider: str  # what computes: CPUExecutionProvider, ultralytics, …
     class_names: tuple[str, ...]
 
-    def look(self, image_bgr: Picture, regions: Sequence[Region] | None = None) -> list[Box]:
-        """What is in these regions of the picture, or in all of it; surest first."""
+    def look(
+        self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False
+    ) -> list[Box]:
+        """What is in these regions of the picture, or in all of it; surest first.
+
+        One box an object, of its likeliest class; with `every_class`, one for each class it may be."""
         ...
 
 
@@ -96,15 +100,17 @@ class OnnxDetector:
         self.class_names = class_names_of(path, self._session)
         self.confidence = confidence
 
-    def look(self, image_bgr: Picture, regions: Sequence[Region] | None = None) -> list[Box]:
+    def look(
+        self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False
+    ) -> list[Box]:
         cuts = cut_regions(image_bgr, regions)
         size_px = (image_bgr.shape[1], image_bgr.shape[0])
         found = []
         for batch in batches(cuts):
             output = self._session.run(None, {"images": to_input([piece for _, piece in batch])})[0]
             for raw, (region, _) in zip(output, batch, strict=True):
-                found.append(place(rows_of(raw, self.confidence), region, size_px))
-        return [to_box(row, self.class_names) for row in merge(found)]
+                found.append(place(rows_of(raw, self.confidence, every_class), region, size_px))
+        return [to_box(row, self.class_names) for row in merge(found, every_class)]
 
 
 def load_detector(
@@ -183,15 +189,16 @@ def to_input(pieces: list[Picture]) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.dnn.blobFromImages(pieces, 1 / 255, swapRB=True), np.float32)
 
 
-def rows_of(output: npt.NDArray[np.float32], confidence: float) -> Rows:
+def rows_of(output: npt.NDArray[np.float32], confidence: float, every_class: bool = False) -> Rows:
     """The model's output for one region, (4 + classes, places), as rows of boxes sure enough."""
     scores = output[4:]
-    best = scores.max(axis=0)
-    sure = np.flatnonzero(best >= confidence)
-    x, y, w, h = output[:4, sure]
-    kinds = scores[:, sure].argmax(axis=0)
-    rows = np.stack([x - w / 2, y - h / 2, w, h, best[sure], kinds, np.zeros(len(sure))], axis=1)
-    return suppress(rows.astype(np.float32), SAME_OBJECT_IOU)
+    sure = scores >= confidence
+    if not every_class:
+        sure &= np.arange(len(scores))[:, None] == scores.argmax(axis=0)
+    kinds, places = np.nonzero(sure)
+    x, y, w, h = output[:4, places]
+    columns = [x - w / 2, y - h / 2, w, h, scores[kinds, places], kinds, np.zeros(len(kinds))]
+    return suppress(np.stack(columns, axis=1).astype(np.float32), SAME_OBJECT_IOU, every_class=every_class)
 
 
 def place(rows: Rows, region: Region, size_px: tuple[int, int]) -> Rows:
@@ -210,16 +217,18 @@ def place(rows: Rows, region: Region, size_px: tuple[int, int]) -> Rows:
     return rows[(rows[:, 2] > 1) & (rows[:, 3] > 1)]
 
 
-def merge(found: list[Rows]) -> Rows:
-    """One box an object over all regions, surest first."""
+def merge(found: list[Rows], every_class: bool = False) -> Rows:
+    """One box an object (and class) over all regions, surest first."""
     rows = np.concatenate([np.zeros((0, 7), np.float32), *found])
     if len(found) > 1:
-        rows = suppress(rows, SAME_OBJECT_IOU, SAME_PIECE)
+        rows = suppress(rows, SAME_OBJECT_IOU, SAME_PIECE, every_class)
     return rows[np.argsort(-rows[:, 4], kind="stable")][:LARGEST_BOX_COUNT]
 
 
-def suppress(rows: Rows, iou_limit: float, piece_limit: float = 2.0) -> Rows:
-    """Keep the best of boxes that show the same object, or a piece of it: whole before cut, then the surest."""
+def suppress(rows: Rows, iou_limit: float, piece_limit: float = 2.0, every_class: bool = False) -> Rows:
+    """Keep the best of boxes that show the same object, or a piece of it: whole before cut, then the surest.
+
+    With `every_class`, boxes of different classes do not compete."""
     rows = rows[np.lexsort((-rows[:, 4], rows[:, 6]))]
     areas = rows[:, 2] * rows[:, 3]
     kept: list[int] = []
@@ -234,7 +243,8 @@ def suppress(rows: Rows, iou_limit: float, piece_limit: float = 2.0) -> Rows:
         shared = np.maximum(across, 0) * np.maximum(down, 0)
         iou = shared / np.maximum(areas + w * h - shared, 1e-6)
         piece = shared / np.maximum(np.minimum(areas, w * h), 1e-6)
-        alive &= (iou <= iou_limit) & (piece <= piece_limit)
+        same = (iou > iou_limit) | (piece > piece_limit)
+        alive &= ~(same & (rows[:, 5] == rows[index, 5])) if every_class else ~same
     return rows[kept]
 
 

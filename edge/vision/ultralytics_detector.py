@@ -52,7 +52,10 @@ class UltralyticsDetector:
         self.provider = "ultralytics"
         self.confidence = confidence
 
-    def look(self, image_bgr: Picture, regions: Sequence[Region] | None = None) -> list[Box]:
+    def look(
+        self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False
+    ) -> list[Box]:
+        """As any detector; but ultralytics tells the likeliest class only, also with `every_class`."""
         size_px = (image_bgr.shape[1], image_bgr.shape[0])
         found = [place(self._rows(piece), region, size_px) for region, piece in cut_regions(image_bgr, regions)]
         return [to_box(row, self.class_names) for row in merge(found)] if found else []

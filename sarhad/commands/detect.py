@@ -25,12 +25,22 @@ PROGRESS_EVERY = 100  # frames
 @click.option("--confidence", type=click.FloatRange(0.0, 1.0), default=STORED_CONFIDENCE, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--backend", type=click.Choice(["onnxruntime", "ultralytics"]), help="What runs an .onnx model.")
+@click.option("--best-class", is_flag=True, help="One detection an object, not one for each class it may be.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the JSON lines go.")
-def command(video: Path, model: Path | None, confidence: float, threads: int, backend: str | None, out: Path) -> None:
+def command(
+    video: Path,
+    model: Path | None,
+    confidence: float,
+    threads: int,
+    backend: str | None,
+    best_class: bool,
+    out: Path,
+) -> None:
     """Look at every frame of VIDEO, the whole of it at native pixels, and write what is there to OUT.
 
     A line a frame, in decode order: {"frame", "time_s", "detections": [{"class", "confidence", "x", "y", "w", "h"}]};
-    pixels, x and y of the top left corner.
+    pixels, x and y of the top left corner. An object that may be of several classes is listed once for each, as
+    precision-recall curves need it; the post itself takes the likeliest.
     """
     from edge.vision.detector import SHIPPED_MODEL, ModelError, load_detector
 
@@ -46,18 +56,20 @@ def command(video: Path, model: Path | None, confidence: float, threads: int, ba
     first = next(frames, None)
     if first is None:
         refuse(f"{video}: found no frame that can be decoded, expected a video")
-    frame_count = write_detections(chain([first], frames), detector, out)
+    frame_count = write_detections(chain([first], frames), detector, out, not best_class)
     if sys.stderr.isatty():
         click.echo(err=True)
     click.echo(f"{video}: {frame_count} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
 
 
-def write_detections(frames: Iterable[tuple[float | None, Any]], detector: Detector, out: Path) -> int:
+def write_detections(
+    frames: Iterable[tuple[float | None, Any]], detector: Detector, out: Path, every_class: bool
+) -> int:
     """One line a frame; the number of frames."""
     count = 0
     with out.open("w") as lines:
         for time_s, picture in frames:
-            found = [as_json(box) for box in detector.look(picture)]
+            found = [as_json(box) for box in detector.look(picture, every_class=every_class)]
             lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
             count += 1
             if count % PROGRESS_EVERY == 0 and sys.stderr.isatty():

@@ -72,7 +72,7 @@ def test_wrong_input_gets_one_line_and_exit_code_2(video: Path, tmp_path: Path) 
 
 def test_the_lines_are_what_the_detector_sees(video: Path, tmp_path: Path) -> None:
     out = tmp_path / "detections.jsonl"
-    detect(video, "--out", out, "--confidence", "0.25")
+    detect(video, "--out", out, "--confidence", "0.25", "--best-class")
     detector = load_detector(confidence=0.25)
     with av.open(str(video)) as container:
         picture = next(container.decode(video=0)).to_ndarray(format="bgr24")
