@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import socket
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import paho.mqtt.client as mqtt
@@ -103,9 +104,11 @@ class Publisher:
         self._waiting: dict[Key, float] = {}  # live messages that the center should acknowledge, and until when
         self._waiting_backlog: dict[Key, float] = {}
         self._early: set[int] = set()  # taken by the broker before `_send` knew their number
-        self._is_sending = self._is_running = False
+        self._sending = 0  # threads that are handing a message to paho
+        self._is_running = False
         self._site: Message | None = None
         self._health: bytes | None = None
+        self._is_behind = outbox.counts.pending > 0  # the outbox may hold messages that are not claimed
         self._place: Place | None = None  # how far the round through the outbox is; None between rounds
         self._next_round_s, self._pause_s = 0.0, FIRST_PAUSE_S
         self._round_sends = False
@@ -140,10 +143,18 @@ class Publisher:
             self._outbox.add(self.run_id, sequence, topic_name, payload)
             if topic_name == "site":
                 self._site = message
-            if self._counters.connected and len(self._live) < LIVE_LIMIT:
-                self._claimed.add(key_of(message))
+            if not self._counters.connected or len(self._live) >= LIVE_LIMIT:
+                self._is_behind = True
+                return
+            self._claimed.add(key_of(message))
+            goes_now = not (self._sending or self._urgent or self._live) and len(self._on_the_way) < LIVE_ON_THE_WAY
+            if goes_now:
+                self._sending += 1
+            else:
                 (self._urgent if message.priority <= PRIORITIES["alerts"] else self._live).append(message)
                 self._changed.notify_all()
+        if goes_now:  # the usual case: without a thread between, which costs milliseconds on a busy machine
+            self._send(message, is_backlog=False)
 
     def publish_health(self, payload: bytes) -> None:
         """Tell how the post is: outside the sequence, not kept, retained by the broker for whoever comes later."""
@@ -186,6 +197,7 @@ class Publisher:
         client.will_set(topic(self.site_id, "health"), self._gone("connection lost"), qos=1, retain=True)
         if self._broker.authority or self._broker.certificate:
             client.tls_set(self._broker.authority, self._broker.certificate, self._broker.key)
+        client.on_socket_open = send_at_once
         client.on_connect, client.on_disconnect = self._connected, self._disconnected
         client.on_publish, client.on_message = self._taken, self._message
         return client
@@ -245,7 +257,7 @@ class Publisher:
             if (sent := self._on_the_way.pop(number, None)) is not None:
                 self._backlog_on_the_way_bytes -= sent.bytes if sent.is_backlog else 0
                 self._await_answer(sent)
-            elif self._is_sending:
+            elif self._sending:
                 self._early.add(number)
             self._changed.notify_all()
 
@@ -278,6 +290,23 @@ class Publisher:
             self._claimed.difference_update(waiting)
             waiting.clear()
         self._next_round_s, self._pause_s, self._place = 0.0, FIRST_PAUSE_S, None
+        self._is_behind = True
+
+    def _register(self, number: int | None, sent: OnTheWay) -> None:
+        """Note what paho has made of a message; number None: it would not have it, and it stays in the outbox."""
+        self._sending -= 1
+        self._counters.resent += sent.is_backlog
+        self._counters.sent += not sent.is_backlog
+        if number is None:
+            self._claimed.discard(sent.key)
+        elif number in self._early:
+            self._await_answer(sent)
+        else:
+            self._on_the_way[number] = sent
+            self._backlog_on_the_way_bytes += sent.bytes if sent.is_backlog else 0
+        if not self._sending:
+            self._early.clear()
+            self._changed.notify_all()
 
     def _await_answer(self, sent: OnTheWay) -> None:
         now_s = time.monotonic()
@@ -295,6 +324,7 @@ class Publisher:
                     break
                 del waiting[key]
                 self._claimed.discard(key)
+                self._is_behind = True
 
     def _next(self) -> tuple[Message, bool] | None:
         """The next message that may go now, and whether it is backlog."""
@@ -315,12 +345,10 @@ class Publisher:
         return None
 
     def _wants_round(self, now_s: float) -> bool:
-        """Whether to read on in the outbox: a round is under way, or something there is neither sent nor on its way."""
+        """Whether to read on in the outbox: a round is under way, or one is due."""
         if not self._counters.connected or self._backlog:
             return False
-        if self._place is not None:
-            return True
-        return now_s >= self._next_round_s and self._outbox.counts.pending > len(self._claimed)
+        return self._place is not None or (self._is_behind and now_s >= self._next_round_s)
 
     # the sender thread
 
@@ -337,6 +365,7 @@ class Publisher:
             now_s = time.monotonic()
             self._give_up_waiting(now_s)
             entry = self._next()
+            self._sending += entry is not None
             wants_round = entry is None and self._wants_round(now_s)
             if entry is None and not wants_round:
                 self._changed.wait(0.25)
@@ -347,27 +376,20 @@ class Publisher:
             self._read_on()
 
     def _send(self, message: Message, is_backlog: bool) -> None:
+        """Hand a message to paho; the caller has added one to `_sending`."""
         # an older site message must not replace the newest one that the broker retains
         is_retained = message.topic_name == "site" and message == self._site
-        with self._changed:
-            self._is_sending = True
-        sent_s = time.monotonic()
-        info = self._client.publish(topic(self.site_id, message.topic_name), message.payload, 1, is_retained)
-        sent = OnTheWay(key_of(message), message.bytes, sent_s, is_backlog)
-        with self._changed:
-            self._is_sending = False
-            self._counters.resent += is_backlog
-            self._counters.sent += not is_backlog
-            if info.mid in self._early:
-                self._await_answer(sent)
-            else:
-                self._on_the_way[info.mid] = sent
-                self._backlog_on_the_way_bytes += sent.bytes if is_backlog else 0
-            self._early.clear()
+        sent_s, number = time.monotonic(), None
+        try:
+            number = self._client.publish(topic(self.site_id, message.topic_name), message.payload, 1, is_retained).mid
+        finally:
+            with self._changed:
+                self._register(number, OnTheWay(key_of(message), message.bytes, sent_s, is_backlog))
 
     def _read_on(self) -> None:
         """Take the next messages of a round from the outbox; a finished round is followed by a pause that grows."""
         with self._changed:
+            self._is_behind = self._is_behind and self._place is not None
             place = self._place or START
         entries = self._outbox.pending(place)
         with self._changed:
@@ -377,10 +399,17 @@ class Publisher:
                 self._round_sends = self._round_sends or bool(self._backlog)
                 return
             self._place = None
+            self._is_behind = self._is_behind or self._outbox.counts.trouble is not None
             self._next_round_s = time.monotonic() + self._pause_s
             if self._round_sends:
                 self._pause_s = min(LAST_PAUSE_S, 2 * self._pause_s)
             self._round_sends = False
+
+
+def send_at_once(_client: object, _data: object, connection: Any) -> None:
+    """Without it a message waits up to 40 ms behind our answer to an acknowledgement (Nagle meets delayed ACK)."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def key_of(message: Message) -> Key:

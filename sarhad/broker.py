@@ -31,6 +31,7 @@ MOSQUITTO_SETTINGS = """\
 listener {port} {host}
 allow_anonymous true
 persistence false
+set_tcp_nodelay true
 log_type error
 log_type warning
 max_queued_messages 100000
