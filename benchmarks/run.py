@@ -30,7 +30,8 @@ import psutil
 
 from evidence.recording import read_recording
 from fusion.types import VISION_SUFFIX
-from sarhad.demo import SCENARIOS, Demo, DemoFailed, Wishes, run_demo
+from sarhad.demo import Demo, DemoFailed, run_demo
+from sarhad.demo_wishes import SCENARIOS, Wishes
 
 SCENARIO = SCENARIOS / "demo.toml"
 RADAR, CAMERA = "radar-north", "camera-north"

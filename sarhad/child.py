@@ -132,5 +132,5 @@ def child_running(pid: int, module: str) -> int | None:
         for process in psutil.Process(pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if module in process.cmdline():
-                    return process.pid
+                    return int(process.pid)
     return None

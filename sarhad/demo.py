@@ -14,16 +14,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
-import socket
-import tempfile
 import threading
 import time
 import urllib.request
 import webbrowser
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -33,85 +29,19 @@ import psutil
 from sarhad.broker import Broker, BrokerError
 from sarhad.child import Child, ChildDied, MemoryWatch, child_running
 from sarhad.demo_summary import Picture, Summary, summarise
+from sarhad.demo_wishes import HOST, Wishes, map_port, working_folder
 from sarhad.live_feed import LiveFeed
 
-HOST = "127.0.0.1"
-DEFAULT_PORT = 8000
 START_LIMIT_S = 60.0  # of one stage, on a small and busy machine
 FIRST_TRACK_LIMIT_S = 60.0
 DRAIN_LIMIT_S = 25.0  # the edge gives the center ten seconds for its acknowledgements
 ROUND_S = 0.2
-SCENARIOS = Path(__file__).parents[1] / "edge" / "scenarios"
 
 Say = Callable[[str], None]
 
 
 class DemoFailed(Exception):
     """The demo cannot go on; the text says which part, and why."""
-
-
-class WrongInput(Exception):
-    """One line: what was found and what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the user asked for."""
-
-    seconds: float | None  # counted from the first confirmed track; None: until Ctrl-C
-    scenario: Path
-    port: int | None  # of the map; None: 8000, or a free one
-    browser: bool
-    keep: Path | None
-
-
-def scenario_path(name: str) -> Path:
-    """A shipped scenario by its name, or a file by its path. Raises WrongInput."""
-    shipped = SCENARIOS / f"{name}.toml"
-    if shipped.is_file():
-        return shipped
-    if Path(name).is_file():
-        check_scenario(Path(name))
-        return Path(name)
-    names = ", ".join(sorted(path.stem for path in SCENARIOS.glob("*.toml")))
-    raise WrongInput(f'scenario "{name}" is not known; expected a scenario file or one of {names}')
-
-
-def check_scenario(path: Path) -> None:
-    """Raises WrongInput where it cannot be simulated, before anything is started."""
-    from edge.simulator.run import sensors_of
-    from edge.simulator.scenario import ScenarioError, read_scenario
-
-    try:
-        sensors_of(read_scenario(path), video=False)
-    except ScenarioError as error:
-        raise WrongInput(str(error)) from error
-
-
-def map_port(wish: int | None) -> int:
-    """The port of the map: the one asked for, else 8000 where it is free, else any. Raises WrongInput."""
-    for port in (wish,) if wish is not None else (DEFAULT_PORT, 0):
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((HOST, port))
-            return int(listener.getsockname()[1])
-    raise WrongInput(f"--port is {wish}, which another program uses; expected a free port")
-
-
-@contextlib.contextmanager
-def working_folder(keep: Path | None) -> Any:
-    """A private folder, removed at the end unless the user wants it. Raises WrongInput."""
-    if keep is None:
-        folder = Path(tempfile.mkdtemp(prefix="sarhad-demo-"))  # only we can enter it
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        return
-    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
-        raise WrongInput(f"--keep is {keep}, which exists and is not an empty folder; expected a new one")
-    keep.mkdir(parents=True, exist_ok=True)
-    yield keep.resolve()
 
 
 def run_demo(wishes: Wishes, say: Say, look: Callable[[Demo], None] | None = None) -> Summary:
@@ -298,7 +228,7 @@ class Demo:
 
     def pids(self) -> dict[str, int]:
         """The processes that are measured, by name; those that are there by now."""
-        pids = {name: self._children[name].pid for name in ("center", "edge") if name in self._children}
+        pids: dict[str, int] = {name: self._children[name].pid for name in ("center", "edge") if name in self._children}
         if "edge" in pids and (self._vision_pid is None or not psutil.pid_exists(self._vision_pid)):
             self._vision_pid = child_running(pids["edge"], "edge.vision")
         if self._vision_pid is not None:
@@ -343,7 +273,7 @@ class Demo:
 
 def running_s() -> float:
     """How long this process has been there: loading its own code is part of starting."""
-    return max(0.0, time.time() - psutil.Process().create_time())
+    return max(0.0, time.time() - float(psutil.Process().create_time()))
 
 
 def has_screen() -> bool:

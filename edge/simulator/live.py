@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from edge.simulator.ports import Port
@@ -57,7 +58,7 @@ class LivePost:
         self._truth.write(origin_line(self._scenario.site.origin))
         self._run("truth", self._write_truth)
         for sensor in self._sensors:
-            self._run(sensor.sensor_id, lambda sensor=sensor: self._send(sensor))
+            self._run(sensor.sensor_id, partial(self._send, sensor))
 
     def _run(self, name: str, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name=name, daemon=True)

@@ -12,6 +12,7 @@ honest; a scenario that wants a crooked mounting or an optimistic accuracy write
 
 from __future__ import annotations
 
+import sys
 import zlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -28,9 +29,9 @@ from edge.site_file import Site, parse_site
 from edge.site_keys import Key, Place, SiteFileError, read_keys, shown
 from fusion.types import CLASSES
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ImportError:  # Python 3.10
+else:
     import tomli as tomllib
 
 LARGEST_FILE_BYTES = 1_000_000

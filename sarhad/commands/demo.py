@@ -22,7 +22,8 @@ def command(
 
     Two drones, one with Remote ID and one silent, and a bird fly before a radar and a camera. Ctrl-C ends everything.
     """
-    from sarhad.demo import DemoFailed, Stopped, Wishes, WrongInput, run_demo, scenario_path
+    from sarhad.demo import DemoFailed, Stopped, run_demo
+    from sarhad.demo_wishes import Wishes, WrongInput, scenario_path
 
     def say(line: str) -> None:
         click.echo(line, err=as_json)

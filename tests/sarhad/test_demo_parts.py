@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from sarhad.child import Child, ChildDied, MemoryWatch, peak_memory_mb
-from sarhad.demo import WrongInput, map_port, scenario_path, working_folder
 from sarhad.demo_summary import Picture, Summary
+from sarhad.demo_wishes import SCENARIOS, WrongInput, map_port, scenario_path, working_folder
 from sarhad.live_feed import LiveFeed, events
 
 
@@ -139,7 +139,6 @@ def picture(tmp_path):
     """A picture over one radar looking north to 120 m, with the given truth of one moment."""
     from edge.simulator.scenario import read_scenario
     from edge.simulator.site_text import site_text
-    from sarhad.demo import SCENARIOS
 
     scenario = read_scenario(SCENARIOS / "demo.toml")
     (tmp_path / "site.toml").write_text(site_text(scenario.tables))
@@ -237,7 +236,7 @@ def test_a_port_that_is_taken_is_refused_when_asked_for_and_avoided_otherwise(mo
         port = taken.getsockname()[1]
         with pytest.raises(WrongInput, match=f"--port is {port}, which another program uses"):
             map_port(port)
-        monkeypatch.setattr("sarhad.demo.DEFAULT_PORT", port)
+        monkeypatch.setattr("sarhad.demo_wishes.DEFAULT_PORT", port)
         assert map_port(None) not in (0, port)
 
 
