@@ -81,7 +81,12 @@ SENSOR = (
         "1-sigma errors of one measurement; without azimuth_deg the sensor counts as unaligned",
         None,
     ),
-    Key("coverage", "table", "where it sees; radars need it, a camera's follows from its lens", None),
+    Key(
+        "coverage",
+        "table",
+        "where it sees; radars need it; left out, a camera's is its lens's view to where a 1.5 m drone is 4 pixels wide",
+        None,
+    ),
     Key(
         "latency_s", "number", "from the moment a measurement was true to its arrival", 0.0, at_least=0.0, at_most=10.0
     ),

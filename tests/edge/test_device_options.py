@@ -10,6 +10,8 @@ import pytest
 from edge import sensors
 from edge.device_options import DRIVERS, PROTOCOLS
 from edge.site_keys import REQUIRED, Key
+from edge.site_tables import MODEL
+from edge.vision.detector import CONFIDENCE
 
 FOR_TESTS = {"monotonic_s", "wait"}  # clocks that tests put in
 
@@ -50,3 +52,8 @@ def test_a_protocols_options_are_its_decoders(protocol: str):
     check(
         PROTOCOLS[protocol].options, {key: value for key, value in parameters.items() if key not in given_by_the_site}
     )
+
+
+def test_a_cameras_confidence_is_the_detectors_where_the_site_says_nothing():
+    written = next(key for key in MODEL if key.name == "confidence")
+    assert written.default == CONFIDENCE
