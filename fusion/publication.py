@@ -13,7 +13,7 @@ import numpy as np
 
 from fusion import direction, motion
 from fusion.classification import probabilities
-from fusion.scan_update import coast_after_ns, unseen_limit_ns
+from fusion.lifecycle import coast_after_ns, unseen_limit_ns
 from fusion.track_table import TrackKey, TrackTable
 from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatArray, Track
 

@@ -1,6 +1,6 @@
 """The tracker: scans and claims in, tracks out. This file is the whole algorithm on one screen.
 
-    predict → drop the unseen → associate (confirmed first) → count the misses → merge → confirm → begin → drop the disbelieved
+    predict → drop the unseen → associate (confirmed first) → count the misses → confirm → begin → merge → drop the disbelieved
 
 One extended Kalman filter a track, global nearest neighbour, existence by integrated probabilistic data association. A late
 scan takes up the past again (`rewind.py`); so the tracks are a function of the facts and their own times, not of how they
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from fusion import motion, scan_update
+from fusion import births, lifecycle, merging, motion, scan_update
 from fusion.claims import ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
@@ -100,16 +100,16 @@ class Tracker:
 
         table.predict(now_ns)
         since_s = table.note_scan(number, now_ns)
-        scan_update.drop_unseen(table, now_ns)
+        lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
         scan_update.count_misses(table, hand)
-        scan_update.confirm(table, settings, now_ns)
-        scan_update.start_tracks(table, hand, since_s)
-        scan_update.cross_rays(table, hand)
-        scan_update.lose_ranges(table, hand)
-        scan_update.merge_directions(table, hand)
-        scan_update.merge_duplicates(table, now_ns)
-        scan_update.drop_disbelieved(table, settings, now_ns)
+        lifecycle.confirm(table, settings, now_ns)
+        births.start_tracks(table, hand, since_s)
+        births.cross_rays(table, hand)
+        lifecycle.lose_ranges(table, hand)
+        merging.merge_directions(table, hand)
+        merging.merge_duplicates(table, now_ns)
+        lifecycle.drop_disbelieved(table, settings, now_ns)
 
         table.forget_ended(now_ns - 2 * int(settings.rewind_s * 1e9))
         self._history.worked_in(place, table)

@@ -432,9 +432,9 @@ def test_covariances_stay_positive_definite_through_any_stream(
 
 
 def test_memory_is_bounded_when_a_sensor_babbles(radar: Sensor, start_ns: int, monkeypatch: Any) -> None:
-    from fusion import rewind, scan_update
+    from fusion import births, rewind
 
-    monkeypatch.setattr(scan_update, "MAX_TRACKS", 30)
+    monkeypatch.setattr(births, "MAX_TRACKS", 30)
     monkeypatch.setattr(rewind, "MAX_KEPT_FACTS", 20)
     tracker = Tracker([radar])
     random = np.random.default_rng(1)

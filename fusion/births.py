@@ -1,0 +1,112 @@
+"""Which of a scan's detections begin tracks, and what name they are born with.
+
+The arithmetic stands in `initiation.py`. A row's key is its place among the scan's detections in their own order, so it does
+not depend on what the sensor reported first or on what other tracks took.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fusion import existence
+from fusion.association import gate_threshold
+from fusion.initiation import Ray, begin, birth_existence, crossing, next_undetected
+from fusion.lifecycle import CONFIRM_RANGED_HITS
+from fusion.measurement import Plots
+from fusion.scan_update import ScanInHand, is_bearing, learn_size, measures_range, vote
+from fusion.track_table import Births, TrackTable
+from fusion.types import FloatArray
+
+MAX_TRACKS = 5000
+MAX_TENTATIVE = 5000
+MAX_CROSSINGS_PER_SCAN = 50
+CROSSING_HITS = 3
+CROSSING_EXISTENCE = 0.3  # two rays that meet within a few tenths of a degree are seldom chance
+IDENTITY_EXISTENCE = 0.5
+
+
+def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
+    """What nobody explains begins new rows."""
+    room = min(MAX_TRACKS - len(table), MAX_TENTATIVE - int((~table.is_confirmed).sum()))
+    undetected = next_undetected(float(table.undetected[hand.number]), hand.sensor, hand.rules.objects, since_s)
+    first = 0
+    for plots in hand.plots:
+        first += len(plots.z)
+        free = np.flatnonzero([_is_free(table, hand, int(index), is_bearing(plots)) for index in plots.index])[
+            : max(room, 0)
+        ]
+        if len(free) == 0:
+            continue
+        fresh = Plots(plots.components, plots.z[free], plots.R[free], plots.index[free])
+        sizes = [hand.scan.detections[int(index)].angular_size_rad for index in fresh.index]
+        begun = begin(fresh, hand.sensor, hand.rules.objects, sizes)
+        if begun is None:
+            continue
+        x, P, as_direction = begun
+        r = birth_existence(float(table.undetected[hand.number]), hand.sensor)
+        if hand.identity is not None:
+            r = IDENTITY_EXISTENCE
+        if hand.origin is not None:
+            r = existence.HIGHEST_EXISTENCE
+        keys = [(hand.scan.time_ns, hand.scan.sensor_id, first + int(place)) for place in free]
+        births = Births(
+            x, P, hand.number if as_direction else -1, np.full(len(free), r), keys, int(measures_range(plots))
+        )
+        rows = table.append(births, hand.number, hand.scan.time_ns)
+        room -= len(free)
+        vote(table, hand, rows, fresh.index)
+        for row, index in zip(rows.tolist(), fresh.index.tolist(), strict=True):
+            if as_direction:
+                learn_size(table, hand, row, index)
+            if hand.identity is not None:
+                table.identities[row] = hand.identity
+            if hand.origin is not None:
+                table.origin[row] = hand.origin[index]
+    table.undetected[hand.number] = undetected
+
+
+def _is_free(table: TrackTable, hand: ScanInHand, index: int, as_direction: bool) -> bool:
+    """Whether a detection may begin a track: nobody took it, or, for a direction, only a tentative track in space."""
+    if hand.origin is not None and hand.origin[index] < 0:
+        return False
+    if index in hand.used:
+        return False
+    return index not in hand.taken or (as_direction and not table.is_confirmed[hand.taken[index]])
+
+
+def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
+    """Directions of this sensor, just seen, against those of others: where two meet, a track in space begins."""
+    if hand.origin is not None or not any(is_bearing(plots) for plots in hand.plots):
+        return
+    now_ns = hand.scan.time_ns
+    ripe = (table.direction_of >= 0) & (table.hits >= CROSSING_HITS) & (table.shared == 0)
+    mine = np.flatnonzero(ripe & (table.direction_of == hand.number) & (table.last_ns == now_ns))
+    others = np.flatnonzero(ripe & (table.direction_of != hand.number) & (table.last_ns > now_ns - 1_000_000_000))
+    states, covariances = [], []
+    tried = 0
+    for one in mine.tolist():
+        for two in others.tolist():
+            tried += 1
+            if tried > MAX_CROSSINGS_PER_SCAN:
+                break
+            rays = [Ray(table.sensors[int(table.direction_of[k])], table.x[k], table.P[k]) for k in (one, two)]
+            met = crossing(rays[0], rays[1], hand.rules.objects, hand.rules.settings.gate_probability)
+            if met is not None and not _is_known(table, met[0], met[1]):
+                states.append(met[0])
+                covariances.append(met[1])
+    if states and len(table) + len(states) <= MAX_TRACKS:
+        keys = [(now_ns, hand.scan.sensor_id, -1 - place) for place in range(len(states))]
+        r = np.full(len(states), CROSSING_EXISTENCE)
+        births = Births(np.array(states), np.array(covariances), -1, r, keys, CONFIRM_RANGED_HITS)
+        table.append(births, hand.number, now_ns)
+
+
+def _is_known(table: TrackTable, x: FloatArray, P: FloatArray) -> bool:
+    """Whether a row in space stands there already."""
+    rows = np.flatnonzero(table.direction_of < 0)
+    if len(rows) == 0:
+        return False
+    apart = table.x[rows, :3] - x[:3]
+    S = table.P[rows, :3, :3] + P[:3, :3]
+    distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
+    return bool((distance < gate_threshold(0.99, 3)).any())

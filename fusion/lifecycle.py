@@ -1,0 +1,99 @@
+"""How long a row is tentative, confirmed, coasting; when it is given up; when its range is.
+
+    tentative ──believed, steadily seen──▶ confirmed ──unseen──▶ coasting ──seen──▶ confirmed
+        └── not seen again                     └── disbelieved, or unseen too long ──▶ dropped
+
+A track in space whose range nothing bears out any more becomes a direction again, and keeps its name.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fusion import direction
+from fusion.measurement import IntArray
+from fusion.scan_update import ScanInHand, is_bearing
+from fusion.track_table import TrackTable
+from fusion.types import TrackerSettings
+
+CONFIRM_HITS, CONFIRM_AGE_NS = 2, 200_000_000  # a chance pair of false alarms in two frames is no object
+CONFIRM_RANGED_HITS = 2  # one range may be a false alarm on the line of sight of something else
+DIRECTION_CONFIRM_HITS, DIRECTION_CONFIRM_AGE_NS = 4, 700_000_000  # a bearing says less
+STEADY_SHARE = 0.3  # of a sensor's scans must have shown it: a mast that glints now and then is no object
+TENTATIVE_SILENT = 3  # misses of ranging sensors in a row: the range was a false alarm's
+UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 75 m and any turn away
+DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may cross it
+TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
+COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a confirmed track is coasting
+RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
+RANGE_LOST_MISSES = 5  # or so often a ranging sensor saw nothing there
+RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so long
+
+
+def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
+    """Tentative rows that are believed become confirmed."""
+    age_ns = time_ns - table.birth_ns
+    as_direction = table.direction_of >= 0
+    ranged = (table.ranged_hits >= CONFIRM_RANGED_HITS) | (table.origin >= 0)
+    scans = 1.0 + age_ns / 1e9 / table.interval_s[table.last_sensor]
+    ripe = np.where(
+        as_direction,
+        (table.hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS) & (table.shared == 0),
+        (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
+    )
+    steady = table.hits >= STEADY_SHARE * scans
+    table.is_confirmed |= ripe & steady & (table.existence >= settings.confirm_at)
+
+
+def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
+    """Tracks in space that only one sensor of bearings still sees become directions once their range is lost.
+
+    It is lost when the filter no longer knows it, or when a ranging sensor that should see them there does not: then only
+    size and coverage tell how far they are.
+    """
+    if not any(is_bearing(plots) for plots in hand.plots):
+        return
+    in_space = (table.direction_of < 0) & (table.origin < 0)
+    rows = np.flatnonzero(in_space & table.is_confirmed & (table.last_ns == hand.scan.time_ns))
+    for row in rows.tolist():
+        recent = table.seen_ns[row] > hand.scan.time_ns - RANGE_LOST_NS
+        if recent.sum() != 1 or not recent[hand.number]:
+            continue
+        s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
+        contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES)
+        if not contradicted and P[0, 2, 2] < RANGE_LOST**2:
+            continue
+        mean, sigma = direction.log_range(direction.range_limits(hand.sensor, None))
+        if contradicted or P[0, 2, 2] > sigma**2:
+            s[0, 2], s[0, 5] = mean, 0.0
+            for place, variance in ((2, sigma**2), (5, (hand.rules.objects.horizontal_speed_m_s / np.exp(mean)) ** 2)):
+                P[0, place, :] = P[0, :, place] = 0.0
+                P[0, place, place] = variance
+        table.x[row], table.P[row], table.updated_x[row] = s[0], P[0], s[0]
+        table.direction_of[row], table.shared[row], table.size_count[row] = hand.number, 0, 0
+        table.ranged_hits[row], table.silent[row] = 0, 0
+
+
+def drop_unseen(table: TrackTable, time_ns: int) -> None:
+    """Rows that no sensor has seen for too long, before they can take a detection that is not theirs."""
+    table.end(np.flatnonzero(time_ns - table.last_ns > unseen_limit_ns(table)), "unseen", time_ns)
+
+
+def unseen_limit_ns(table: TrackTable) -> IntArray:
+    """How long each row may go unseen."""
+    tentative_s = np.maximum(TENTATIVE_SCANS * table.interval_s[table.last_sensor], TENTATIVE_LEAST_S)
+    confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, UNSEEN_NS)
+    return np.where(table.is_confirmed, confirmed_ns, (tentative_s * 1e9).astype(np.int64)).astype(np.int64)
+
+
+def coast_after_ns(table: TrackTable) -> IntArray:
+    """How long each row may go undetected before it counts as coasting."""
+    wait_s = np.clip(COAST_SCANS * table.interval_s[table.last_sensor], COAST_LEAST_S, COAST_MOST_S)
+    return (wait_s * 1e9).astype(np.int64)
+
+
+def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
+    """Confirmed rows whose existence has sunk too low; tentative ones whose range nothing has borne out."""
+    lowest = np.where(table.is_confirmed, settings.drop_below, 1e-5)
+    by_chance = ~table.is_confirmed & (table.direction_of < 0) & (table.silent >= TENTATIVE_SILENT)
+    table.end(np.flatnonzero((table.existence < lowest) | by_chance), "unseen", time_ns)

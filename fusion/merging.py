@@ -1,0 +1,139 @@
+"""When two rows are one object: a direction that a track in space explains, or two tracks nowhere apart.
+
+Directions and tracks in space are associated side by side (`scan_update.py`). A direction whose detections a confirmed
+track in space takes too, again and again, is that track. Two tracks whose states are equal within their errors, and whom no
+scan showed apart for some seconds, are one. The older confirmed identity lives on.
+
+Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999), section 6.6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from fusion import classification
+from fusion.association import gate_threshold
+from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
+from fusion.scan_update import ScanInHand, is_bearing
+from fusion.track_table import TrackKey, TrackTable
+
+SHARED_HITS = 3  # a direction explained so often by a track in space is that track
+DUPLICATE_WITHIN_M = 60.0
+DUPLICATE_WITHIN_RAD = 0.05
+BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
+DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
+APART_NS = 3_000_000_000  # two detections in one scan show two objects, for so long
+
+
+def merge_directions(table: TrackTable, hand: ScanInHand) -> None:
+    """Directions that a confirmed track in space keeps explaining become part of it; the older identity lives on."""
+    gone: list[int] = []
+    for row in np.flatnonzero((table.direction_of == hand.number) & (table.shared >= SHARED_HITS)).tolist():
+        partner = _partner(table, hand, row)
+        if partner is None:
+            continue
+        _join(table, partner, row, hand.scan.time_ns)
+        gone.append(row)
+    if gone:
+        table.end(np.array(gone, dtype=np.int64), "merged", hand.scan.time_ns)
+
+
+def _partner(table: TrackTable, hand: ScanInHand, row: int) -> int | None:
+    """The ENU row that took the detection nearest to this direction in this scan."""
+    if table.seen_ns[row, hand.number] != hand.scan.time_ns:
+        return None
+    best, nearest = None, np.inf
+    for plots in hand.plots:
+        if not is_bearing(plots):
+            continue
+        apart = np.abs(residual(plots.z[:, :2], table.updated_x[row, :2], (AZIMUTH, ELEVATION))).sum(axis=1)
+        place = int(np.argmin(apart))
+        if apart[place] < nearest:
+            best, nearest = hand.taken.get(int(plots.index[place])), float(apart[place])
+    return best
+
+
+def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
+    """What two rows knew of one object, in the row that stays; the older confirmed key survives."""
+    prior = classification.prior_log(1)[0]
+    table.class_log[stays] += table.class_log[goes] - prior
+    table.hits[stays] += table.hits[goes]
+    table.ranged_hits[stays] += table.ranged_hits[goes]
+    table.existence[stays] = max(table.existence[stays], table.existence[goes])
+    for name in ("seen_ns", "missed_ns", "voted_ns"):
+        column = getattr(table, name)
+        column[stays] = np.maximum(column[stays], column[goes])
+    table.identities[stays] = table.identities[stays] or table.identities[goes]
+    older = bool(table.is_confirmed[goes]) and (
+        not table.is_confirmed[stays] or table.birth_ns[goes] < table.birth_ns[stays]
+    )
+    if older:
+        table.keys[stays], table.keys[goes] = table.keys[goes], table.keys[stays]
+        table.birth_ns[stays], table.birth_ns[goes] = table.birth_ns[goes], table.birth_ns[stays]
+        both = bool(table.is_confirmed[stays] and table.is_confirmed[goes])
+        table.is_confirmed[stays], table.is_confirmed[goes] = True, both
+
+
+def merge_duplicates(table: TrackTable, time_ns: int) -> None:
+    """Two rows that are nowhere apart and were never seen apart lately are one object."""
+    rows = np.flatnonzero((table.existence >= 0.5) & (table.origin < 0))
+    if len(rows) < 2:
+        return
+    gone: list[int] = []
+    for one, two in _duplicates(table, _near_pairs(table, rows), time_ns):
+        if one in gone or two in gone:
+            continue
+        stays, goes = (one, two) if _rank(table, one) <= _rank(table, two) else (two, one)
+        if np.trace(table.P[goes]) < np.trace(table.P[stays]):
+            table.x[stays], table.P[stays] = table.x[goes], table.P[goes]
+            table.updated_x[stays] = table.updated_x[goes]
+        table.last_ns[stays] = max(table.last_ns[stays], table.last_ns[goes])
+        _join(table, stays, goes, time_ns)
+        gone.append(goes)
+    if gone:
+        table.end(np.array(sorted(gone), dtype=np.int64), "merged", time_ns)
+
+
+def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
+    """Pairs (k, 2) of these rows that may be one: close in space, or directions of one sensor."""
+    in_space = rows[table.direction_of[rows] < 0]
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    if len(in_space) > 1:
+        pairs.append(in_space[cKDTree(table.x[in_space, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")])
+    towards = rows[table.direction_of[rows] >= 0]
+    if len(towards) > 1:
+        apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
+            axis=2
+        )
+        apart[table.direction_of[towards][:, None] != table.direction_of[towards][None, :]] = np.inf
+        pairs.append(towards[np.argwhere(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))])
+    return np.concatenate(pairs)
+
+
+def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:
+    """Those pairs whose states are equal within their errors and whom no scan of the last seconds showed apart."""
+    one, two = pairs[:, 0], pairs[:, 1]
+    seen = table.seen_ns[one]
+    together = (seen == table.seen_ns[two]) & (seen > time_ns - APART_NS)
+    pairs = pairs[~together.any(axis=1)]
+    found: list[tuple[int, int]] = []
+    for in_space, compared in ((True, np.arange(6)), (False, BEARING_AND_RATE)):  # a direction's range tells nothing
+        one, two = pairs[(table.direction_of[pairs[:, 0]] < 0) == in_space].T
+        if len(one) == 0:
+            continue
+        components = () if in_space else (AZIMUTH,)
+        apart = residual(table.x[one][:, compared], table.x[two][:, compared], components)
+        S = (table.P[one] + table.P[two])[:, compared[:, None], compared]
+        distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
+        equal = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
+        found += zip(one[equal].tolist(), two[equal].tolist(), strict=True)
+    return sorted(pair for pair in found if _may_be_one(table.identities[pair[0]], table.identities[pair[1]]))
+
+
+def _may_be_one(one: str | None, two: str | None) -> bool:
+    return one is None or two is None or one == two
+
+
+def _rank(table: TrackTable, row: int) -> tuple[bool, int, TrackKey]:
+    return not bool(table.is_confirmed[row]), int(table.birth_ns[row]), table.keys[row]
