@@ -1,27 +1,21 @@
 """Remote ID receivers on a serial port: Open Drone ID over MAVLink 2, and ADS-B beside it.
 
-    frames (mavlink.py) ──▶ messages (open_drone_id_messages.py) ──▶ one state a transmitter ──▶ Claim
+    frames (mavlink.py) ──▶ messages (open_drone_id_messages.py) ──▶ one state a transmitter (remote_id_claims.py) ──▶ Claim
 
-A transmitter sends who it is, where it is and where its operator is in separate messages, so its state is merged over
-time, under the radio address that the bridge gives (`id_or_mac`). A claim is given with each Location, and when the
-identity becomes known. Silence means nothing: whoever does not want to be seen does not broadcast.
+A transmitter is known by the radio address that the bridge gives (`id_or_mac`). Silence means nothing: whoever does not
+want to be seen does not broadcast.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_interfaces import mavlink
 from firmware_interfaces.decoder import Counts, Rejected, diagnose
 from firmware_interfaces.open_drone_id_messages import (
-    CATEGORIES,
-    ID_TYPES,
     MESSAGE_BYTES,
-    STATUSES,
     Authentication,
     BasicId,
     Location,
@@ -32,55 +26,15 @@ from firmware_interfaces.open_drone_id_messages import (
     clean_text,
     decode_packed,
     encode,
-    horizontal_sigma_m,
-    identity_of,
-    speed_sigma_m_s,
-    vertical_sigma_m,
 )
 from firmware_interfaces.positions import geodetic
-from fusion.types import Claim, Fact, Geodetic, Reading, Sensor, Status
+from firmware_interfaces.remote_id_claims import Transmitters, velocity_enu_m_s
+from fusion.types import Claim, Fact, Reading, Sensor, Status
 
-MAX_TRANSMITTERS = 256  # an attacker can invent addresses; the one not heard for longest is forgotten
-HOUR_NS = 3_600_000_000_000
-MAX_CLAIM_AGE_NS = 30_000_000_000  # a position older than this is old news, or the sender's clock is wrong
-MAX_CLAIM_AHEAD_NS = 2_000_000_000
-REPEATED_ZERO_POSITIONS = 5  # one is a drone before its first fix
 SYSTEM_STATUS = {
     0: "starting", 1: "starting", 2: "calibrating", 3: "standby", 4: "active", 5: "critical", 6: "emergency",
     7: "shutting down", 8: "terminated",
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Heard:
-    """What one transmitter has said so far."""
-
-    identities: dict[int, BasicId] = field(default_factory=dict)  # by id type
-    location: Location | None = None
-    system: System | None = None
-    operator_id: OperatorId | None = None
-    self_id: SelfId | None = None
-
-    def merge(self, message: Message) -> bool:
-        """Take in one message; whether it is worth a claim of its own."""
-        if isinstance(message, Location):
-            self.location = message
-            return True
-        if isinstance(message, BasicId) and message.id_type in ID_TYPES and message.uas_id:
-            is_news = self.identities.get(message.id_type) != message
-            self.identities[message.id_type] = message
-            return is_news
-        if isinstance(message, System):
-            self.system = message
-        elif isinstance(message, OperatorId):
-            self.operator_id = message
-        elif isinstance(message, SelfId):
-            self.self_id = message
-        return False
-
-    def identity(self) -> BasicId | None:
-        """The id that says most: serial number, then registration, UTM, session."""
-        return self.identities[min(self.identities)] if self.identities else None
 
 
 class Decoder:
@@ -90,9 +44,8 @@ class Decoder:
         self._sensor = sensor
         self._frames = mavlink.Frames(undo_crlf)
         self.counts: Counts = self._frames.counts
-        self._heard: OrderedDict[str, Heard] = OrderedDict()
+        self._transmitters = Transmitters(sensor, self.counts)
         self._statuses: dict[str, str] = {}
-        self._zero_positions: Counter[str] = Counter()
 
     @property
     def kept_bytes(self) -> int:
@@ -118,10 +71,7 @@ class Decoder:
             return (
                 f"the port turns LF into CR LF; undone in {count} frames: switch line end translation off at the sender"
             )
-        lost = [name for name, count in self._zero_positions.items() if count >= REPEATED_ZERO_POSITIONS]
-        if lost:
-            return f"claims position 0,0: {', '.join(sorted(lost)[:3])}: no fix yet, or hiding it"
-        return None
+        return self._transmitters.diagnosis()
 
     def _facts(self, frame: mavlink.Frame, received_ns: int) -> Sequence[Fact]:
         if frame.message_id == mavlink.HEARTBEAT:
@@ -131,57 +81,7 @@ class Decoder:
         if frame.message_id == mavlink.ADSB_VEHICLE:
             return (self._aircraft(frame.fields, received_ns),)
         messages = messages_of(frame)
-        if not messages:
-            return ()
-        transmitter = transmitter_of(frame)
-        heard = self._state_of(transmitter)
-        is_news = [heard.merge(message) for message in messages]
-        if not any(is_news):
-            return ()
-        self._watch_position(transmitter, heard.location)
-        return (self._claim(transmitter, heard, received_ns),)
-
-    def _state_of(self, transmitter: str) -> Heard:
-        heard = self._heard.setdefault(transmitter, Heard())
-        self._heard.move_to_end(transmitter)
-        while len(self._heard) > MAX_TRANSMITTERS:
-            forgotten, _ = self._heard.popitem(last=False)
-            self._zero_positions.pop(forgotten, None)
-        return heard
-
-    def _watch_position(self, transmitter: str, location: Location | None) -> None:
-        if location is None:
-            return
-        if position_of(location) is not None:
-            self._zero_positions.pop(transmitter, None)
-            return
-        self.counts.remarks["claims position 0,0"] += 1
-        self._zero_positions[transmitter] += 1
-
-    def _claim(self, transmitter: str, heard: Heard, received_ns: int) -> Claim:
-        location, system = heard.location, heard.system
-        basic = heard.identity()
-        heard_ns = received_ns - self._sensor.latency_ns
-        return Claim(
-            sensor_id=self._sensor.sensor_id,
-            time_ns=heard_ns if location is None else claim_time_ns(location.timestamp_s, heard_ns),
-            protocol="open_drone_id",
-            transmitter=transmitter,
-            identity=None if basic is None else identity_of(basic),
-            identity_type=None if basic is None else ID_TYPES[basic.id_type],
-            category=None if basic is None else CATEGORIES.get(basic.aircraft_type),
-            position=None if location is None else position_of(location),
-            horizontal_sigma_m=None if location is None else horizontal_sigma_m(location.horizontal_accuracy),
-            vertical_sigma_m=None if location is None else vertical_sigma_m(location.vertical_accuracy),
-            velocity_enu_m_s=None if location is None else velocity_of(location),
-            speed_sigma_m_s=None if location is None else speed_sigma_m_s(location.speed_accuracy),
-            operator_position=None if system is None else operator_position_of(system),
-            operator_id=None if heard.operator_id is None else clean_text(heard.operator_id.operator_id),
-            status=None if location is None else STATUSES.get(location.status),
-            text=None if heard.self_id is None else clean_text(heard.self_id.text),
-            authenticated=False,  # pages of type 2 are seen in the field, but no key infrastructure stands behind them
-            power_dbm=None,
-        )
+        return self._transmitters.hear(transmitter_of(frame), messages, received_ns) if messages else ()
 
     def _aircraft(self, fields: dict[str, Any], received_ns: int) -> Claim:
         """ADSB_VEHICLE; its flags say which fields hold."""
@@ -253,49 +153,6 @@ def transmitter_of(frame: mavlink.Frame) -> str:
     if any(raw[:6]) and not any(raw[6:]):
         return ":".join(f"{byte:02x}" for byte in raw[:6])
     return clean_text(raw) or f"mavlink {frame.system_id}.{frame.component_id}"
-
-
-def claim_time_ns(timestamp_s: float | None, heard_ns: int) -> int:
-    """When a Location was true: its seconds since the full hour put into the hour that lies nearest to `heard_ns`.
-
-    A time that lies further back than 30 s, or ahead, is not believed: then it is when the message was heard.
-    """
-    if timestamp_s is None or not 0.0 <= timestamp_s < 3600.0:
-        return heard_ns
-    hour_ns = heard_ns - heard_ns % HOUR_NS
-    since_ns = round(timestamp_s * 1e9)
-    nearest_ns = min((hour_ns + turn * HOUR_NS + since_ns for turn in (-1, 0, 1)), key=lambda t: abs(t - heard_ns))
-    is_plausible = -MAX_CLAIM_AHEAD_NS <= heard_ns - nearest_ns <= MAX_CLAIM_AGE_NS
-    return min(nearest_ns, heard_ns) if is_plausible else heard_ns
-
-
-def position_of(location: Location) -> Geodetic | None:
-    """The claimed position; height is the geodetic altitude (WGS-84), None where only pressure altitude is given."""
-    if location.latitude_deg is None or location.longitude_deg is None:
-        return None
-    return geodetic(location.latitude_deg, location.longitude_deg, location.geodetic_altitude_m)
-
-
-def operator_position_of(system: System) -> Geodetic | None:
-    """Where the operator claims to be."""
-    if system.operator_latitude_deg is None or system.operator_longitude_deg is None:
-        return None
-    return geodetic(system.operator_latitude_deg, system.operator_longitude_deg, system.operator_altitude_m)
-
-
-def velocity_of(location: Location) -> tuple[float, float, float | None] | None:
-    """East, north, up m/s; a drone that stands still needs no direction."""
-    if location.speed_m_s is None or (location.direction_deg is None and location.speed_m_s > 0.0):
-        return None
-    return velocity_enu_m_s(location.direction_deg or 0.0, location.speed_m_s, location.vertical_speed_m_s)
-
-
-def velocity_enu_m_s(
-    direction_deg: float, speed_m_s: float, climb_m_s: float | None
-) -> tuple[float, float, float | None]:
-    """East, north and up of a speed over ground in a direction clockwise from north."""
-    direction_rad = math.radians(direction_deg)
-    return speed_m_s * math.sin(direction_rad), speed_m_s * math.cos(direction_rad), climb_m_s
 
 
 # Single messages of MAVLink: the same content in other units

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from firmware_interfaces import mavlink
 from firmware_interfaces.decoder import Rejected
-from firmware_interfaces.open_drone_id import MAX_TRANSMITTERS, Decoder, claim_time_ns, encode_message_pack
+from firmware_interfaces.open_drone_id import Decoder, encode_message_pack
 from firmware_interfaces.open_drone_id_messages import (
     MESSAGE_BYTES,
     BasicId,
@@ -32,6 +32,7 @@ from firmware_interfaces.open_drone_id_messages import (
     speed_sigma_m_s,
     vertical_sigma_m,
 )
+from firmware_interfaces.remote_id_claims import MAX_TRANSMITTERS, claim_time_ns
 from fusion.types import Accuracy, Claim, Orientation, Reading, Sensor, Status
 
 MakeReading = Callable[..., Reading]
@@ -159,7 +160,7 @@ def test_invented_addresses_do_not_fill_the_memory(
     for number in range(MAX_TRANSMITTERS + 50):
         address = (number + 1).to_bytes(6, "big")
         decoder.feed(make_reading(encode_message_pack([make_location()], address, number)))
-    assert len(decoder._heard) == MAX_TRANSMITTERS
+    assert len(decoder._transmitters) == MAX_TRANSMITTERS
 
 
 def test_a_claim_of_position_0_0_has_no_position_and_is_told(
