@@ -65,7 +65,11 @@ Place: TypeAlias = tuple[int, int]  # priority and number of a row
 START: Place = (-1, 0)
 
 
-class OutboxBusy(Exception):
+class OutboxError(Exception):
+    """The outbox cannot be opened; one line that names the file and says why."""
+
+
+class OutboxBusy(OutboxError):
     """Another process uses this outbox."""
 
 
@@ -118,7 +122,7 @@ class Outbox:
         limit_bytes: int = 2**30,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """Opens the file, or starts it. Raises OutboxBusy, or sqlite3.OperationalError when it cannot be made."""
+        """Opens the file, or starts it. Raises OutboxBusy, or OutboxError when it cannot be made."""
         self.path, self._keep_ns, self._limit_bytes = Path(path), int(keep_hours * 3_600e9), limit_bytes
         self._now_ns = now_ns
         self.counts = OutboxCounts()
@@ -228,7 +232,7 @@ class Outbox:
                 set_aside(self.path, why)
                 self._connection = self._open()
                 self._count()
-        except (sqlite3.Error, OSError, OutboxBusy) as error:
+        except (sqlite3.Error, OSError, OutboxError) as error:
             self._note_trouble(str(error))
 
     def _commit(self, batch: list[Message | Acknowledgement]) -> bool:
@@ -311,13 +315,15 @@ class Outbox:
     # the file
 
     def _open(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             return connect(self.path)
+        except OSError as error:
+            raise OutboxError(f"{self.path}: cannot be made: {error.strerror}; expected a writable folder") from error
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
                 raise OutboxBusy(f"{self.path}: another process uses this outbox") from error
-            raise
+            raise OutboxError(f"{self.path}: cannot be used: {error}; expected a writable file") from error
         except sqlite3.DatabaseError as error:
             set_aside(self.path, str(error))
             return connect(self.path)

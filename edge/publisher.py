@@ -42,6 +42,7 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0  # between rounds through the outbox whi
 LIVE_LIMIT = 1000  # messages waiting in memory; beyond it they go out from the outbox
 LIVE_ON_THE_WAY = 64  # messages that the broker has not taken yet
 BACKLOG_UNANSWERED = 512  # backlog messages that the center has not acknowledged yet
+BACKLOG_PROBE = 32  # the same while nobody acknowledges: 0.7 kB/s at the longest pause, which leaves a thin link free
 FIRST_WINDOW_BYTES, LAST_WINDOW_BYTES = 8_192, 2**20  # of backlog on its way to the broker
 QUICK_S, SLOW_S = 0.5, 2.0  # the window grows while the broker takes a message quicker, shrinks when slower
 
@@ -317,6 +318,9 @@ class Publisher:
             self._window_bytes = max(FIRST_WINDOW_BYTES, self._window_bytes // 2)
 
     def _give_up_waiting(self, now_s: float) -> None:
+        if next(iter(self._waiting_backlog.values()), now_s + 1.0) <= now_s:
+            self._backlog.clear()  # nobody answers: no more of this round
+            self._end_round(now_s)
         for waiting in (self._waiting, self._waiting_backlog):
             while waiting:
                 key, until_s = next(iter(waiting.items()))  # the first has waited longest
@@ -325,6 +329,13 @@ class Publisher:
                 del waiting[key]
                 self._claimed.discard(key)
                 self._is_behind = True
+
+    def _end_round(self, now_s: float) -> None:
+        self._place = None
+        self._next_round_s = now_s + self._pause_s
+        if self._round_sends:
+            self._pause_s = min(LAST_PAUSE_S, 2 * self._pause_s)
+        self._round_sends = False
 
     def _next(self) -> tuple[Message, bool] | None:
         """The next message that may go now, and whether it is backlog."""
@@ -336,7 +347,8 @@ class Publisher:
             if self._live:
                 return self._live.popleft(), False
         has_room = self._backlog_on_the_way_bytes < self._window_bytes
-        has_room = has_room and len(self._waiting_backlog) < BACKLOG_UNANSWERED
+        is_answered = self._pause_s == FIRST_PAUSE_S
+        has_room = has_room and len(self._waiting_backlog) < (BACKLOG_UNANSWERED if is_answered else BACKLOG_PROBE)
         while self._backlog and has_room and len(self._on_the_way) < 2 * LIVE_ON_THE_WAY:
             message = self._backlog.popleft()
             if key_of(message) not in self._claimed:
@@ -398,12 +410,8 @@ class Publisher:
                 self._backlog.extend(message for _, message in entries if key_of(message) not in self._claimed)
                 self._round_sends = self._round_sends or bool(self._backlog)
                 return
-            self._place = None
             self._is_behind = self._is_behind or self._outbox.counts.trouble is not None
-            self._next_round_s = time.monotonic() + self._pause_s
-            if self._round_sends:
-                self._pause_s = min(LAST_PAUSE_S, 2 * self._pause_s)
-            self._round_sends = False
+            self._end_round(time.monotonic())
 
 
 def send_at_once(_client: object, _data: object, connection: Any) -> None:

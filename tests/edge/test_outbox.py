@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox import START, Message, Outbox, OutboxBusy
+from edge.outbox import START, Message, Outbox, OutboxBusy, OutboxError
 
 NOW_NS = 1_800_000_000_000_000_000
 HOUR_NS = 3_600_000_000_000
@@ -202,6 +202,13 @@ def test_a_second_process_may_not_use_the_same_file(outbox: Outbox) -> None:
     outbox.flush()
     with pytest.raises(OutboxBusy, match="another process"):
         Outbox(outbox.path)
+
+
+def test_a_place_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    for path in (tmp_path / "file" / "outbox.db", tmp_path):
+        with pytest.raises(OutboxError, match=r"^\S*: cannot be (made|used): .*; expected a writable (folder|file)$"):
+            Outbox(path)
 
 
 def test_while_the_disk_refuses_nothing_is_lost_and_the_trouble_is_told(outbox: Outbox) -> None:

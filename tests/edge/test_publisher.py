@@ -165,6 +165,28 @@ def test_what_is_not_acknowledged_in_time_is_sent_again(
     silent.close()
 
 
+@pytest.mark.parametrize("broker", KINDS[:1], indirect=True)
+def test_while_nobody_answers_only_a_few_go_out_again_and_with_the_first_answer_all(
+    broker: Broker, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edge.publisher, "RESEND_S", 0.3)
+    for sequence in range(1, 1001):
+        outbox.add("run-0", sequence, "tracks", message(sequence, "run-0"))
+    silent = Listener(broker.port, answers=False)
+    publisher = Publisher(SITE, "run-1", settings(broker.port), outbox)
+    publisher.start()
+    assert until(lambda: Counter(silent.sequences)[1] >= 2)  # the second round
+    assert until(lambda: Counter(silent.sequences)[1] >= 3)
+    again = Counter(silent.sequences)
+    assert sum(count - 1 for count in again.values()) <= 4 * edge.publisher.BACKLOG_PROBE
+    assert max(again) < 1000
+    silent.answers = True
+    publisher.publish("tracks", 5000, message(5000))
+    assert publisher.stop(20.0)
+    assert set(silent.sequences) == {*range(1, 1001), 5000}
+    silent.close()
+
+
 def test_after_an_outage_alerts_come_before_tracks_and_earlier_runs_are_delivered(
     broker: Broker, outbox: Outbox
 ) -> None:
