@@ -173,12 +173,12 @@ def test_the_list_is_sorted_by_a_column_and_works_from_the_keyboard(page, post, 
 
 
 def test_the_page_fits_a_phone(browser, center, post, expect):
-    page = browser.new_page(viewport={"width": 390, "height": 844})
-    page.goto(center.url)
     post.say_site()
     post.say_health()
     post.say_tracks(post.track(1))
-    row = page.locator("#tracks tbody tr")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(center.url)
+    row = page.locator(row_of(post, 1))
     expect(row).to_be_in_viewport()
     width = page.evaluate("document.documentElement.scrollWidth")
     page.close()

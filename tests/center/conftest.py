@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -52,6 +53,9 @@ asyncio.run(main())
 
 
 def find_mosquitto() -> str | None:
+    """Its path; None: the embedded broker serves, also where SARHAD_TEST_BROKER=embedded asks for it."""
+    if os.environ.get("SARHAD_TEST_BROKER") == "embedded":
+        return None
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
@@ -183,6 +187,8 @@ class PlayedPost:
         self.client.loop_stop()
 
     def _acknowledge(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if message.topic != topic(self.site_id, "ack"):
+            return  # amqtt hands retained messages also to who did not subscribe to their topic
         ack = msgspec.json.decode(message.payload, type=AckMessage)
         with self.changed:
             self.acknowledged.append(ack)
