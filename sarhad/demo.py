@@ -22,20 +22,23 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from sarhad.broker import Broker, BrokerError
 from sarhad.child import Child, ChildDied, MemoryWatch, child_running
-from sarhad.demo_summary import Picture, Summary, summarise
 from sarhad.demo_wishes import HOST, Wishes, map_port, working_folder
 from sarhad.live_feed import LiveFeed
+
+if TYPE_CHECKING:
+    from sarhad.demo_summary import Summary
 
 START_LIMIT_S = 60.0  # of one stage, on a small and busy machine
 FIRST_TRACK_LIMIT_S = 60.0
 DRAIN_LIMIT_S = 25.0  # the edge gives the center ten seconds for its acknowledgements
 ROUND_S = 0.2
+KEPT_DAYS = 0.1  # by the center: an endless demo must not fill the disk
 
 Say = Callable[[str], None]
 
@@ -129,7 +132,8 @@ class Demo:
         settings = self._folder / "center.toml"
         settings.write_text(
             f'[broker]\nhost = "{self._broker.host}"\nport = {self._broker.port}\n\n'
-            f'[store]\npath = "center.db"\n\n[listen]\nhost = "{HOST}"\nport = {self._port}\n'
+            f'[store]\npath = "center.db"\n\n[listen]\nhost = "{HOST}"\nport = {self._port}\n\n'
+            f"[retention]\ndays = {KEPT_DAYS}\n"
         )
         scenario, broker_port = str(self._wishes.scenario), str(self._broker.port)
         self._launch(
@@ -151,6 +155,8 @@ class Demo:
         self._say("center      stores and shows")
 
     def _show(self) -> None:
+        from sarhad.demo_summary import Picture  # numbers and geometry: loaded while the others start
+
         self._run = json.loads(self._children["edge"].first_line(START_LIMIT_S))
         self._picture = Picture(self._site_path, self._truth_path)
         self._say(f"edge        {self._run['site_id']}, run {self._run['run_id']}")
@@ -241,6 +247,8 @@ class Demo:
 
     def finish(self) -> Summary:
         """Stop the edge, let it hand over what it has, and count. Raises ChildDied, Stopped."""
+        from sarhad.demo_summary import summarise
+
         if self._run is None:
             raise Stopped
         self._memory.look(self.pids())

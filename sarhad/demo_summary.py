@@ -11,9 +11,9 @@ Source: Rahmathullah et al., Generalized optimal sub-pattern assignment metric (
 
 from __future__ import annotations
 
-import bisect
 import json
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from sarhad.child import MemoryWatch
 from sarhad.live_feed import LiveFeed
 
 CUT_OFF_M = 20.0
+KEPT_SAMPLES = 86_400  # a day
 LARGEST_TRUTH_GAP_NS = 200_000_000  # the truth comes ten times a second
 
 
@@ -130,7 +131,7 @@ class Picture:
         self._truth_path = truth_path
         self._frame = LocalFrame(site.origin)
         self._sensors = [entry.sensor for entry in site.sensors if entry.sensor.coverage is not None]
-        self._samples: list[tuple[int, FloatArray]] = []  # time_ns, tracks (n, 3) ENU m
+        self._samples: deque[tuple[int, FloatArray]] = deque(maxlen=KEPT_SAMPLES)  # time_ns, tracks (n, 3) ENU m
 
     def sample(self, tracks: Sequence[dict[str, Any]], time_ns: int) -> None:
         """What is shown at this moment."""
@@ -148,15 +149,16 @@ class Picture:
         return math.sqrt(sum(squares) / len(squares)) if squares else None
 
     def _paired(self) -> Iterator[tuple[FloatArray, list[FloatArray]]]:
-        """Each sample with the objects' true places at its time."""
+        """Each sample with the objects' true places at its time; reads the truth along with the samples."""
         moments = read_truth(self._truth_path)
-        stamps = [time_ns for time_ns, _ in moments]
+        before, after = next(moments, None), next(moments, None)
         for time_ns, tracks in self._samples:
-            before = bisect.bisect_right(stamps, time_ns) - 1
-            if before < 0 or time_ns - stamps[before] > LARGEST_TRUTH_GAP_NS:
+            while after is not None and after.time_ns <= time_ns:
+                before, after = after, next(moments, None)
+            if before is None or not 0 <= time_ns - before.time_ns <= LARGEST_TRUTH_GAP_NS:
                 continue
-            ahead_s = (time_ns - stamps[before]) / 1e9
-            yield tracks, [place + ahead_s * velocity for place, velocity in moments[before][1]]
+            ahead_s = (time_ns - before.time_ns) / 1e9
+            yield tracks, [place + ahead_s * velocity for place, velocity in before.objects]
 
     def _gospa_m2(self, tracks: FloatArray, objects: list[FloatArray]) -> float:
         parts = gospa(np.array(objects).reshape(-1, 3), tracks, CUT_OFF_M)
@@ -178,9 +180,16 @@ def covers(sensor: Sensor, place_enu_m: FloatArray) -> bool:
     return all(low <= value <= high for value, (low, high) in zip(values, limits, strict=True))
 
 
-def read_truth(path: Path) -> list[tuple[int, list[tuple[FloatArray, FloatArray]]]]:
-    """(time_ns, [(position, velocity)]) of a truth file; an unfinished last line is left out."""
-    moments = []
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where everything was: (position, velocity) of each object, ENU m and m/s."""
+
+    time_ns: int
+    objects: list[tuple[FloatArray, FloatArray]]
+
+
+def read_truth(path: Path) -> Iterator[Moment]:
+    """The moments of a truth file; an unfinished last line is left out."""
     with path.open() as file:
         for line in file:
             if not line.endswith("\n"):
@@ -191,5 +200,4 @@ def read_truth(path: Path) -> list[tuple[int, list[tuple[FloatArray, FloatArray]
                     (np.asarray(one["position_enu_m"], float), np.asarray(one["velocity_enu_m_s"], float))
                     for one in moment["objects"]
                 ]
-                moments.append((moment["time_ns"], objects))
-    return moments
+                yield Moment(moment["time_ns"], objects)

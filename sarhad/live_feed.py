@@ -21,6 +21,25 @@ SILENCE_S = 30.0  # the center says something at least every ten seconds
 KEPT_ARRIVALS = 200_000  # two hours of thirty a second
 
 
+class Received:
+    """Sequence numbers that came, each counted once; needs no more room the longer a run lasts."""
+
+    def __init__(self) -> None:
+        self._whole_up_to = 0  # all from 1 to here came
+        self._beyond: set[int] = set()
+
+    @property
+    def count(self) -> int:
+        return self._whole_up_to + len(self._beyond)
+
+    def add(self, sequence: int) -> None:
+        if sequence > self._whole_up_to:
+            self._beyond.add(sequence)
+        while self._whole_up_to + 1 in self._beyond:
+            self._whole_up_to += 1
+            self._beyond.remove(self._whole_up_to)
+
+
 class LiveFeed:
     """Listens in a thread of its own from `start` on."""
 
@@ -29,7 +48,7 @@ class LiveFeed:
         self._lock = threading.Lock()
         self._stopping = False
         self._thread = threading.Thread(target=self._listen, name="live feed", daemon=True)
-        self.sequences: dict[str, set[int]] = {}  # by run
+        self.received: dict[str, Received] = {}  # by run
         self.arrivals: deque[tuple[int, int]] = deque(maxlen=KEPT_ARRIVALS)  # (as_of, arrival) of tracks messages, ns
         self.picture: dict[int, dict[str, Any]] = {}  # newest form of each track, by number; dropped ones leave
         self.likeliest: dict[int, str] = {}  # class of every track that was ever confirmed, by number
@@ -58,7 +77,7 @@ class LiveFeed:
 
     def delivered(self, run_id: str) -> int:
         """How many different messages of a run came."""
-        return len(self.sequences.get(run_id, ()))
+        return self.received[run_id].count if run_id in self.received else 0
 
     def tracks_now(self) -> list[dict[str, Any]]:
         with self._lock:
@@ -76,7 +95,7 @@ class LiveFeed:
     def _take(self, name: str, body: dict[str, Any], arrived_ns: int) -> None:
         message = body.get("message") or {}
         if sequence := message.get("sequence"):
-            self.sequences.setdefault(message["run_id"], set()).add(sequence)
+            self.received.setdefault(message["run_id"], Received()).add(sequence)
         if name != "tracks":
             return
         self.arrivals.append((parse_rfc3339(message["as_of"]), arrived_ns))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import av
@@ -55,22 +56,28 @@ class Camera:
         horizon_px = values["horizon_px"]
         if horizon_px is None:
             horizon_px = entry.lens.center_px[1] + entry.lens.focal_px[1] * math.tan(entry.sensor.orientation.pitch_rad)
-        self._scenery = Scenery(
-            entry.lens.size_px,
-            int(chance_of(seed, self.sensor_id).integers(1 << 31)),
-            light=scene.light,  # type: ignore[arg-type]  # one of its choices, checked by its Key
-            horizon_px=float(horizon_px),
-            cloudiness=scene.cloudiness,
-            trees=values["trees"],
-        )
+        self._horizon_px, self._trees = float(horizon_px), values["trees"]
+        self._painted_from = int(chance_of(seed, self.sensor_id).integers(1 << 31))
         self._encoder = Encoder(entry.lens.size_px, self.rate_hz, values["quality_crf"], values["key_frame_s"])
+
+    @cached_property
+    def scenery(self) -> Scenery:
+        """Painted when the first picture is wanted: that takes a good part of a second."""
+        return Scenery(
+            self._lens.size_px,
+            self._painted_from,
+            light=self._scene.light,  # type: ignore[arg-type]  # one of its choices, checked by its Key
+            horizon_px=self._horizon_px,
+            cloudiness=self._scene.cloudiness,
+            trees=self._trees,
+        )
 
     def emit(self, number: int, time_s: float, time_ns: int) -> bytes:
         """The access unit of this frame."""
         return self._encoder.encode(self.picture(number, time_s), number)
 
     def picture(self, number: int, time_s: float) -> Picture:
-        return self._scenery.render(self.sprites(time_s), number)
+        return self.scenery.render(self.sprites(time_s), number)
 
     def sprites(self, time_s: float) -> list[Sprite]:
         """What stands in the picture at a time, in pixels; some of it may be beyond its edges."""

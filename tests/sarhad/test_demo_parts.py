@@ -16,7 +16,7 @@ import pytest
 from sarhad.child import Child, ChildDied, MemoryWatch, peak_memory_mb
 from sarhad.demo_summary import Picture, Summary
 from sarhad.demo_wishes import SCENARIOS, WrongInput, map_port, scenario_path, working_folder
-from sarhad.live_feed import LiveFeed, events
+from sarhad.live_feed import LiveFeed, Received, events
 
 
 @pytest.fixture
@@ -250,3 +250,13 @@ def test_a_folder_to_keep_must_be_new_and_one_not_kept_goes(tmp_path):
     assert (folder / "a").exists()
     with pytest.raises(WrongInput, match="is not an empty folder"), working_folder(tmp_path / "kept"):
         pass
+
+
+def test_what_was_received_is_counted_once_in_any_order():
+    received = Received()
+    for sequence in (2, 1, 2, 5, 3, 5, 1):
+        received.add(sequence)
+    assert received.count == 4
+    received.add(4)
+    assert received.count == 5
+    assert not received._beyond

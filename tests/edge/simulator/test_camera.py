@@ -51,7 +51,7 @@ def test_distortion_moves_what_is_far_from_the_middle():
 
 def test_the_picture_shows_each_object_where_its_sprite_says(sensor_of):
     camera = sensor_of("yolo")
-    empty = camera._scenery.render([], 0).astype(int)
+    empty = camera.scenery.render([], 0).astype(int)
     changed = np.abs(camera.picture(0, 1.0).astype(int) - empty).max(axis=2) > 30
     inside = [s for s in camera.sprites(1.0) if 20 < s.x_px < 1260 and 20 < s.y_px < 700]
     assert len(inside) >= 2
