@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firmware_interfaces import esp32_remote_id, ld2450, mavlink, nmea, ti_mmwave
+from firmware_interfaces import dronescout, esp32_remote_id, ld2450, mavlink, nmea, ti_mmwave
 from firmware_interfaces.decoder import Counts, Framed
 from firmware_interfaces.nmea_sentences import Sentence
 
@@ -69,6 +69,13 @@ def _gnss_record(framed: Framed[nmea.Message], data: bytes) -> dict[str, Any]:
     return {"end_offset": end, "len": end - framed.offset, **nmea.record(framed.message)}
 
 
+def _dronescout_record(framed: Framed[dronescout.Line], data: bytes) -> dict[str, Any]:
+    """A line that holds an array of several messages gives its first as the record, the others as "more"."""
+    first, *others = (dronescout.record(said) for said in framed.message)
+    line = {"line": data.count(b"\n", 0, framed.offset) + 1, **first}
+    return {**line, "more": others} if others else line
+
+
 def _line_record(framed: Framed[esp32_remote_id.Line], data: bytes) -> dict[str, Any]:
     return {"line": data.count(b"\n", 0, framed.offset) + 1, "value": esp32_remote_id.record(framed.message)}
 
@@ -106,6 +113,14 @@ FORMATS: dict[str, Format] = {
             "RTCM 3 payloads": "corrections for the receiver, not for us",
             "NAV-PVT headVeh, magDec, magAcc, lastCorrectionAge": "a post does not drive",
         },
+    ),
+    "dronescout_mqtt": Format(
+        "DroneScout receivers: Remote ID as JSON over MQTT, one message or array a line",
+        dronescout.Lines,
+        _dronescout_record,
+        {},
+        ("dronescout",),
+        {"protocol": "the same in all", "authentication pages": "no keys exist to check them with"},
     ),
     "esp32_rid_json": Format(
         "ESP32 sniffers: Remote ID as JSON lines",

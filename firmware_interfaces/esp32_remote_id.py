@@ -17,17 +17,16 @@ Source: the formats that the public sniffers print; no standard.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, Rejected, diagnose
+from firmware_interfaces.decoder import Counts, Rejected, diagnose
+from firmware_interfaces.json_lines import JsonLines, number, read_json
 from firmware_interfaces.open_drone_id_messages import clean_text
 from firmware_interfaces.positions import geodetic
 from fusion.types import Claim, Fact, Geodetic, Reading, Sensor, Status
 
-SYNC = re.compile(rb"[^\r\n]")
 MAX_LINE_BYTES = 4096
 MAX_ID_LENGTH = 20
 UNKNOWN_ALTITUDE_M = -1000.0
@@ -62,42 +61,11 @@ class Heartbeat:
 Line = Heard | Heartbeat
 
 
-class Lines:
-    """Bytes in, understood lines out; other lines are counted as text."""
+class Lines(JsonLines[Line]):
+    """Bytes in, understood lines out; other lines are text."""
 
-    def __init__(self, max_frame_time_ns: int = 10 * MAX_FRAME_TIME_NS) -> None:
-        self.counts = Counts()
-        self.stream: FramedStream[Line | None] = FramedStream(SYNC, 1, self._frame_at, self.counts, max_frame_time_ns)
-
-    def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Line]]:
-        """The lines that these bytes complete."""
-        return self._counted(self.stream.feed(data, monotonic_ns))
-
-    def finish(self) -> list[Framed[Line]]:
-        """A last line that lacks its end is taken as it stands."""
-        if not self.stream.kept_bytes:
-            return []
-        self.counts.bytes -= 1  # the line end is ours
-        return self._counted([*self.stream.feed(b"\n", 0), *self.stream.finish()])
-
-    def _counted(self, found: list[Framed[Line | None]]) -> list[Framed[Line]]:
-        lines = [Framed(f.message, f.offset, f.consumed) for f in found if f.message is not None]
-        for framed in lines:
-            self.counts.decoded["heard" if isinstance(framed.message, Heard) else "heartbeat"] += 1
-            self.counts.remarks["forged keys"] += isinstance(framed.message, Heard) and framed.message.is_forged
-        return lines
-
-    def _frame_at(self, buffer: bytearray, start: int) -> Found[Line | None] | None:
-        end = buffer.find(b"\n", start, start + MAX_LINE_BYTES)
-        if end < 0:
-            if len(buffer) - start >= MAX_LINE_BYTES:
-                raise Rejected("length", f"a line is longer than {MAX_LINE_BYTES} bytes")
-            return None
-        try:
-            return Found(parse(bytes(buffer[start:end])), end - start, 1)
-        except Rejected as rejected:  # the whole line is given up: a part of it is no better
-            self.counts.rejected[rejected.reason] += 1
-            return Found(None, end - start, 1)
+    def __init__(self) -> None:
+        super().__init__(parse, lambda line: "heard" if isinstance(line, Heard) else "heartbeat", MAX_LINE_BYTES)
 
 
 def parse(line: bytes) -> Line | None:
@@ -105,43 +73,31 @@ def parse(line: bytes) -> Line | None:
     text = line.strip()
     if not text.startswith((b"{", b"[{")):
         return None
-    repeated: list[str] = []
-
-    def first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in out:
-                repeated.append(name)
-            else:
-                out[name] = value
-        return out
-
-    try:
-        found = json.loads(text, object_pairs_hook=first_of_each)
-    except (ValueError, RecursionError) as error:
-        raise Rejected("json", "a line is cut, or no JSON") from error
+    found, is_forged = read_json(text)
     if isinstance(found, list):
-        found = first_of_each([pair for entry in found if isinstance(entry, dict) for pair in entry.items()])
+        pairs = [pair for entry in found if isinstance(entry, dict) for pair in entry.items()]
+        found = dict(reversed(pairs))
+        is_forged = is_forged or len(found) < len(pairs)
     if not isinstance(found, dict):
         raise Rejected("json", "no object")
     if "heartbeat" in found:
         return Heartbeat(clean_text(str(found["heartbeat"]).encode("ascii", "replace")[:80]) or "")
-    return _flat(found, bool(repeated)) if "mac" in found else _nested(found, bool(repeated))
+    return _flat(found, is_forged) if "mac" in found else _nested(found, is_forged)
 
 
 def _flat(found: dict[str, Any], is_forged: bool) -> Heard:
     return Heard(
         mac=_address(found["mac"]),
-        rssi_dbm=_number(found.get("rssi")),
+        rssi_dbm=number(found.get("rssi")),
         basic_id=_identity(found.get("basic_id")),
-        latitude_deg=_number(found.get("drone_lat")),
-        longitude_deg=_number(found.get("drone_long")),
-        altitude_m=_number(found.get("drone_altitude")),
+        latitude_deg=number(found.get("drone_lat")),
+        longitude_deg=number(found.get("drone_long")),
+        altitude_m=number(found.get("drone_altitude")),
         height_above_ground_m=None,
         speed_m_s=None,
         climb_m_s=None,
-        pilot_latitude_deg=_number(found.get("pilot_lat")),
-        pilot_longitude_deg=_number(found.get("pilot_long")),
+        pilot_latitude_deg=number(found.get("pilot_lat")),
+        pilot_longitude_deg=number(found.get("pilot_long")),
         is_forged=is_forged,
     )
 
@@ -151,16 +107,16 @@ def _nested(found: dict[str, Any], is_forged: bool) -> Heard:
     category = who.get("ua_type")
     return Heard(
         mac=_address(_part(found, "aext").get("AdvA") or _part(found, "AUX_ADV_IND").get("addr") or who.get("MAC")),
-        rssi_dbm=_number(_part(found, "AUX_ADV_IND").get("rssi")),
+        rssi_dbm=number(_part(found, "AUX_ADV_IND").get("rssi")),
         basic_id=_identity(who.get("id")),
-        latitude_deg=_number(where.get("latitude")),
-        longitude_deg=_number(where.get("longitude")),
-        altitude_m=_number(where.get("geodetic_altitude")),
-        height_above_ground_m=_number(where.get("height_agl")),
-        speed_m_s=_number(where.get("speed")),
-        climb_m_s=_number(where.get("vert_speed")),
-        pilot_latitude_deg=_number(system.get("operator_lat", system.get("latitude"))),
-        pilot_longitude_deg=_number(system.get("operator_lon", system.get("longitude"))),
+        latitude_deg=number(where.get("latitude")),
+        longitude_deg=number(where.get("longitude")),
+        altitude_m=number(where.get("geodetic_altitude")),
+        height_above_ground_m=number(where.get("height_agl")),
+        speed_m_s=number(where.get("speed")),
+        climb_m_s=number(where.get("vert_speed")),
+        pilot_latitude_deg=number(system.get("operator_lat", system.get("latitude"))),
+        pilot_longitude_deg=number(system.get("operator_lon", system.get("longitude"))),
         id_type="serial" if str(who.get("id_type", "")).startswith("Serial") else None,
         category=CATEGORY_NUMBERS.get(category) if isinstance(category, int) else None,
         is_forged=is_forged,
@@ -186,12 +142,6 @@ def _identity(value: Any) -> str | None:
     return value.strip() or None
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9:
-        return None
-    return float(value)
-
-
 class Decoder:
     """Readings in, claims and heartbeats out."""
 
@@ -213,6 +163,7 @@ class Decoder:
         for framed in self._lines.feed(reading.data, reading.monotonic_ns):
             line = framed.message
             if isinstance(line, Heard):
+                self.counts.remarks["forged keys"] += line.is_forged
                 facts.append(self._claim(line, time_ns))
             elif line.text != self._heartbeat:
                 self._heartbeat = line.text

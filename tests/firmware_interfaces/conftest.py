@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from firmware_interfaces import esp32_remote_id, ld2450, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
+from firmware_interfaces import dronescout, esp32_remote_id, ld2450, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
 from firmware_interfaces.open_drone_id_messages import BasicId, Location, OperatorId, SelfId, System
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
@@ -84,6 +86,27 @@ def esp32_stream() -> bytes:
     return f'ESP-ROM:esp32s3\r\n{{"heartbeat":"alive"}}\r\n{lines}'.encode()
 
 
+def dronescout_message(length: int = 921, **changes: Any) -> bytes:
+    """A drone at 45.1 N 7.2 E, heard by Bluetooth; the structure is filled at the documented offsets."""
+    raw = bytearray(max(length, 921))
+    struct.pack_into("<II21s", raw, 0, 2, 1, b"1581F4QWB22CC00302LV")
+    struct.pack_into("<IfffddffIf5If", raw, 64, 2, 90.0, 10.0, 0.5, 45.1, 7.2, -1000.0, 650.5, 0, 40.0,
+                     10, 4, 0, 3, 1, 900.0)  # fmt: skip
+    struct.pack_into("<IIddHHffIIfI", raw, 808, 1, 0, 45.0, 7.0, 1, 0, -1000.0, -1000.0, 0, 0, 612.0, 200_000_000)
+    for place in (0, 2, 20):  # Basic ID, Location and System hold
+        raw[892 + place] = 1
+    data = {
+        "sensor ID": "receiver-1",
+        "RSSI": -72,
+        "channel": 37,
+        "timestamp": 1_780_000_000_000,
+        "MAC address": "DF:72:11:D2:6B:95",
+        "type": "BLE legacy",
+        "UASdata": base64.b64encode(bytes(raw[:length])).decode(),
+    }
+    return json.dumps({"protocol": 1.0, "data": {**data, **changes}}).encode()
+
+
 def ld2450_stream() -> bytes:
     """Somebody walks by; a command is answered in between."""
     reports = [ld2450.encode_report([ld2450.Target(-900 + 300 * n, 2500, -40, 360)]) for n in range(8)]
@@ -128,6 +151,7 @@ CASES = (
     ),
     Case("gnss", lambda: nmea.Decoder(SENSOR), gnss_stream()),
     Case("esp32_remote_id", lambda: esp32_remote_id.Decoder(SENSOR), esp32_stream()),
+    Case("dronescout", lambda: dronescout.Decoder(SENSOR), dronescout_message(), is_stream=False),
     Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
     Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),
 )
@@ -180,3 +204,9 @@ def make_yolo_reading() -> Callable[..., bytes]:
 def make_location() -> Callable[..., Location]:
     """A Remote ID position."""
     return location
+
+
+@pytest.fixture
+def make_dronescout_message() -> Callable[..., bytes]:
+    """A DroneScout receiver's message, with changes."""
+    return dronescout_message

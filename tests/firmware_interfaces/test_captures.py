@@ -98,12 +98,22 @@ def lines(truth: Any, capture: Capture) -> Iterator[Record]:
         yield {**line, "value": {"injection": True}} if value.get("injection") else line
 
 
+def broadcasts(truth: Any, capture: Capture) -> Iterator[Record]:
+    """DroneScout: the version of the envelope is not read, and authentication pages are left alone."""
+    for message in truth:
+        told = {k: v for k, v in message.items() if k != "protocol"}
+        if "uas_data" in told:
+            told["uas_data"] = {k: v for k, v in told["uas_data"].items() if k != "auth_pages"}
+        yield told
+
+
 TRUTH: dict[str, Callable[[Any, Capture], Iterator[Record]]] = {
     "ti_mmwave": frames,
     "mavlink_odid": messages,
     "gnss": sentences,
     "hlk_ld2450": reports,
     "esp32_rid_json": lines,
+    "dronescout_mqtt": broadcasts,
 }
 
 
