@@ -14,7 +14,7 @@ from firmware_interfaces.ti_mmwave_frames import READ_HEADER
 from fusion.types import Accuracy
 
 BAUDS = (
-    *(1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600),
+    *(1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400, 256000, 460800, 921600),
     *(1000000, 1250000, 1500000, 2000000, 3000000),
 )
 PORT = Key("port", "integer", "its port", at_least=1, at_most=65535)
@@ -165,6 +165,18 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         "claims",
         STREAMS,
         (Key("undo_crlf", "text", "take back CR LF that a console made of LF", "auto", choices=UNDO_CRLF),),
+    ),
+    "dronescout": ProtocolKind("Remote ID: DroneScout receivers, JSON over MQTT", "claims", ("mqtt_feed",)),
+    "esp32_remote_id": ProtocolKind("Remote ID: ESP32 sniffers, JSON lines", "claims", ("serial_port", "tcp_stream")),
+    "ld2450": ProtocolKind(
+        "LD2450 presence radar modules (people at a few metres, no drones)",
+        "radar",
+        STREAMS,
+        (
+            Key("speed_sign", "integer", "-1 where the module counts closing as positive", 1, choices=(1, -1)),
+            Key("max_report_bytes", "integer", "of firmware with longer reports", 62, at_least=30, at_most=1024),
+        ),
+        Accuracy(math.radians(5.0), None, 0.3, 0.2),
     ),
     "gnss": ProtocolKind(
         "a satellite receiver: NMEA 0183 and UBX",

@@ -47,6 +47,13 @@ PROTOCOLS: dict[str, Protocol] = {
         "Remote ID over MAVLink 2: claims, not measurements",
         silence_s=60.0,  # receivers without a heartbeat are quiet while no drone is near
     ),
+    "dronescout": Protocol(
+        "firmware_interfaces.dronescout", False, "Remote ID heard by DroneScout receivers", silence_s=300.0
+    ),
+    "esp32_remote_id": Protocol(
+        "firmware_interfaces.esp32_remote_id", False, "Remote ID heard by ESP32 sniffers, JSON lines", silence_s=300.0
+    ),
+    "ld2450": Protocol("firmware_interfaces.ld2450", True, "LD2450 presence radar: a tripwire of six metres"),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }
 
