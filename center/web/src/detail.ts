@@ -94,7 +94,7 @@ function explanation_list(explanation: Explanation): HTMLElement {
     "ul",
     { class: "why" },
     element("li", {}, first),
-    dissenting.length > 0 && element("li", {}, say("why_against", { sensors: dissenting.join(", ") })),
-    should_have_seen.length > 0 && element("li", {}, say("why_silent", { sensors: should_have_seen.join(", ") })),
+    dissenting.length > 0 && element("li", {}, say("why_against", { sensors: dissenting.join(say("comma")) })),
+    should_have_seen.length > 0 && element("li", {}, say("why_silent", { sensors: should_have_seen.join(say("comma")) })),
   );
 }

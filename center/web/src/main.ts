@@ -71,6 +71,7 @@ function draw_words(): void {
   const empty = get("empty");
   const is_known = picture.time_ms > 0; // before the first word nothing can be said of the sky
   empty.hidden = !is_old && (picture.shown().length > 0 || !is_known);
+  empty.classList.toggle("blind", ![...picture.sight.values()].some((sight) => sight.seeing.length > 0));
   put_text(empty, is_old ? say("old_picture", { time: is_known ? utc(picture.time_ms) : "–" }) : summary);
   put_text(get("tab-tracks"), `${say("tracks")} ${picture.shown().length}`);
   put_text(get("tab-claims"), `${say("claims")} ${claims.count()}`);

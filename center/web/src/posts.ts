@@ -18,7 +18,7 @@ export function sight_text(sight: Sight, health: Health | undefined): string {
     return sensor ? `${sensor_id} ${say_state(sensor.state)}` : sensor_id;
   };
   const blind = sight.not_seeing.map((id) => [named(id), about.get(id)?.text].filter(Boolean).join(": "));
-  return say(SIGHT_WORDS[sight.state], { post: sight.site_id, seeing: sight.seeing.map(named).join(", "), blind: blind.join("; ") || (health?.text ?? "") });
+  return say(SIGHT_WORDS[sight.state], { post: sight.site_id, seeing: sight.seeing.map(named).join(say("comma")), blind: blind.join("; ") || (health?.text ?? "") });
 }
 
 /** What is seen, and what it means that nothing is. */

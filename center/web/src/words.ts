@@ -106,6 +106,7 @@ const ENGLISH = {
   coasting_sign: "dashed: coasting",
   fit: "Show all posts",
   map: "Map",
+  comma: ", ",
   no_post_health: "No post has said how it is.",
 };
 
@@ -215,6 +216,7 @@ const URDU: Record<Word, string> = {
   coasting_sign: "ٹوٹی لکیر: تخمینی",
   fit: "سب چوکیاں دکھائیں",
   map: "نقشہ",
+  comma: "، ",
   no_post_health: "کسی چوکی نے ابھی اپنی حالت نہیں بتائی۔",
 };
 
