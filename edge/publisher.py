@@ -101,7 +101,7 @@ class Publisher:
         self._backlog: deque[Message] = deque()
         self._claimed: set[Key] = set()  # live, on the way, or waiting: not to be taken from the outbox
         self._on_the_way: dict[int, OnTheWay] = {}  # by paho's message number
-        self._backlog_on_the_way_bytes = 0
+        self._backlog_on_the_way = self._backlog_on_the_way_bytes = 0
         self._waiting: dict[Key, float] = {}  # live messages that the center should acknowledge, and until when
         self._waiting_backlog: dict[Key, float] = {}
         self._early: set[int] = set()  # taken by the broker before `_send` knew their number
@@ -256,6 +256,7 @@ class Publisher:
         """The broker has taken a message; from now on the center has time to answer."""
         with self._changed:
             if (sent := self._on_the_way.pop(number, None)) is not None:
+                self._backlog_on_the_way -= sent.is_backlog
                 self._backlog_on_the_way_bytes -= sent.bytes if sent.is_backlog else 0
                 self._await_answer(sent)
             elif self._sending:
@@ -304,6 +305,7 @@ class Publisher:
             self._await_answer(sent)
         else:
             self._on_the_way[number] = sent
+            self._backlog_on_the_way += sent.is_backlog
             self._backlog_on_the_way_bytes += sent.bytes if sent.is_backlog else 0
         if not self._sending:
             self._early.clear()
@@ -346,9 +348,9 @@ class Publisher:
                 return self._urgent.popleft(), False
             if self._live:
                 return self._live.popleft(), False
-        has_room = self._backlog_on_the_way_bytes < self._window_bytes
-        is_answered = self._pause_s == FIRST_PAUSE_S
-        has_room = has_room and len(self._waiting_backlog) < (BACKLOG_UNANSWERED if is_answered else BACKLOG_PROBE)
+        unanswered = len(self._waiting_backlog) + self._backlog_on_the_way
+        limit = BACKLOG_UNANSWERED if self._pause_s == FIRST_PAUSE_S else BACKLOG_PROBE
+        has_room = self._backlog_on_the_way_bytes < self._window_bytes and unanswered < limit
         while self._backlog and has_room and len(self._on_the_way) < 2 * LIVE_ON_THE_WAY:
             message = self._backlog.popleft()
             if key_of(message) not in self._claimed:

@@ -15,7 +15,7 @@ from evidence.recording import read_recording, recover
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = ROOT / "edge" / "scenarios" / "demo.toml"
-SECONDS = 12.0
+SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
