@@ -1,9 +1,12 @@
 """What kind of object it is: Bayes over the sensors' votes, starting from "unknown".
 
-A vote (class c with probability p) is weighed as: with p the detector sees what is there, and then names it rightly
-`NAMED_RIGHTLY` of the time; otherwise it names anything. An unknown object makes it name anything.
+A vote names class c with probability p. With p it is a sight of the object, and the detector names what it sees as `NAMES`
+tells; otherwise it is a guess, and guesses follow `GUESSES` whatever is there:
 
-    P(vote c | k) = p (NAMED_RIGHTLY if k = c else (1 - NAMED_RIGHTLY) / 3) + (1 - p) / 4
+    P(vote c | object k) = p NAMES[k, c] + (1 - p) GUESSES[c]
+
+Detectors of drones are made to find drones, so they call a bird a drone far oftener than a drone a bird, and their guesses are
+mostly drones: a vote for a bird says more than one for a drone.
 
 Frames that follow one another show the same view, so a vote counts for the time since the sensor's last one, at most one
 whole vote every `VOTE_S`. Old votes fade, so a class never becomes certain.
@@ -15,12 +18,21 @@ import numpy as np
 
 from fusion.types import CLASSES, FloatArray
 
-PRIOR = np.array([0.15, 0.15, 0.05, 0.05, 0.60])  # drone, bird, airplane, helicopter, unknown
-NAMED_RIGHTLY = 0.85
+KNOWN = CLASSES[:-1]
+PRIOR = np.array([0.22, 0.20, 0.05, 0.05, 0.48])  # drone, bird, airplane, helicopter, unknown
+GUESSES = np.array([0.60, 0.10, 0.15, 0.15])  # as which class a detector reports what it does not recognise
+NAMES = np.array(
+    [
+        [0.85, 0.04, 0.05, 0.06],  # a drone is named drone, bird, airplane, helicopter
+        [0.30, 0.60, 0.05, 0.05],  # a bird
+        [0.15, 0.10, 0.65, 0.10],
+        [0.15, 0.05, 0.15, 0.65],
+        GUESSES,  # something else
+    ]
+)
 VOTE_S = 0.5  # a new view about twice a second
 FADE_S = 30.0  # votes this old weigh 1/e
 SMALLEST_LOG = -12.0
-KNOWN = CLASSES[:-1]
 
 
 def prior_log(count: int) -> FloatArray:
@@ -30,20 +42,15 @@ def prior_log(count: int) -> FloatArray:
 
 def vote_log_likelihood(classes: tuple[tuple[str, float], ...]) -> FloatArray:
     """Log likelihood of one detection's votes under each class, shape (classes,); zeros where it names none of ours."""
-    likelihood = np.zeros(len(CLASSES))
-    total = 0.0
+    named = np.zeros(len(KNOWN))
     for name, probability in classes:
         if name in KNOWN and 0.0 < probability <= 1.0:
-            likelihood[KNOWN.index(name)] += probability
-            total += probability
+            named[KNOWN.index(name)] += probability
+    total = float(named.sum())
     if total == 0.0:
-        return likelihood
-    share = min(total, 1.0)
-    named = likelihood[:-1] / total
-    wrongly = (1.0 - NAMED_RIGHTLY) / (len(KNOWN) - 1)
-    result = np.full(len(CLASSES), 0.25)
-    result[:-1] = share * (named * NAMED_RIGHTLY + (1.0 - named) * wrongly) + (1.0 - share) * 0.25
-    return np.asarray(np.log(result))
+        return np.zeros(len(CLASSES))
+    share, named = min(total, 1.0), named / total
+    return np.asarray(np.log(share * NAMES @ named + (1.0 - share) * float(GUESSES @ named)))
 
 
 def after_votes(log_weight: FloatArray, vote_log: FloatArray, since_s: FloatArray) -> FloatArray:

@@ -46,3 +46,16 @@ def test_a_class_never_becomes_so_certain_that_it_cannot_turn() -> None:
 @pytest.mark.parametrize("vote", [(), (("tree", 0.9),), (("drone", float("nan")),), (("drone", 7.0),)])
 def test_votes_for_nothing_of_ours_say_nothing(vote: tuple[tuple[str, float], ...]) -> None:
     assert not classification.vote_log_likelihood(vote).any()
+
+
+def test_a_bird_that_a_weak_detector_calls_a_drone_most_of_the_time_is_still_no_drone() -> None:
+    """A detector at its limit: seven votes in ten say drone, with little confidence."""
+    weak_drone, weak_bird = (("drone", 0.4), ("unknown", 0.6)), (("bird", 0.4), ("unknown", 0.6))
+    votes = ([weak_drone] * 7 + [weak_bird] * 3) * 8
+    result = after(votes, 0.1)
+    assert max(result, key=lambda name: result[name]) != "drone"
+
+
+def test_weak_votes_that_agree_make_a_drone_within_three_seconds() -> None:
+    result = after([(("drone", 0.48), ("unknown", 0.52))] * 30, 0.1)
+    assert max(result, key=lambda name: result[name]) == "drone"
