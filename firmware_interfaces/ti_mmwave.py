@@ -17,6 +17,7 @@ ours made from its tracks as well would count the same echo twice.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ MAX_SPEED_M_S = 200.0
 MAX_CLUSTERED_POINTS = 1024  # the largest frames carry some 750 points
 WEIGHED_SNR_DB = (-30.0, 90.0)  # beyond lie damaged numbers; a weight must neither vanish nor be all
 SNR_WHERE_NONE_IS_GIVEN_DB = 0.0
+MIN_FRAMES_TO_JUDGE = 100  # some seconds
+LARGEST_GAP = 1000  # half a minute at 30 Hz
 BYTES_TO_EXPECT_CR = 65_536  # of random bytes this many lack 0x0D once in e^256
 
 
@@ -61,6 +64,7 @@ class Decoder:
         self._cluster_m, self._cluster_m_s = cluster_m, cluster_m_s
         self._min_speed_m_s, self._doppler_sign = min_speed_m_s, doppler_sign
         self._saw_carriage_return = False
+        self._last_number: int | None = None
 
     @property
     def kept_bytes(self) -> int:
@@ -70,10 +74,9 @@ class Decoder:
     def feed(self, reading: Reading) -> list[Scan]:
         """One scan a frame that this reading completes."""
         self._saw_carriage_return = self._saw_carriage_return or 0x0D in reading.data
-        return [
-            self._scan(framed.message, reading.received_ns)
-            for framed in self._frames.feed(reading.data, reading.monotonic_ns)
-        ]
+        frames = [framed.message for framed in self._frames.feed(reading.data, reading.monotonic_ns)]
+        self._count_missed([frame.header.frame_number for frame in frames])
+        return [self._scan(frame, reading.received_ns) for frame in frames]
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
@@ -91,9 +94,18 @@ class Decoder:
             return (
                 f"{cut} frames cut short beside {frames} whole: the port is overrun; switch profiles and heat maps off"
             )
+        if (missed := counts.remarks["frame missed"]) > 0.05 * frames and frames >= MIN_FRAMES_TO_JUDGE:
+            return f"{missed} frames missed beside {frames} whole, by their numbers: the port or the machine is overrun"
         if unread := [name for name in counts.remarks if name.startswith("TLV")]:
             return f"unknown layout, used as far as known: {', '.join(sorted(unread))}"
         return None
+
+    def _count_missed(self, numbers: Iterable[int]) -> None:
+        """Gaps in the frames' numbers; a large one, or a step back, is a radar that started anew."""
+        for number in numbers:
+            gap = 0 if self._last_number is None else number - self._last_number - 1
+            self.counts.remarks["frame missed"] += gap if 0 < gap < LARGEST_GAP else 0
+            self._last_number = number
 
     def _scan(self, frame: Frame, received_ns: int) -> Scan:
         points = self._plausible(body_points(frame))

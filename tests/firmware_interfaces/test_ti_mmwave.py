@@ -190,3 +190,13 @@ def test_any_floats_raise_nothing_and_make_no_impossible_detection(points: bytes
     for detection in scan.detections:
         assert 0.0 < detection.measurement.slant_range_m < 2000.0
         assert 0.0 <= detection.confidence <= 1.0
+
+
+def test_missing_frame_numbers_are_counted_and_told_and_a_restart_is_none(
+    sensor: Sensor, make_reading: MakeReading
+) -> None:
+    decoder = Decoder(sensor)
+    for number in [*range(1, 100, 2), *range(1, 100, 2)]:
+        decoder.feed(make_reading(encode_frame(number, [])))
+    assert decoder.counts.remarks["frame missed"] == 98
+    assert "98 frames missed" in (decoder.diagnosis() or "")
