@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 START_LIMIT_S = 60.0  # of one stage, on a small and busy machine
 FIRST_TRACK_LIMIT_S = 60.0
-DRAIN_LIMIT_S = 25.0  # the edge gives the center ten seconds for its acknowledgements
+DRAIN_LIMIT_S = 40.0  # the edge gives the center ten seconds for its acknowledgements, and closes its recording
+LAST_MESSAGES_S = 5.0
 ROUND_S = 0.2
 KEPT_DAYS = 0.1  # by the center: an endless demo must not fill the disk
 
@@ -258,14 +259,14 @@ class Demo:
         if edge.wait(DRAIN_LIMIT_S) != 0:
             raise ChildDied(f"edge did not end well; its last lines:\n{edge.last_lines()}")
         did = json.loads(edge.output_lines()[-1])
-        stored = self._ask("/api/status")["stored"]
         self._until_delivered(did["published"])
+        stored = self._ask("/api/status")["stored"]
         return summarise(did, stored, self.feed, self._memory, self._picture, self.start_s)
 
     def _until_delivered(self, published: int) -> None:
-        """The last messages may still be on their way to the feed; two seconds are ample."""
+        """The last messages may still be on their way through center and feed."""
         assert self._run is not None
-        end_s = time.monotonic() + 2.0
+        end_s = time.monotonic() + LAST_MESSAGES_S
         while self.feed.delivered(self._run["run_id"]) < published and time.monotonic() < end_s:
             time.sleep(0.05)
 
