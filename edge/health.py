@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge.pipeline import Pipeline
 from fusion import wire
 from hardware.host import Host
 
 
-def health_message(pipeline: Pipeline, host: Host, outbox_pending: int) -> wire.HealthMessage:
+def health_message(pipeline: Pipeline, host: Host, outbox_pending: int, troubles: Sequence[str]) -> wire.HealthMessage:
     """The post's health as the center shows it. What the box says of itself is no part of a replay; the rest is."""
     watch = pipeline.watch
     state, text = watch.state()
+    if troubles:
+        state, text = "degraded" if state == "ok" else state, ", ".join(filter(None, [text, *troubles]))
     return wire.HealthMessage(
         version=wire.VERSION,
         site_id=pipeline.site.site_id,

@@ -18,18 +18,19 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge.answer import Answer, sha256_of
+from edge.answer import sha256_of
 from edge.cues import cues_of
 from edge.health import health_message
 from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
+from edge.recorder import Recorder
 from edge.sensors import is_camera, model_path
 from edge.site_file import SensorEntry, Site
 from edge.software import platform_versions, software
 from edge.sources import Live
 from edge.vision.detector import Region
-from evidence.recording import RecordingHeader, RecordingWriter
+from evidence.recording import RecordingHeader
 from fusion import wire
 from fusion.types import CLOCK, Reading
 from hardware.clock import Clock, boot_id, kernel_clock_state
@@ -51,38 +52,6 @@ def models_of(site: Site) -> dict[str, str]:
     """The detectors a site uses: sensor id -> SHA-256 of the model file."""
 
     return {entry.sensor.sensor_id: sha256_of(model_path(entry)) for entry in site.sensors if is_camera(entry)}
-
-
-class Recorder:
-    """A run on disk: the recording, and where wanted the answer beside it."""
-
-    def __init__(self, path: Path, header: RecordingHeader, site: Site, answer: bool) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.answer = Answer(path.parent) if answer else None
-        self._path, self._header = path, header
-        self._file = path.open("xb")  # a recording is never written over
-        channels = {
-            entry.sensor.sensor_id: {"protocol": entry.protocol, "driver": entry.device.driver}
-            for entry in site.sensors
-        }
-        self._writer = RecordingWriter(self._file, header, channels)
-
-    def write(self, reading: Reading) -> None:
-        self._writer.write(reading)
-
-    def answered(self, outgoing: Sequence[Outgoing]) -> None:
-        if self.answer:
-            self.answer.write(outgoing)
-
-    def count(self, counters: dict[str, int]) -> None:
-        """Note how many readings have been dropped so far."""
-        self._writer.write_counters(counters)
-
-    def close(self, counters: dict[str, int]) -> str | None:
-        """Finish the files; returns the digest of the answer."""
-        self._writer.close(counters)
-        self._file.close()
-        return self.answer.close(self._path, self._header.site_sha256, self._header.models) if self.answer else None
 
 
 class Node:
@@ -164,9 +133,16 @@ class Node:
         notify("WATCHDOG=1")
         if self.recorder:
             self.recorder.count(self._drops())
+            asyncio.get_running_loop().run_in_executor(None, self.recorder.sync)
         if self.publisher and self.outbox:
-            message = health_message(self.pipeline, self._host(), self.outbox.counts.pending)
+            message = health_message(self.pipeline, self._host(), self.outbox.counts.pending, self._troubles())
             self.publisher.publish_health(wire.encode(message))
+
+    def _troubles(self) -> list[str]:
+        """What is wrong with the box rather than with a sensor."""
+        recording = self.recorder.trouble if self.recorder else None
+        outbox = self.outbox.counts.trouble if self.outbox else None
+        return [text for text in (recording, outbox) if text]
 
     def _host(self) -> Host:
         processes = {"edge": os.getpid()} | {name: v.pid for name, v in self.live.visions.items() if v.pid is not None}

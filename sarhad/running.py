@@ -45,6 +45,7 @@ async def until_signalled(node: Any, seconds: float | None = None) -> dict[str, 
 def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid: int) -> int:
     """The edge service of one site file."""
     from edge.node import Node
+    from edge.outbox import OutboxError
     from edge.site_file import SiteFileError, read_site
 
     log_to_stderr()
@@ -53,13 +54,19 @@ def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid:
     except SiteFileError as error:
         return wrong_input(str(error))
 
-    async def run() -> dict[str, Any]:
-        node = Node(site, record_directory, publish=publish)
+    async def run() -> dict[str, Any] | str:
+        try:
+            node = Node(site, record_directory, publish=publish)
+        except (OutboxError, OSError) as error:  # files that the site names: outbox, certificates, recordings
+            return f"{site_path}: {error}"
         click.echo(json.dumps({"site_id": site.site_id, "run_id": node.run_id, "pid": pid}))
         sys.stdout.flush()
         return await until_signalled(node)
 
-    click.echo(json.dumps(asyncio.run(run())))
+    done = asyncio.run(run())
+    if isinstance(done, str):
+        return wrong_input(done)
+    click.echo(json.dumps(done))
     return 0
 
 
