@@ -25,7 +25,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from center.live import RESUME_LIMIT, Client, LiveResponse, event_block
+from center.live import RESUME_LIMIT, LiveResponse, event_block
 from center.picture import SiteNow, TrackNow
 from center.received import MAX_SEQUENCE, NAME, read
 from center.snapshot import (
@@ -302,13 +302,13 @@ async def live(
     if client is None:
         raise HTTPException(429, "too many live clients; close one")
     try:
-        return LiveResponse(center.hub, client, await missed_by(center, client, last_event_id or last_event))
+        return LiveResponse(center.hub, client, await missed_by(center, last_event_id or last_event))
     except BaseException:
         center.hub.leave(client)
         raise
 
 
-async def missed_by(center: Center, _client: Client, last_event_id: str | None) -> list[bytes]:
+async def missed_by(center: Center, last_event_id: str | None) -> list[bytes]:
     """What a client must get before what comes from now on. The client has joined already, so nothing falls between."""
     after = parse_event_number(last_event_id)
     begins, recent = center.hub.after(after or 0)

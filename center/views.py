@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -324,6 +324,3 @@ class StatusView(View):
 class AliveView(View):
     status: str = Field(description='"ok", or "degraded" with what is wrong.')
     faults: list[str]
-
-
-Json = dict[str, Any]

@@ -42,7 +42,7 @@ if __name__ == "__main__":
     parser.add_argument("out")
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--height", type=int, default=800)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=40.0)
     parser.add_argument("--language", choices=("en", "ur"), default="en")
     arguments = parser.parse_args()
     take_screenshot(**vars(arguments))

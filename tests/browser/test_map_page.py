@@ -9,7 +9,7 @@ import pytest
 def expect(browser):
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=15_000)
+    expect.set_options(timeout=30_000)
     return expect
 
 

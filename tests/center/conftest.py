@@ -65,7 +65,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_until(check: Callable[[], Any], timeout_s: float = 15.0, what: str = "") -> Any:
+def wait_until(check: Callable[[], Any], timeout_s: float = 30.0, what: str = "") -> Any:
     """The first true answer of check."""
     until_s = time.monotonic() + timeout_s
     while not (answer := check()):
@@ -198,7 +198,7 @@ class PlayedPost:
                         del self.unacknowledged[number]
             self.changed.notify_all()
 
-    def wait_acknowledged(self, timeout_s: float = 15.0) -> None:
+    def wait_acknowledged(self, timeout_s: float = 30.0) -> None:
         with self.changed:
             assert self.changed.wait_for(lambda: not self.unacknowledged, timeout_s), sorted(self.unacknowledged)
 

@@ -20,12 +20,6 @@ export function along(from: Point, azimuth_deg: number, range_m: number): Point 
   return offset(from, range_m * Math.sin(azimuth_deg * DEG), range_m * Math.cos(azimuth_deg * DEG));
 }
 
-/** How far apart two points are, m. */
-export function distance_m(a: Point, b: Point): number {
-  const east = (b[0] - a[0]) * DEG * Math.cos(((a[1] + b[1]) / 2) * DEG);
-  return Math.hypot(east, (b[1] - a[1]) * DEG) * EARTH_M;
-}
-
 export function circle(center: Point, radius_m: number): Point[] {
   return arc(center, 0, 360, radius_m);
 }

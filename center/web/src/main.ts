@@ -1,6 +1,6 @@
 // The page: the live feed's events go into the picture, and the picture onto map, list, detail and health.
 //
-//   feed ──▶ picture ──▶ map · tracks · claims · posts · detail      drawn at most ten times a second
+//   feed ──▶ picture ──▶ map · tracks · claims · posts · detail      drawn at most five times a second
 
 import "maplibre-gl/dist/maplibre-gl.css";
 import "./style.css";
@@ -16,7 +16,7 @@ import { CLASSES, sign_image } from "./symbols";
 import { TrackList } from "./track_list";
 import { current_language, say, say_class, use_language, utc, type Word } from "./words";
 
-const DRAW_EVERY_MS = 100;
+const DRAW_EVERY_MS = 200;
 const TABS = ["tracks", "claims", "posts"] as const;
 
 const get = (id: string): HTMLElement => document.getElementById(id)!;
@@ -24,6 +24,7 @@ const get = (id: string): HTMLElement => document.getElementById(id)!;
 const picture = new Picture();
 let chosen: string | null = decodeURIComponent(location.hash.slice(1)) || null;
 let is_changed = true;
+let is_asked = false;
 
 const map = new LiveMap(picture, choose);
 const tracks = new TrackList(get("tracks"), picture, choose);
@@ -138,7 +139,15 @@ get("tabs").addEventListener("keydown", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && chosen !== null) choose(null);
 });
-setInterval(() => is_changed && draw(), DRAW_EVERY_MS);
+setInterval(() => {
+  if (is_changed && !is_asked) {
+    is_asked = true; // the browser answers when it has drawn the frame before: a slow machine draws less often
+    requestAnimationFrame(() => {
+      is_asked = false;
+      draw();
+    });
+  }
+}, DRAW_EVERY_MS);
 setInterval(() => put_text(get("clock"), utc(Date.now())), 250);
 get("legend").toggleAttribute("open", innerWidth > 760);
 show_tab("tracks");

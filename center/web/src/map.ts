@@ -86,6 +86,7 @@ export class LiveMap {
   private readonly view: MapView;
   private is_ready = false;
   private is_fitted = false;
+  private readonly drawn = new Map<string, string>(); // what each source shows
   private pending: (() => void) | null = null;
 
   constructor(private readonly picture: Picture, private readonly on_choose: (key: string | null) => void) {
@@ -118,7 +119,8 @@ export class LiveMap {
   private async load_land(): Promise<void> {
     try {
       const topology = await (await fetch(landUrl)).json();
-      this.put("land", feature(topology, topology.objects.land) as unknown as FeatureCollection);
+      const land = feature(topology, topology.objects.land) as unknown as FeatureCollection;
+      (this.view.getSource("land") as GeoJSONSource).setData(land);
     } catch {
       setTimeout(() => void this.load_land(), AGAIN_MS); // the center is away
     }
@@ -165,6 +167,9 @@ export class LiveMap {
   }
 
   private put(source: string, data: FeatureCollection): void {
+    const text = JSON.stringify(data);
+    if (this.drawn.get(source) === text) return; // most of the picture stands still
+    this.drawn.set(source, text);
     (this.view.getSource(source) as GeoJSONSource | undefined)?.setData(data);
   }
 
