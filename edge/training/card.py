@@ -26,7 +26,8 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
   {train_clips} clips of the days {train_days}.
 - Scenes rendered by `edge/simulator/scenery.py`, through an H.264 encoder, as the demo's camera sends them.
 - {images} pictures of 320x256 ({parts}).
-  Each part goes on from the one before; `scenes.py` holds the shares of the last. Last command: `{command}`
+  Each part goes on from the one before; `scenes.py` holds what was shown in the last. All their settings stand in
+  the file's metadata, entry `training`. Last command: `{command}`
 
 ## Measured
 
@@ -49,7 +50,9 @@ those trained on), confidence 0.25:
 {rendered}
 
 Thin: visible bird, airplane and helicopter have 2, 3 and 5 clips there, so their figures may change with one clip.
-The same clips were looked at while it was trained, to see that it learned; no setting was chosen by them.
+The same clips were looked at while it was trained, and what was shown in the last part (text overlays, magnified birds
+and airplanes, fewer drones) answers to mistakes seen there; of the last two parts' ends this one was taken by these
+figures. On days nobody has looked at, expect somewhat less.
 
 ## Detection probability by pixels on target
 
@@ -70,7 +73,9 @@ def write_card(
     told = "; then ".join(
         f"{p['images']} with seed {p['course']['seed']}, at most {p['course']['minutes']:g} minutes" for p in parts
     )
-    options = "--images {images} --minutes {minutes:g} --seed {seed}".format(**training["course"])
+    options = "--images {images} --minutes {minutes:g} --learning-rate {learning_rate:g} --seed {seed}".format(
+        **training["course"]
+    )
     options += " --from CHECKPOINT" if len(parts) > 1 else ""
     return CARD.format(
         name=name,

@@ -4,7 +4,7 @@ Everything is at native pixels: infrared frames are 320x256 as they are, visible
 One integer seeds a picture, so a training set is a list of integers:
 
     pick a source (infrared, visible, rendered) and a class → cut → perhaps mosaic of four → paste small objects
-    → polarity, brightness, blur, noise, compression → mirror
+    → text overlay → polarity, brightness, blur, noise, compression → mirror
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
 
 SIZE_PX = (320, 256)
 SOURCE_SHARES = {"ir": 0.43, "visible": 0.39, "rendered": 0.18}
-CLASS_SHARES = (0.30, 0.25, 0.22, 0.23)  # drones first, but no class rare: the others are what drones are mistaken for
+CLASS_SHARES = (0.26, 0.28, 0.23, 0.23)  # drones first, but no class rare: the others are what drones are mistaken for
 MOSAIC_SHARE = 0.45  # four objects for the price of one picture, against fewer whole backgrounds
 KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
 SMALLEST_PX = 3.0
@@ -54,11 +54,13 @@ class Scenes:
             picture, boxes = mosaic([self._piece(source, chance) for _ in range(4)], chance)
         else:
             picture, boxes = self._cut(source, chance)
-        if source != "rendered" and chance.random() < 0.35:
+        if source != "rendered" and chance.random() < 0.2:
             cuttings = self._cuttings[source]
             picture, boxes = paste(
                 picture, boxes, [cuttings[i] for i in chance.integers(len(cuttings), size=3)], chance
             )
+        if source != "rendered" and chance.random() < 0.2:
+            picture = overlay(picture, boxes, chance)
         picture = weather(picture, source, chance)
         if chance.random() < 0.5:
             picture = picture[:, ::-1]
@@ -83,7 +85,7 @@ class Scenes:
         frames = clips[chance.integers(len(clips))]
         index = int(frames[chance.integers(len(frames))])
         if source == "ir":
-            return zoom(cv2.cvtColor(np.array(pool.pictures[index]), cv2.COLOR_GRAY2BGR), pool.boxes[index], chance)
+            return magnify(cv2.cvtColor(np.array(pool.pictures[index]), cv2.COLOR_GRAY2BGR), pool.boxes[index], chance)
         return native_crop(pool.pictures[index], pool.boxes[index], chance)
 
 
@@ -115,16 +117,43 @@ def native_crop(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tu
     return piece, boxes - np.array([0, left, top, 0, 0], np.float32)
 
 
-def zoom(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tuple[Picture, Boxes]:
-    """Infrared frames: half stay as they are, half are magnified up to 1.6 times and shifted; never shrunk."""
-    if chance.random() < 0.5:
+def magnify(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tuple[Picture, Boxes]:
+    """Infrared frames: a third with other classes are magnified around the object, up to 3 times; never shrunk.
+
+    Drones were filmed near and far, birds and airplanes from afar only: magnified they stand for the near ones,
+    so that large does not mean drone."""
+    limit = 1.25 if not len(boxes) or (boxes[:, 0] == 0).any() else 3.0
+    if not len(boxes) or chance.random() < 0.65:
         return frame, boxes
-    factor = float(chance.uniform(1.0, 1.6))
-    left, top = (float(chance.uniform(0, side * (factor - 1))) for side in SIZE_PX)
-    picture = cv2.warpAffine(frame, np.array([[factor, 0, -left], [0, factor, -top]]), SIZE_PX, flags=cv2.INTER_LINEAR)
+    _, x, y, w, h = boxes[chance.integers(len(boxes))]
+    factor = float(chance.uniform(1.0, min(limit, 0.6 * SIZE_PX[0] / w, 0.6 * SIZE_PX[1] / h) + 0.01))
+    left = float(np.clip(factor * (x + w / 2) - chance.uniform(0.2, 0.8) * SIZE_PX[0], 0, SIZE_PX[0] * (factor - 1)))
+    top = float(np.clip(factor * (y + h / 2) - chance.uniform(0.2, 0.8) * SIZE_PX[1], 0, SIZE_PX[1] * (factor - 1)))
+    picture = cv2.warpAffine(frame, np.array([[factor, 0, -left], [0, factor, -top]]), SIZE_PX, flags=cv2.INTER_CUBIC)
     moved = boxes.copy()
     moved[:, 1:] *= factor
     return np.asarray(picture, np.uint8), moved - np.array([0, left, top, 0, 0], np.float32)
+
+
+def overlay(picture: Picture, boxes: Boxes, chance: np.random.Generator) -> Picture:
+    """Text and frames as cameras burn them into the picture, mostly along its rim; never over an object."""
+    picture = picture.copy()
+    for _ in range(int(chance.integers(1, 7))):
+        words = "".join(chance.choice(list("ABCDEFGHIKLMNORSTVWXZ0123456789:.()- %"), int(chance.integers(2, 11))))
+        scale, tone = float(chance.uniform(0.3, 0.6)), int(chance.choice([255, 230, 200, 20]))
+        (width, height), _ = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+        left = int(chance.integers(0, max(1, SIZE_PX[0] - width)))
+        row = float(chance.choice([chance.uniform(0, 0.15), chance.uniform(0.85, 1), chance.uniform(0, 1)]))
+        bottom = int(np.clip(row * SIZE_PX[1], height + 3, SIZE_PX[1] - 4))
+        near = (boxes[:, 1] < left + width + 8) & (left - 8 < boxes[:, 1] + boxes[:, 3])
+        near &= (boxes[:, 2] < bottom + 8) & (bottom - height - 8 < boxes[:, 2] + boxes[:, 4])
+        if near.any():
+            continue
+        if chance.random() < 0.3:
+            cv2.rectangle(picture, (left, bottom - height - 3), (left + width, bottom + 3), (tone,) * 3, 1)
+        if chance.random() < 0.8:
+            cv2.putText(picture, words, (left, bottom), cv2.FONT_HERSHEY_SIMPLEX, scale, (tone,) * 3, 1, cv2.LINE_AA)
+    return picture
 
 
 def mosaic(pieces: list[tuple[Picture, Boxes]], chance: np.random.Generator) -> tuple[Picture, Boxes]:
@@ -237,11 +266,11 @@ def paste(
 
 def weather(picture: Picture, source: str, chance: np.random.Generator) -> Picture:
     """Polarity, colour, brightness, blur, noise and compression, as cameras and links differ."""
-    if source == "ir" and chance.random() < 0.15:
+    if source == "ir" and chance.random() < 0.1:
         picture = 255 - picture
     if source != "ir" and chance.random() < 0.2:
         picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    if chance.random() < 0.6:
+    if chance.random() < 0.5:
         gain, lift_by, gamma = chance.uniform(0.65, 1.35), chance.uniform(-30, 30), chance.uniform(0.75, 1.35)
         tint = chance.uniform(0.92, 1.08, 3) if source != "ir" else np.ones(3)
         levels = np.linspace(0, 1, 256)[:, None] ** gamma * 255

@@ -8,7 +8,7 @@ import pytest
 from edge.simulator.scenery import Scenery, Sprite
 from edge.training.clips import Pool, save_pool
 from edge.training.rendered import crop_of, render_world, through_encoder
-from edge.training.scenes import SIZE_PX, Scenes, inside, lift, loosen, mosaic, native_crop, paste
+from edge.training.scenes import SIZE_PX, Scenes, inside, lift, loosen, magnify, mosaic, native_crop, overlay, paste
 
 
 def write_pool(path: Path, pictures: np.ndarray, boxes: list[np.ndarray]) -> None:
@@ -96,6 +96,32 @@ def test_an_object_on_smooth_sky_is_lifted_and_pasted_elsewhere() -> None:
         assert picture[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1].max() > 120
         outside[int(y) - 6 : int(y + h) + 6, int(x) - 6 : int(x + w) + 6] = 90
     assert (outside == 90).all()
+
+
+def test_overlays_never_cover_an_object() -> None:
+    boxes = np.array([[0, 100, 20, 40, 30], [1, 220, 200, 60, 40]], np.float32)
+    written = 0
+    for seed in range(40):
+        picture = overlay(np.full((256, 320, 3), 90, np.uint8), boxes, np.random.default_rng(seed))
+        written += int((picture != 90).any())
+        for _, x, y, w, h in boxes.astype(int):
+            assert (picture[y : y + h, x : x + w] == 90).all()
+    assert written > 20
+
+
+def test_magnified_objects_stay_in_their_boxes_and_drones_stay_near_their_size() -> None:
+    frame = np.full((256, 320, 3), 60, np.uint8)
+    frame[100:110, 200:214] = 250
+    for kind, largest in ((0, 1.3), (1, 3.1)):
+        factors = []
+        for seed in range(60):
+            picture, boxes = magnify(
+                frame, np.array([[kind, 200, 100, 14, 10]], np.float32), np.random.default_rng(seed)
+            )
+            ((_, x, y, w, h),) = boxes
+            factors.append(w / 14)
+            assert picture[int(y + h / 2), int(x + w / 2)].min() > 230
+        assert 1.0 == min(factors) < max(factors) <= largest
 
 
 def test_rendered_boxes_are_loosened_around_the_same_centre() -> None:
