@@ -69,6 +69,6 @@ def cycle(thing: WorldObject, time_s: float) -> float:
     if thing.class_name != "bird":
         return 61.3 * time_s % 1.0
     if isinstance(thing.motion, Flapping) and not thing.motion.is_flapping(time_s):
-        return 0.1  # wings held out in a glide
+        return 0.97  # wings bowed in a glide, hands lower than elbows, as gulls hold them
     beats_hz = min(12.0, max(3.0, 3.6 / max(thing.size_m, 0.1)))
     return beats_hz * time_s % 1.0

@@ -101,6 +101,12 @@ def test_the_drones_are_called_drones_in_the_end(run):
     assert classes["quad-silent"][-1] == "drone"
 
 
+def test_the_bird_is_seen_and_never_called_a_drone(run):
+    called = followed(run[1])["gull"]
+    assert called[-1] == "bird"
+    assert "drone" not in called
+
+
 def started(process):
     """Waits for the line that names the map; the processes of the demo by what they run."""
     for line in process.stdout:
