@@ -13,10 +13,12 @@ and comes again from the post's outbox.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
 import secrets
+import socket
 import sqlite3
 import ssl
 import threading
@@ -46,6 +48,7 @@ FORGET_EVERY_S = 600.0
 RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
 RECONNECT_S = (1, 30)
 KEEPALIVE_S = 15
+SUBSCRIBED_WITHIN_S = 10.0  # a broker that does not confirm the subscription serves us nothing
 CLIENT_ID = f"sarhad-center-{os.getpid()}-{secrets.token_hex(3)}"  # two centers on one broker must not part each other
 
 Deliver = Callable[[Received], None]
@@ -67,6 +70,8 @@ class Ingest:
         self._client.on_connect, self._client.on_disconnect = self._connected, self._disconnected
         self._client.on_connect_fail = self._connect_failed
         self._client.on_message = self._arrived
+        self._client.on_subscribe = self._subscribed
+        self._awaiting: threading.Timer | None = None  # runs while the subscription is not confirmed
         self._writer = threading.Thread(target=self._write_for_ever, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -78,6 +83,7 @@ class Ingest:
     def stop(self) -> None:
         """Take no more, commit and acknowledge what waits, and part from the broker."""
         self._client.unsubscribe([topic("+", name) for name in UP_TOPICS])
+        self._subscribed()  # no timer is left behind
         self._queue.put(None)
         self._writer.join(timeout=10)
         self._client.disconnect()
@@ -107,8 +113,26 @@ class Ingest:
         if reason.is_failure:
             self._say(f"broker {self._broker.host}:{self._broker.port} refuses the center: {reason}; trying again")
             return
+        self._await_subscription(client)
         client.subscribe([(topic("+", name), 1) for name in UP_TOPICS])
         self._say(f"broker {self._broker.host}:{self._broker.port} connected", level=logging.INFO)
+
+    def _await_subscription(self, client: mqtt.Client) -> None:
+        """Cut the connection unless the broker confirms in time; the network thread then connects anew."""
+        self._subscribed()
+        self._awaiting = threading.Timer(SUBSCRIBED_WITHIN_S, self._cut, (client,))
+        self._awaiting.daemon = True
+        self._awaiting.start()
+
+    def _subscribed(self, *_confirmation: Any) -> None:
+        if self._awaiting is not None:
+            self._awaiting.cancel()
+
+    def _cut(self, client: mqtt.Client) -> None:
+        self._say(f"broker {self._broker.host}:{self._broker.port} does not confirm the subscription; connecting anew")
+        if (link := client.socket()) is not None:
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
 
     def _disconnected(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:

@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S = 15
 CONNECT_TIMEOUT_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 1, 10  # pauses between attempts to reach the broker: 1, 2, 4, 8, 10, 10 ...
+DEAF_S = 30.0  # a broker that takes nothing for so long has forgotten us, though it may still answer pings
 RESEND_S = 5.0  # a center commits and acknowledges within a second
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0  # between rounds through the outbox while nobody acknowledges
 LIVE_LIMIT = 1000  # messages waiting in memory; beyond it they go out from the outbox
@@ -332,6 +333,17 @@ class Publisher:
                 self._claimed.discard(key)
                 self._is_behind = True
 
+    def _leave_deaf_broker(self, now_s: float) -> None:
+        """Cut a connection over which nothing is taken any more; the network thread then connects anew."""
+        oldest_s = min((sent.sent_s for sent in self._on_the_way.values()), default=now_s)
+        if self._counters.connected and now_s - oldest_s > DEAF_S:
+            log.warning("broker %s:%d takes nothing for %.0f s", self._broker.host, self._broker.port, now_s - oldest_s)
+            self._on_the_way.clear()
+            self._backlog_on_the_way = self._backlog_on_the_way_bytes = 0
+            if (link := self._client.socket()) is not None:
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+
     def _end_round(self, now_s: float) -> None:
         self._place = None
         self._next_round_s = now_s + self._pause_s
@@ -378,6 +390,7 @@ class Publisher:
         with self._changed:
             now_s = time.monotonic()
             self._give_up_waiting(now_s)
+            self._leave_deaf_broker(now_s)
             entry = self._next()
             self._sending += entry is not None
             wants_round = entry is None and self._wants_round(now_s)

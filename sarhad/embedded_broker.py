@@ -11,9 +11,27 @@ import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 HOST = "127.0.0.1"
+
+
+class SteadyDict(dict[str, Any]):
+    """A dict that may change while somebody goes through it.
+
+    amqtt 0.12 awaits in the midst of loops over its subscriptions and retained messages. A client that connects while
+    another one subscribes would raise there, and be left with a connection that nobody serves.
+    """
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(super().__iter__()))
+
+    def items(self) -> Any:
+        return list(super().items())
+
+    def values(self) -> Any:
+        return list(super().values())
 
 
 def settings(port: int) -> dict[str, Any]:
@@ -32,6 +50,8 @@ async def serve(port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     broker = Broker(settings(port))
+    for name in ("_subscriptions", "_retained_messages", "_sessions"):
+        setattr(broker, name, SteadyDict(getattr(broker, name)))
     await broker.start()
     await stopped.wait()
     with contextlib.suppress(Exception):
