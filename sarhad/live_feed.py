@@ -87,6 +87,8 @@ class LiveFeed:
         try:
             for name, data in events(self._response):
                 self._take(name, json.loads(data), time.time_ns())
+            if not self._stopping:
+                self.fault = "the center ended the live feed"
         except (OSError, http.client.HTTPException, AttributeError) as error:
             # http.client raises AttributeError when its socket is closed in the midst of a read
             if not self._stopping:
