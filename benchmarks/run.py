@@ -180,7 +180,7 @@ def page(figures: Sequence[Figure], minutes: float) -> str:
         "Two drones, a bird, a radar, a camera of 1280×720 at 10 pictures a second, a Remote ID and a satellite receiver,\n"
         "all simulated down to bytes and pixels; broker, center, edge node, vision and simulator on one machine.\n\n"
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {minutes:g} min, {machine()}, Python {platform.python_version()}; "
-        f"load at the end {load:.1f}\n\n{table}\n\n"
+        f"load at the end {load:.1f} (the post itself makes about 1; more means that others shared the cores)\n\n{table}\n\n"
         "`python benchmarks/run.py` measures again; `--minutes 10` judges memory growth.\n"
     )
 
