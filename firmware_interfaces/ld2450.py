@@ -22,6 +22,7 @@ import numpy as np
 
 from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, Rejected, diagnose
 from firmware_interfaces.mounting import Mounting
+from firmware_interfaces.scan_times import ScanTimes
 from fusion.types import Detection, Reading, Scan, Sensor
 
 HEADER, TAIL = b"\xaa\xff\x03\x00", b"\x55\xcc"
@@ -32,6 +33,7 @@ TARGET_COUNT = 3
 REPORT_BYTES = len(HEADER) + TARGET_COUNT * TARGET.size + len(TAIL)
 MAX_ANSWER_BYTES = 64
 CONFIDENCE = 0.5  # the module rates nothing
+FIRST_PERIOD_NS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ class Decoder:
         """`speed_sign` is 1 where positive means receding, as the manual says, and -1 where the module in hand
         shows the contrary, as some do."""
         self._sensor, self._mounting, self._speed_sign = sensor, Mounting(sensor), speed_sign
+        self._times = ScanTimes(sensor.latency_ns, FIRST_PERIOD_NS)
         self._reports = Reports(max_report_bytes)
         self.counts: Counts = self._reports.counts
 
@@ -132,17 +135,16 @@ class Decoder:
         return self._reports.stream.kept_bytes
 
     def feed(self, reading: Reading) -> list[Scan]:
-        """The scans that this reading completes."""
-        return [
-            self._scan(framed.message, reading.received_ns)
-            for framed in self._reports.feed(reading.data, reading.monotonic_ns)
-        ]
+        """The scans that this reading completes; their times grow strictly, see `scan_times.py`."""
+        reports = [framed.message for framed in self._reports.feed(reading.data, reading.monotonic_ns)]
+        times_ns = self._times.of([None] * len(reports), reading.received_ns)
+        return [self._scan(report, time_ns) for report, time_ns in zip(reports, times_ns, strict=True)]
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
         return diagnose(self.counts, "LD2450 report", "wrong baud? the module speaks 256000")
 
-    def _scan(self, report: Report, received_ns: int) -> Scan:
+    def _scan(self, report: Report, time_ns: int) -> Scan:
         targets = np.array([(t.x_mm, t.y_mm, t.speed_cm_s) for t in report if t.is_present], float).reshape(-1, 3)
         x, y = targets[:, 0] / 1000.0, targets[:, 1] / 1000.0
         measurements = self._mounting.level_all(
@@ -150,7 +152,7 @@ class Decoder:
         )
         return Scan(
             self._sensor.sensor_id,
-            received_ns - self._sensor.latency_ns,
+            time_ns,
             self._mounting.looked(),
             tuple(Detection(polar, CONFIDENCE) for polar in measurements),
         )

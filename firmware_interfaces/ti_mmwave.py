@@ -27,6 +27,7 @@ from scipy.sparse.csgraph import connected_components
 
 from firmware_interfaces.decoder import Counts, diagnose
 from firmware_interfaces.mounting import Mounting
+from firmware_interfaces.scan_times import LARGEST_GAP, ScanTimes
 from firmware_interfaces.ti_mmwave_frames import Frame, Frames, Target, encode_frame
 from fusion.types import Detection, FloatArray, Reading, Scan, Sensor
 
@@ -38,7 +39,7 @@ MAX_CLUSTERED_POINTS = 1024  # the largest frames carry some 750 points
 WEIGHED_SNR_DB = (-30.0, 90.0)  # beyond lie damaged numbers; a weight must neither vanish nor be all
 SNR_WHERE_NONE_IS_GIVEN_DB = 0.0
 MIN_FRAMES_TO_JUDGE = 100  # some seconds
-LARGEST_GAP = 1000  # half a minute at 30 Hz
+FIRST_PERIOD_NS = 50_000_000  # until it is learned: common configurations make 10 to 30 frames a second
 BYTES_TO_EXPECT_CR = 65_536  # of random bytes this many lack 0x0D once in e^256
 
 
@@ -59,6 +60,7 @@ class Decoder:
         Points slower than `min_speed_m_s` are left out; 0 keeps walls and hovering drones alike.
         """
         self._sensor, self._mounting = sensor, Mounting(sensor)
+        self._times = ScanTimes(sensor.latency_ns, FIRST_PERIOD_NS)
         self._frames = Frames(profile)
         self.counts: Counts = self._frames.counts
         self._cluster_m, self._cluster_m_s = cluster_m, cluster_m_s
@@ -72,11 +74,13 @@ class Decoder:
         return self._frames.stream.kept_bytes
 
     def feed(self, reading: Reading) -> list[Scan]:
-        """One scan a frame that this reading completes."""
+        """One scan a frame that this reading completes; their times grow strictly, see `scan_times.py`."""
         self._saw_carriage_return = self._saw_carriage_return or 0x0D in reading.data
         frames = [framed.message for framed in self._frames.feed(reading.data, reading.monotonic_ns)]
-        self._count_missed([frame.header.frame_number for frame in frames])
-        return [self._scan(frame, reading.received_ns) for frame in frames]
+        numbers = [frame.header.frame_number for frame in frames]
+        self._count_missed(numbers)
+        times_ns = self._times.of(numbers, reading.received_ns)
+        return [self._scan(frame, time_ns) for frame, time_ns in zip(frames, times_ns, strict=True)]
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
@@ -107,11 +111,11 @@ class Decoder:
             self.counts.remarks["frame missed"] += gap if 0 < gap < LARGEST_GAP else 0
             self._last_number = number
 
-    def _scan(self, frame: Frame, received_ns: int) -> Scan:
+    def _scan(self, frame: Frame, time_ns: int) -> Scan:
         points = self._plausible(body_points(frame))
         return Scan(
             self._sensor.sensor_id,
-            received_ns - self._sensor.latency_ns,
+            time_ns,
             self._mounting.looked(),
             tuple(self._detections(points)) if len(points) else (),
         )
