@@ -67,7 +67,7 @@ class Pipeline:
             self.watch.learned(fact)
             if isinstance(fact, Scan | Claim):
                 update = self.tracker.apply(fact, reading.received_ns)
-                self.watch.applied(update)
+                self.watch.applied(fact, update)
                 outgoing += self._tracks(update, reading)
             if isinstance(fact, Scan):
                 outgoing += self._detections(fact)

@@ -40,6 +40,7 @@ FIRST_RETRY_S, LAST_RETRY_S = 1, 10  # pauses between attempts to reach the brok
 DEAF_S = 30.0  # a broker that takes nothing for so long has forgotten us, though it may still answer pings
 RESEND_S = 5.0  # a center commits and acknowledges within a second
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0  # between rounds through the outbox while nobody acknowledges
+HIGHEST_SEQUENCE = 2**63 - 1  # what SQLite can hold
 LIVE_LIMIT = 1000  # messages waiting in memory; beyond it they go out from the outbox
 LIVE_ON_THE_WAY = 64  # messages that the broker has not taken yet
 BACKLOG_UNANSWERED = 512  # backlog messages that the center has not acknowledged yet
@@ -269,6 +270,8 @@ class Publisher:
             return
         try:
             ack = msgspec.json.decode(message.payload, type=AckMessage)
+            if not all(0 <= low <= high <= HIGHEST_SEQUENCE for low, high in ack.ranges):
+                raise msgspec.ValidationError("ranges must grow and stay within 64 bits")
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             with self._changed:
                 self._counters.bad_acks += 1

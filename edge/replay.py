@@ -45,10 +45,11 @@ async def replay(
         header, entries = read_recording(stream)
         site = site or site_of(header, f"{recording.name}: site file")
         pipeline = Pipeline(site, header.run_id, header.software)
-        answer = Answer(out) if out else None
         readings = recorded(entries, speed)
-        if recompute:
-            readings = looked_again(readings, site, model)
+        second = SecondLooks(site, model) if recompute else None
+        answer = Answer(out) if out else None
+        if second:
+            readings = second.over(readings)
         pipeline.opening(header.started_ns)
         messages, damage = 1, None
         try:
@@ -61,31 +62,47 @@ async def replay(
             damage = str(error)
         models = recomputed_models(site, model) if recompute else header.models
         digest = answer.close(recording, site.sha256, models) if answer else None
-    cut = (
-        f"was cut; replayed up to the cut, {entries.left_over_bytes} bytes behind it left over"
-        if entries.is_cut
-        else None
-    )
+    troubles = [damage] if damage else []
+    if entries.is_cut:
+        troubles.append(f"was cut; replayed up to the cut, {entries.left_over_bytes} bytes behind it left over")
+    if second and second.left_as_recorded:
+        troubles.append(f"{second.left_as_recorded} findings were left as recorded: their pictures are not in it")
     scans = sum(sensor.scans for sensor in pipeline.watch.sensors.values())
-    return ReplayResult(pipeline.watch.readings, scans, messages, digest, damage or cut, damage is not None, pipeline)
+    return ReplayResult(
+        pipeline.watch.readings, scans, messages, digest, "; ".join(troubles) or None, damage is not None, pipeline
+    )
 
 
-async def looked_again(readings: AsyncIterator[Reading], site: Site, model: Path | None) -> AsyncIterator[Reading]:
-    """The same readings, but the detector's findings are made afresh at the regions that were looked at then."""
-    from edge.vision.recompute import SecondLook  # a replay of recorded findings needs no detector
+class SecondLooks:
+    """Readings in which the detector's findings are made afresh, at the regions that were looked at then."""
 
-    looks = {
-        entry.sensor.sensor_id: SecondLook(model or model_path(entry), model_confidence(entry))
-        for entry in site.sensors
-        if is_camera(entry)
-    }
-    async for reading in readings:
+    def __init__(self, site: Site, model: Path | None) -> None:
+        """Raises ModelError where a detector cannot be used."""
+        from edge.vision.recompute import SecondLook  # a replay of recorded findings needs no detector
+
+        self._looks = {
+            entry.sensor.sensor_id: SecondLook(model or model_path(entry), model_confidence(entry))
+            for entry in site.sensors
+            if is_camera(entry)
+        }
+        self.left_as_recorded = 0  # findings whose picture is not in the recording
+
+    async def over(self, readings: AsyncIterator[Reading]) -> AsyncIterator[Reading]:
+        async for reading in readings:
+            yield self._again(reading)
+
+    def _again(self, reading: Reading) -> Reading:
         camera_id = reading.sensor_id.removesuffix(VISION_SUFFIX)
-        if reading.sensor_id in looks:
-            looks[camera_id].take(camera_id, reading.monotonic_ns, reading.data)
-        elif camera_id in looks and (found := looks[camera_id].look_again(reading.data)) is not None:
-            reading = dataclasses.replace(reading, data=found)
-        yield reading
+        if camera_id not in self._looks:
+            return reading
+        if camera_id == reading.sensor_id:
+            self._looks[camera_id].take(camera_id, reading.monotonic_ns, reading.data)
+            return reading
+        found = self._looks[camera_id].look_again(reading.data)
+        if found is None:
+            self.left_as_recorded += 1
+            return reading
+        return dataclasses.replace(reading, data=found)
 
 
 def recomputed_models(site: Site, model: Path | None) -> dict[str, str]:

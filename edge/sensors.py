@@ -1,7 +1,8 @@
 """The two tables that tie a site file to code: which driver reads a device, which decoder understands its bytes.
 
-Adding a device is one file in `hardware/` and one line in DRIVERS; adding a protocol is one file in
-`firmware_interfaces/` and one line in PROTOCOLS. Modules are imported only when a site names them.
+Adding a device is one file in `hardware/`, one line in DRIVERS here and its options in `device_options.py`; adding a
+protocol is one file in `firmware_interfaces/`, one line in PROTOCOLS here and its options there. Modules are imported only
+when a site names them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Protocol:
     sees: bool  # its detections can start a track; its silence can make a post blind
     says: str  # one line for `sarhad check` and the documents
     silence_s: float = 5.0  # a healthy sensor is never quiet for longer
+    hears_only_claims: bool = False  # it is quiet while nobody broadcasts, and well all the same
 
 
 DRIVERS: dict[str, str] = {  # name in the site file -> module:class
@@ -45,13 +47,14 @@ PROTOCOLS: dict[str, Protocol] = {
         "firmware_interfaces.open_drone_id",
         False,
         "Remote ID over MAVLink 2: claims, not measurements",
-        silence_s=60.0,  # receivers without a heartbeat are quiet while no drone is near
+        silence_s=60.0,
+        hears_only_claims=True,
     ),
     "dronescout": Protocol(
-        "firmware_interfaces.dronescout", False, "Remote ID heard by DroneScout receivers", silence_s=300.0
+        "firmware_interfaces.dronescout", False, "Remote ID heard by DroneScout receivers", 300.0, True
     ),
     "esp32_remote_id": Protocol(
-        "firmware_interfaces.esp32_remote_id", False, "Remote ID heard by ESP32 sniffers, JSON lines", silence_s=300.0
+        "firmware_interfaces.esp32_remote_id", False, "Remote ID heard by ESP32 sniffers, JSON lines", 300.0, True
     ),
     "ld2450": Protocol("firmware_interfaces.ld2450", True, "LD2450 presence radar: a tripwire of six metres"),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),

@@ -1,20 +1,20 @@
 """The one door: whatever a post hears comes through here, as an async iterator of `Reading`.
 
-    live(...)        devices, clock and vision process of this box
-    recorded(...)    a recording, at its own pace, faster, or as fast as it goes
-    simulated(...)   a scenario
+    Live(...).readings()   devices, clock and vision processes of this box
+    recorded(...)          a recording, at its own pace, faster, or as fast as it goes
 
-Nothing behind the door knows which of the three ran.
+A simulated post delivers its bytes over real ports, or as a recording (`sarhad simulate`), so it comes in by one of the two.
+Nothing behind the door knows which of them ran.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from pathlib import Path
 
 from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path
 from edge.site_file import SensorEntry, Site
@@ -159,10 +159,18 @@ class Live:
     async def _look(self, entry: SensorEntry, door: Door) -> None:
         """What the detector finds comes back through the door."""
         sensor_id = entry.sensor.sensor_id
-        vision = VisionProcess(model_path(entry), model_confidence(entry))
+
+        def report(event: str, text: str, count: int | None) -> None:
+            log.info("%s%s %s: %s", sensor_id, VISION_SUFFIX, event, text)
+            told = DeviceEvent(sensor_id + VISION_SUFFIX, event, text, count=count)
+            received_ns, monotonic_ns = self._clock.now()
+            door.put_event(Reading(NODE, received_ns, monotonic_ns, None, None, told.to_json()))
+
+        vision = VisionProcess(model_path(entry), model_confidence(entry), report=report)
         self.visions[sensor_id] = vision
         try:
-            await vision.start()
+            with contextlib.suppress(RuntimeError):  # told as lost; it is tried again
+                await vision.start()
             async for result in vision.results():
                 received_ns, monotonic_ns = self._clock.now()
                 door.put(Reading(sensor_id + VISION_SUFFIX, received_ns, monotonic_ns, None, None, result))
@@ -180,12 +188,4 @@ async def recorded(readings: Iterator[Reading], speed: float | None) -> AsyncIte
             due_s = started_s + (reading.monotonic_ns - first_ns) / 1e9 / speed
             if (pause_s := due_s - loop.time()) > 0:
                 await asyncio.sleep(pause_s)
-        yield reading
-
-
-async def simulated(scenario: Path, seed: int = 0) -> AsyncIterator[Reading]:
-    """A scenario's readings, as fast as they are made."""
-    from edge.simulator.run import readings  # the simulator is no part of a post's own memory
-
-    for reading in readings(scenario, seed):
         yield reading

@@ -17,6 +17,7 @@ from fusion import wire
 from fusion.frames import LocalFrame
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Reading, Scan, Status, Update
 
+BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
 SEES_FOR_S = 5.0  # a sensor whose last scan is older is not counted on to see anything
 
 
@@ -35,6 +36,8 @@ class SensorWatch:
     last_scan_ns: int | None = None
     device_state: str = "waiting"  # "waiting", "ok", "silent", "lost"
     device_text: str = ""
+    first_reading_ns: int | None = None
+    detector_complaint: str | None = None  # what is wrong with a camera's vision process
     start_complaint: str | None = None  # what the sensor answered to its start file
     status: Status | None = None
 
@@ -42,7 +45,7 @@ class SensorWatch:
         counts = self.decoder.counts
         return wire.SensorHealthMessage(
             sensor_id=self.entry.sensor.sensor_id,
-            state=self.state(),
+            state=self.state(now_ns),
             text=self.text(now_ns),
             last_reading=None if self.last_reading_ns is None else wire.rfc3339(self.last_reading_ns),
             readings=self.readings,
@@ -53,28 +56,40 @@ class SensorWatch:
             rejected=dict(sorted(counts.rejected.items())),
             dropped=self.dropped,
             can_see=self.can_see(now_ns),
+            sees=self.sees(),
         )
 
-    def state(self) -> str:
+    def detector_event(self, event: dict[str, Any]) -> None:
+        """What became of the vision process that looks at this camera's pictures."""
+        if event["event"] in ("lost", "dropping"):
+            self.detector_complaint = event["text"]
+        elif event["event"] in ("back", "dropped"):
+            self.detector_complaint = None
+            self.dropped += int(event.get("count", 0))
+
+    def state(self, now_ns: int) -> str:
         if self.device_state != "ok":
             return self.device_state
-        return "degraded" if self.complaint() else "ok"
+        return "degraded" if self.complaint() or self.is_blind(now_ns) else "ok"
+
+    def is_blind(self, now_ns: int) -> bool:
+        """A sensor that should see, delivers bytes, and yet no scans, for longer than it takes to start."""
+        since_ns = self.last_scan_ns if self.last_scan_ns is not None else self.first_reading_ns
+        return self.sees() and since_ns is not None and now_ns - since_ns > BLIND_AFTER_S * 1e9
 
     def text(self, now_ns: int) -> str:
         if self.device_state in ("lost", "silent"):
             return self.device_text
         if complaint := self.complaint():
             return complaint
-        if self.device_state == "ok" and self.sees() and not self.can_see(now_ns):
-            return (
-                "bytes come in, but no scan yet"
-                if self.last_scan_ns is None
-                else "bytes come in, but no scan for a while"
-            )
+        if self.device_state == "ok" and self.is_blind(now_ns):
+            return "bytes come in, but no scans: the wrong protocol, or a detector that cannot follow"
         return ""
 
     def complaint(self) -> str | None:
         """What the decoder or the sensor itself finds wrong."""
+        if self.detector_complaint is not None:
+            return self.detector_complaint
         if self.start_complaint is not None:
             return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
@@ -127,6 +142,8 @@ class PostWatch:
             sensor.readings += 1
             sensor.bytes += len(reading.data)
             sensor.last_reading_ns = reading.received_ns
+            if sensor.first_reading_ns is None:
+                sensor.first_reading_ns = reading.received_ns
             sensor.device_state = "ok"
 
     def learned(self, fact: Fact) -> None:
@@ -136,22 +153,27 @@ class PostWatch:
         if isinstance(fact, Scan):
             sensor.scans += 1
             sensor.detections += len(fact.detections)
-            sensor.last_scan_ns = self.now_ns
         elif isinstance(fact, OwnPosition):
             self.own_positions[fact.sensor_id] = fact
         elif isinstance(fact, Status):
             sensor.status = fact
 
-    def applied(self, update: Update) -> None:
+    def applied(self, fact: Fact, update: Update) -> None:
+        """What the tracker made of a fact; a scan that came too late shows nothing of now."""
         self.late_scans += update.rewound
         self.too_old_scans += update.too_old
+        sensor = self.sensors.get(fact.sensor_id)
+        if sensor is not None and isinstance(fact, Scan) and not update.too_old:
+            sensor.last_scan_ns = self.now_ns
 
     def _device_event(self, event: dict[str, Any]) -> None:
         self.events[event["event"]] += 1
-        sensor = self.sensors.get(event["sensor_id"])
+        sensor = self.sensors.get(event["sensor_id"].removesuffix(VISION_SUFFIX))
         if sensor is None:
             return
-        if event["event"] in ("lost", "silent"):
+        if event["sensor_id"].endswith(VISION_SUFFIX):
+            sensor.detector_event(event)
+        elif event["event"] in ("lost", "silent"):
             sensor.device_state, sensor.device_text = event["event"], event["text"]
         elif event["event"] == "back":  # plugged in again; whether it speaks is seen by its bytes
             sensor.device_state, sensor.device_text = "waiting", event["text"]
@@ -172,10 +194,18 @@ class PostWatch:
         """The post's state in one word and one line."""
         messages = self.sensor_messages()
         seeing = [m.sensor_id for m in messages if m.can_see]
-        troubled = [f"{m.sensor_id} is {m.state}" for m in messages if m.state not in ("ok", "waiting")]
+        troubled = [
+            f"{m.sensor_id} is {m.state}"
+            for m in messages
+            if m.state not in ("ok", "waiting") and not (m.state == "silent" and self.may_be_silent(m.sensor_id))
+        ]
         if not seeing:
             return "blind", "no sensor can see" + (": " + ", ".join(troubled) if troubled else "")
         return ("degraded", ", ".join(troubled)) if troubled else ("ok", "")
+
+    def may_be_silent(self, sensor_id: str) -> bool:
+        """A receiver of broadcasts hears nothing while nobody broadcasts."""
+        return PROTOCOLS[self.sensors[sensor_id].entry.protocol].hears_only_claims
 
     def own_position_messages(self) -> tuple[wire.OwnPositionMessage, ...]:
         return tuple(self._own_position_message(fact) for fact in self.own_positions.values())

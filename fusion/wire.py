@@ -195,6 +195,7 @@ class SensorHealthMessage(msgspec.Struct, frozen=True):
     rejected: dict[str, int]  # frames by reason
     dropped: int  # readings that did not fit through the door
     can_see: bool  # a detection is possible right now
+    sees: bool = True  # it is meant to see; False: it hears claims, or gives the post's own position
 
 
 class OwnPositionMessage(msgspec.Struct, frozen=True):

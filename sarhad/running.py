@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 WRONG_INPUT = 2
+MAY_PASS = (errno.ENOSPC, errno.EIO, errno.EROFS)  # a full disk, or one that is not there yet
 
 
 def one_thread() -> None:
@@ -42,10 +44,18 @@ async def until_signalled(node: Any, seconds: float | None = None) -> dict[str, 
     return summary
 
 
+def cannot_start(site_path: Path, error: Exception) -> int:
+    """One line on stderr; 2 where a file that was named is wrong, 1 where trying again later may help."""
+    named = getattr(error, "filename", None)
+    reason = getattr(error, "strerror", None) or str(error)
+    click.echo(f"{site_path}: {f'{named}: ' if named else ''}{reason}", err=True)
+    return 1 if getattr(error, "errno", None) in MAY_PASS else WRONG_INPUT
+
+
 def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid: int) -> int:
     """The edge service of one site file."""
     from edge.node import Node
-    from edge.outbox import OutboxError
+    from edge.outbox import OutboxBusy, OutboxError
     from edge.site_file import SiteFileError, read_site
 
     log_to_stderr()
@@ -54,18 +64,19 @@ def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid:
     except SiteFileError as error:
         return wrong_input(str(error))
 
-    async def run() -> dict[str, Any] | str:
-        try:
-            node = Node(site, record_directory, publish=publish)
-        except (OutboxError, OSError) as error:  # files that the site names: outbox, certificates, recordings
-            return f"{site_path}: {error}"
+    async def run() -> dict[str, Any]:
+        node = Node(site, record_directory, publish=publish)
         click.echo(json.dumps({"site_id": site.site_id, "run_id": node.run_id, "pid": pid}))
         sys.stdout.flush()
         return await until_signalled(node)
 
-    done = asyncio.run(run())
-    if isinstance(done, str):
-        return wrong_input(done)
+    try:
+        done = asyncio.run(run())
+    except OutboxBusy as error:
+        click.echo(f"{site_path}: {error}", err=True)
+        return 1
+    except (OutboxError, OSError) as error:  # files that the site names: outbox, certificates, recordings
+        return cannot_start(site_path, error)
     click.echo(json.dumps(done))
     return 0
 
@@ -88,7 +99,11 @@ def record_to(site_path: Path, out: Path, seconds: float | None) -> int:
     async def run() -> dict[str, Any]:
         return await until_signalled(Node(site, record_path=out, publish=False), seconds)
 
-    click.echo(json.dumps({"recording": str(out), **asyncio.run(run())}))
+    try:
+        done = asyncio.run(run())
+    except OSError as error:
+        return cannot_start(site_path, error)
+    click.echo(json.dumps({"recording": str(out), **done}))
     return 0
 
 
@@ -104,12 +119,15 @@ def replay_recording(
     """Replay and say what came out."""
     from edge.replay import replay
     from edge.site_file import SiteFileError, read_site
+    from edge.vision.detector import ModelError
     from evidence.recording import RecordingDamaged, WrongFile
 
+    if out and out.resolve() == recording.resolve().parent:
+        return wrong_input(f"{out}: is the recording's own folder; expected another, so that its own answer is kept")
     try:
         site = read_site(site_path) if site_path else None
         result = asyncio.run(replay(recording, site, speed, recompute, model, out))
-    except SiteFileError as error:
+    except (SiteFileError, ModelError) as error:
         return wrong_input(str(error))
     except (WrongFile, RecordingDamaged) as error:
         return wrong_input(f"{recording}: {error}")

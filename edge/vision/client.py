@@ -14,11 +14,13 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
+from edge.launch import module_arguments
 from edge.vision.decoder import codec_of, is_key
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, Region
 from edge.vision.messages import ALIVE, LARGEST_MESSAGE, LENGTH, Packet, Settings, frame_message, to_tuples
@@ -32,6 +34,8 @@ SILENCE_S = 15.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 ENOUGH_S = 60.0  # a process that ran this long was well: the next pause is the shortest again
 
+Report: TypeAlias = Callable[[str, str, "int | None"], None]
+
 
 class VisionProcess:
     """One vision process, kept alive."""
@@ -44,7 +48,9 @@ class VisionProcess:
         threads: int = 1,
         budget: int | None = None,
         silence_s: float = SILENCE_S,
+        report: Report | None = None,
     ) -> None:
+        """report takes (event, text, count): "lost", "back", "dropping", and "dropped" with how many packets."""
         self.dropped_count = 0
         self.restart_count = 0
         self.is_ready = False
@@ -54,6 +60,9 @@ class VisionProcess:
         self._arguments = ["--model", str(model), "--confidence", str(confidence), "--threads", str(threads)]
         self._budget = budget
         self._silence_s = silence_s
+        self._report = report or (lambda event, text, count: None)
+        self._is_lost = False
+        self._left_out = 0  # packets, since the last one that was taken
         self._results: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -63,7 +72,10 @@ class VisionProcess:
         self._unanswered_since_s: float | None = None
 
     async def start(self) -> None:
-        """Start the process and wait until its model is loaded. Raises RuntimeError where it cannot be."""
+        """Start the process and wait until its model is loaded.
+
+        Raises RuntimeError where the first attempt fails; further ones follow all the same, until `close`.
+        """
         self._first_ready = asyncio.get_running_loop().create_future()
         self._keeper = asyncio.create_task(self._keep())
         await self._first_ready
@@ -74,13 +86,22 @@ class VisionProcess:
         lost = self._wait_for_key.get(sensor_id, False)
         if not self._can_take() or (lost and not is_key(data, codec_name)):
             self._wait_for_key[sensor_id] = True
-            self.dropped_count += 1
+            self._leave_out()
             return False
         self._wait_for_key[sensor_id] = False
+        if self._left_out:
+            self._report("dropped", f"{self._left_out} packets were not looked at", self._left_out)
+            self._left_out = 0
         self._send(Packet(sensor_id, monotonic_ns, data, to_tuples(cues), after_loss=lost))
         if self._unanswered_since_s is None:
             self._unanswered_since_s = asyncio.get_running_loop().time()
         return True
+
+    def _leave_out(self) -> None:
+        self.dropped_count += 1
+        self._left_out += 1
+        if self._left_out == 1 and self.is_ready:
+            self._report("dropping", "the detector cannot follow: packets are left out up to the next key frame", None)
 
     def set(self, settings: Settings) -> None:
         """Change how it looks; kept only while this process lives."""
@@ -122,7 +143,9 @@ class VisionProcess:
             await self._end()
             if self._first_ready is not None and not self._first_ready.done():
                 self._first_ready.set_exception(RuntimeError(f"vision: the process did not start: {reason}"))
-                return
+            if not self._is_lost:
+                self._is_lost = True
+                self._report("lost", f"the detector: {reason}", None)
             pause_s = FIRST_PAUSE_S if clock() - begun_s > ENOUGH_S else min(2 * pause_s, LONGEST_PAUSE_S)
             log.warning("vision lost: %s; starting again in %.1f s", reason, pause_s)
             await asyncio.sleep(pause_s)
@@ -133,10 +156,13 @@ class VisionProcess:
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         environment = os.environ | {"PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "edge.vision", *self._arguments,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
-        )  # fmt: skip
+        try:
+            process = self._process = await asyncio.create_subprocess_exec(
+                sys.executable, *module_arguments("edge.vision", *self._arguments),
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, env=environment,
+            )  # fmt: skip
+        except OSError as error:
+            return f"it cannot be started ({error.strerror or error})"
         self.pid = process.pid
         try:
             self._greet(await asyncio.wait_for(receive(process), START_S))
@@ -172,8 +198,10 @@ class VisionProcess:
             self._send(Settings(budget=self._budget))
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(None)
-        if self.restart_count:
+        if self._is_lost:
+            self._is_lost = False
             log.warning("vision back")
+            self._report("back", "the detector looks again", None)
 
     def _keep_result(self, result: bytes) -> None:
         self._unanswered_since_s = None
