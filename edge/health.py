@@ -31,4 +31,5 @@ def health_message(pipeline: Pipeline, host: Host, outbox_pending: int, troubles
         disk_free_mb=None if host.disk_free_mb is None else round(host.disk_free_mb, 1),
         late_scans=watch.late_scans,
         too_old_scans=watch.too_old_scans,
+        ignored_scans=pipeline.tracker.ignored_scans,
     )

@@ -26,6 +26,7 @@ from hardware.command_port import CommandPort
 from hardware.device import DeviceEvent, DeviceRunner
 
 DOOR_LIMIT = 4096  # readings; about 20 s of a busy post, far more than the pipeline may lag behind
+DOOR_LIMIT_BYTES = 64_000_000  # a stalled loop must not gather video without end
 
 log = logging.getLogger("sarhad.edge")
 
@@ -36,9 +37,9 @@ class Door:
     Several threads put; one event loop takes. A full door refuses, and who put it counts that.
     """
 
-    def __init__(self, limit: int = DOOR_LIMIT) -> None:
+    def __init__(self, limit: int = DOOR_LIMIT, limit_bytes: int = DOOR_LIMIT_BYTES) -> None:
         self._waiting: deque[Reading] = deque()
-        self._limit = limit
+        self._limit, self._limit_bytes, self._waiting_bytes = limit, limit_bytes, 0
         self._lock = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._something = asyncio.Event()
@@ -46,9 +47,10 @@ class Door:
     def put(self, reading: Reading) -> bool:
         """Whether there was room. Called from any thread."""
         with self._lock:
-            if len(self._waiting) >= self._limit:
+            if len(self._waiting) >= self._limit or self._waiting_bytes >= self._limit_bytes:
                 return False
             self._waiting.append(reading)
+            self._waiting_bytes += len(reading.data)
         self._wake()
         return True
 
@@ -76,6 +78,7 @@ class Door:
         with self._lock:
             taken = list(self._waiting)
             self._waiting.clear()
+            self._waiting_bytes = 0
         return taken
 
 

@@ -230,6 +230,7 @@ class HealthMessage(msgspec.Struct, frozen=True):
     disk_free_mb: float | None
     late_scans: int
     too_old_scans: int
+    ignored_scans: int = 0  # of sensors the tracker does not know, or from the future
 
 
 class AckMessage(msgspec.Struct, frozen=True):

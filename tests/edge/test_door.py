@@ -44,6 +44,14 @@ def test_a_full_door_refuses_but_still_takes_what_the_node_says_of_it() -> None:
     assert asyncio.run(run()) == ([True, True, False], ["radar", "radar", NODE])
 
 
+def test_a_door_full_of_video_refuses_too() -> None:
+    async def run() -> list[bool]:
+        door = Door(limit_bytes=3)
+        return [door.put(reading("camera", 100 + n)) for n in range(3)]
+
+    assert asyncio.run(run()) == [True, False, False]
+
+
 def test_taking_waits_for_something() -> None:
     async def run() -> list[Reading]:
         door = Door()

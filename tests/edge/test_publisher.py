@@ -261,9 +261,11 @@ def test_nonsense_on_the_ack_topic_is_counted_and_changes_nothing(
     listener.answers = False
     assert until(lambda: publisher.counters.connected)
     publisher.publish("tracks", 1, message(1))
-    for nonsense in (b"", b"{}", b"\xff\xfe", b'{"version":1,"run_id":"run-1","ranges":[["a",2]]}', b"[" * 5000):
+    too_large = b'{"version":1,"run_id":"run-1","ranges":[[1,18446744073709551615]]}'
+    words = b'{"version":1,"run_id":"run-1","ranges":[["a",2]]}'
+    for nonsense in (b"", b"{}", b"\xff\xfe", words, too_large, b"[" * 5000):
         listener.client.publish(topic(SITE, "ack"), nonsense, qos=1)
-    assert until(lambda: publisher.counters.bad_acks == 5)
+    assert until(lambda: publisher.counters.bad_acks == 6)
     outbox.flush()
     assert outbox.counts.pending == 1
     listener.acknowledge("run-1", (1, 1))
