@@ -1,7 +1,9 @@
 """From rows to published tracks: numbers, revisions, statuses, and what is said when a row is gone.
 
-A row gets its number when it is first confirmed; the number belongs to its birth and is never given to another. A row that a
-rewind removes is published as dropped, "retracted". Should a later rewind bring the same birth back, it has its old number.
+A row gets its number when it is first confirmed; the number is never given to another. A row that a rewind removes is
+published as dropped, "retracted". Dropped is the last that is said of a number: a row that is detected again afterwards
+has a new one. Without a new detection a track's time and status only go forward, whoever tells of it: ticks, or late scans
+of other sensors.
 """
 
 from __future__ import annotations
@@ -20,9 +22,22 @@ from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatA
 SEEN_LATELY_NS = 5_000_000_000  # sensors that have seen a track so lately are named
 REPUBLISH_NS = 950_000_000  # ticks tell of a moving track about once a second
 TICK_MARGIN_NS = 1_000_000_000  # a tick waits this much longer than a scan before it drops: scans are on their way
+SAME_STATE = 1e-4  # metres or radians
 FORGET_NS = 60_000_000_000  # dropped tracks are remembered this long, far beyond any rewind
 
 ClaimsOf = Callable[[TrackKey, int], tuple[ClaimAgreement, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as its last update left it: changes with every detection worked in, and with nothing else."""
+
+    counted: tuple[int, int, int]  # last detection's time, how many, as seen by which sensor
+    x: FloatArray  # (6,)
+
+    def is_like(self, other: Row) -> bool:
+        """A replay in other steps of time ends in the same numbers but for their last digits."""
+        return self.counted == other.counted and bool(np.abs(self.x - other.x).max() < SAME_STATE)
 
 
 @dataclass(slots=True)
@@ -30,7 +45,7 @@ class Published:
     """What was last said of one track."""
 
     track: Track
-    row: bytes  # the row as its last update left it
+    row: Row
 
 
 class Publication:
@@ -48,9 +63,9 @@ class Publication:
         statuses = _statuses(table, time_ns, now_ns is not None)
         for row in np.flatnonzero(table.is_confirmed).tolist():
             known = self._book.get(table.keys[row])
-            if known is None or self._differs(table, row, statuses[row], known, time_ns, now_ns is not None):
+            if self._is_news(table, row, statuses[row], known, time_ns, now_ns is not None):
                 tracks.append(self._publish(table, row, statuses[row], time_ns))
-        self._forget(time_ns)
+        self._forget(table, time_ns)
         return tuple(sorted(tracks, key=lambda track: track.track_number))
 
     def tracks_at(self, table: TrackTable, time_ns: int) -> tuple[Track, ...]:
@@ -60,7 +75,7 @@ class Publication:
         tracks = []
         for row in np.flatnonzero(table.is_confirmed).tolist():
             known = self._book.get(table.keys[row])
-            if known is not None and statuses[row] != "dropped":
+            if known is not None and "dropped" not in (statuses[row], known.track.status):
                 number, revision = known.track.track_number, known.track.revision
                 tracks.append(self._form(table, row, number, revision, statuses[row], time_ns))
         return tuple(sorted(tracks, key=lambda track: track.track_number))
@@ -69,26 +84,31 @@ class Publication:
         """The track a claim belongs to, with the claim."""
         if key not in table.keys or key not in self._book or self._book[key].track.status == "dropped":
             return ()
-        row, time_ns = table.keys.index(key), table.time_ns or 0
-        return (self._publish(table, row, _statuses(table, time_ns, False)[row], time_ns),)
+        row, time_ns = table.keys.index(key), max(table.time_ns or 0, self._book[key].track.time_ns)
+        return (self._publish(table, row, _statuses(table, time_ns, True)[row], time_ns),)
 
-    def _differs(self, table: TrackTable, row: int, status: str, known: Published, time_ns: int, is_tick: bool) -> bool:
-        if status == "dropped" and known.track.status == "dropped":
+    def _is_news(
+        self, table: TrackTable, row: int, status: str, known: Published | None, time_ns: int, is_tick: bool
+    ) -> bool:
+        if known is None:
+            return status != "dropped"
+        is_over = known.track.status == "dropped"
+        if not _row(table, row).is_like(known.row):
+            return not (is_over and status == "dropped")
+        if is_over or time_ns <= known.track.time_ns:
             return False
-        if status != known.track.status or _fingerprint(table, row) != known.row:
-            return True
-        return is_tick and time_ns - known.track.time_ns >= REPUBLISH_NS
+        return status != known.track.status or (is_tick and time_ns - known.track.time_ns >= REPUBLISH_NS)
 
     def _publish(self, table: TrackTable, row: int, status: str, time_ns: int) -> Track:
         key = table.keys[row]
         known = self._book.pop(key, None)
-        if known is None:
+        if known is None or known.track.status == "dropped":
             number, revision = self._next_number, 1
             self._next_number += 1
         else:
             number, revision = known.track.track_number, known.track.revision + 1
         track = self._form(table, row, number, revision, status, time_ns)
-        self._book[key] = Published(track, _fingerprint(table, row))
+        self._book[key] = Published(track, _row(table, row))
         return track
 
     def _form(self, table: TrackTable, row: int, number: int, revision: int, status: str, time_ns: int) -> Track:
@@ -126,11 +146,13 @@ class Publication:
             tracks.append(track)
         return tracks
 
-    def _forget(self, time_ns: int) -> None:
+    def _forget(self, table: TrackTable, time_ns: int) -> None:
+        """Dropped tracks, once their row is gone too: while scans stop, it stands."""
+        alive = set(table.keys)
         old = [
             key
             for key, known in self._book.items()
-            if known.track.status == "dropped" and known.track.time_ns < time_ns - FORGET_NS
+            if known.track.status == "dropped" and known.track.time_ns < time_ns - FORGET_NS and key not in alive
         ]
         for key in old:
             del self._book[key]
@@ -144,10 +166,9 @@ def _statuses(table: TrackTable, time_ns: int, is_tick: bool) -> list[str]:
     return ["dropped" if d else "coasting" if c else "confirmed" for d, c in zip(dropped, coasting, strict=True)]
 
 
-def _fingerprint(table: TrackTable, row: int) -> bytes:
-    """Changes with every update of the row and with nothing else."""
-    counted = np.array([table.last_ns[row], table.hits[row], table.direction_of[row]], dtype=np.int64)
-    return bytes(table.updated_x[row].tobytes() + counted.tobytes())
+def _row(table: TrackTable, row: int) -> Row:
+    counted = (int(table.last_ns[row]), int(table.hits[row]), int(table.direction_of[row]))
+    return Row(counted, table.updated_x[row].copy())
 
 
 def _predicted(table: TrackTable, row: int, time_ns: int) -> tuple[FloatArray, FloatArray, Direction | None]:
