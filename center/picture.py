@@ -19,6 +19,7 @@ from fusion.wire import (
     ClaimMessage,
     DetectionsMessage,
     HealthMessage,
+    SensorHealthMessage,
     SiteMessage,
     TrackMessage,
     TracksMessage,
@@ -89,7 +90,7 @@ class SiteNow:
 class Sight:
     """Whether a post can see, in words and in parts."""
 
-    state: str  # "sees", "partly", "blind", "silent", "gone", "unknown"
+    state: str  # "sees", "partly", "blind", "hears" (only claims), "silent", "gone", "unknown"
     text: str
     seeing: tuple[str, ...]  # sensor ids
     not_seeing: tuple[str, ...]
@@ -208,31 +209,32 @@ class Picture:
 
 
 def sight_of(site: SiteNow, is_silent: bool) -> Sight:
-    """Whether a post can see, from its newest health."""
-    health = site.health
+    """Whether a post can see, from its newest health. Sensors that are not meant to see count for nothing here."""
+    health, name = site.health, site.site_id
     if health is None:
-        return Sight("silent" if is_silent else "unknown", f"{site.site_id} has not yet said what it can see", (), ())
-    seeing = tuple(sensor.sensor_id for sensor in health.sensors if sensor.can_see)
-    not_seeing = tuple(sensor.sensor_id for sensor in health.sensors if not sensor.can_see)
+        return Sight("silent" if is_silent else "unknown", f"{name} has not yet said what it can see", (), ())
+    eyes = [sensor for sensor in health.sensors if sensor.sees]
+    seeing = tuple(sensor.sensor_id for sensor in eyes if sensor.can_see)
+    not_seeing = tuple(sensor.sensor_id for sensor in eyes if not sensor.can_see)
     if health.state == "gone":
-        return Sight("gone", f"{site.site_id} is gone: {health.text or 'it left the broker'}", (), seeing + not_seeing)
+        return Sight("gone", f"{name} is gone: {health.text or 'it left the broker'}", (), seeing + not_seeing)
     if is_silent:
-        return Sight("silent", f"{site.site_id} is silent: what it sees is not known", (), seeing + not_seeing)
-    states = {one.sensor_id: f"{one.sensor_id} {one.state}" for one in health.sensors}
-    reasons = "; ".join(
-        f"{states[one.sensor_id]}{': ' * bool(one.text)}{one.text}" for one in health.sensors if not one.can_see
-    )
+        return Sight("silent", f"{name} is silent: what it sees is not known", (), seeing + not_seeing)
+    if not eyes and health.sensors:
+        return Sight("hears", f"{name} hears only what broadcasts", (), ())
+    reasons = "; ".join(fault_of(sensor) for sensor in eyes if not sensor.can_see)
     if not seeing or health.state == "blind":
-        return Sight(
-            "blind",
-            f"{site.site_id} is blind: {reasons or health.text or 'no sensor can see'}",
-            (),
-            seeing + not_seeing,
-        )
-    text = f"{site.site_id} can see: {', '.join(states[sensor_id] for sensor_id in seeing)}"
+        text = f"{name} is blind: {reasons or health.text or 'no sensor can see'}"
+        return Sight("blind", text, (), seeing + not_seeing)
+    states = [f"{sensor.sensor_id} {sensor.state}" for sensor in eyes if sensor.can_see]
+    text = f"{name} can see: {', '.join(states)}"
     if not not_seeing:
         return Sight("sees", text, seeing, ())
     return Sight("partly", f"{text}; cannot see: {reasons}", seeing, not_seeing)
+
+
+def fault_of(sensor: SensorHealthMessage) -> str:
+    return f"{sensor.sensor_id} {sensor.state}{': ' * bool(sensor.text)}{sensor.text}"
 
 
 def time_of(received: Received) -> int:

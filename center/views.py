@@ -112,10 +112,12 @@ class SightView(View):
     """Whether a post can see: what an empty map means there."""
 
     site_id: str
-    state: str = Field(description='"sees", "partly", "blind", "silent", "gone" or "unknown" (not yet said).')
+    state: str = Field(
+        description='"sees", "partly", "blind", "hears" (only what broadcasts), "silent", "gone" or "unknown" (not yet said).'
+    )
     text: str
     seeing: list[str] = Field(description="Sensors that could detect something right now.")
-    not_seeing: list[str]
+    not_seeing: list[str] = Field(description="Sensors that are meant to see and cannot right now.")
 
 
 class TracksView(View):
@@ -170,6 +172,7 @@ class SensorHealthView(View):
     rejected: dict[str, int] = Field(description="Frames by reason.")
     dropped: int = Field(description="Readings that did not fit through the door.")
     can_see: bool = Field(description="A detection is possible right now.")
+    sees: bool = Field(True, description="It is meant to see; false: it hears claims or gives the post's own position.")
 
 
 class OwnPositionView(View):

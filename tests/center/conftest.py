@@ -227,6 +227,7 @@ class PlayedPost:
             sensor("radar-north", "ti_mmwave", (-60.0, 60.0), 120.0),
             sensor("camera-north", "yolo", (-15.0, 15.0), 400.0),
             sensor("remote-id", "open_drone_id", None, None),
+            sensor("own-position", "gnss", None, None),
         )
         place = (LATITUDE_DEG, LONGITUDE_DEG, 40.0)
         site = SiteMessage(
@@ -237,7 +238,7 @@ class PlayedPost:
     def say_health(self, state: str = "ok", blind: dict[str, str] | None = None) -> None:
         """blind: sensors that cannot see, with the reason."""
         blind = blind or {}
-        names = ("radar-north", "camera-north", "remote-id")
+        names = ("radar-north", "camera-north", "remote-id", "own-position")
         sensors = tuple(sensor_health(name, blind.get(name)) for name in names)
         health = HealthMessage(
             version=VERSION, site_id=self.site_id, run_id=self.run_id, time=now(), state=state, text="", sensors=sensors,
@@ -301,10 +302,12 @@ def sensor(name: str, protocol: str, azimuth_deg: tuple[float, float] | None, re
 
 
 def sensor_health(name: str, fault: str | None) -> SensorHealthMessage:
+    """As edge/watch.py says it: a sensor that is not meant to see never can."""
+    sees = name not in ("remote-id", "own-position")
     return SensorHealthMessage(
         sensor_id=name, state="lost" if fault else "ok", text=fault or "", last_reading=now(), readings=1200, bytes=98_000,
         scans=600, detections=140, decoded={"frame": 600}, rejected={"checksum": 2} if name == "radar-north" else {},
-        dropped=0, can_see=fault is None,
+        dropped=0, can_see=sees and fault is None, sees=sees,
     )  # fmt: skip
 
 
@@ -412,8 +415,14 @@ class PlayedMessages:
         return TracksMessage(VERSION, "ridge-04", run_id, 1, rfc3339(time_ns), tracks, claims)
 
     @staticmethod
-    def health(time_ns: int, state: str = "ok", run_id: str = "run-1", blind: tuple[str, ...] = ()) -> HealthMessage:
-        names = ("radar-north", "camera-north")
+    def health(
+        time_ns: int,
+        state: str = "ok",
+        run_id: str = "run-1",
+        blind: tuple[str, ...] = (),
+        sensors_named: tuple[str, ...] = ("radar-north", "camera-north", "remote-id", "own-position"),
+    ) -> HealthMessage:
+        names = sensors_named
         sensors = tuple(sensor_health(name, "no power" if name in blind else None) for name in names)
         return HealthMessage(
             version=VERSION, site_id="ridge-04", run_id=run_id, time=rfc3339(time_ns), state=state, text="", sensors=sensors,

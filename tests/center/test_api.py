@@ -42,7 +42,7 @@ def test_a_post_its_sensors_and_their_health_are_told(center, post, eventually):
     assert site["sight"]["not_seeing"] == ["radar-north"]
     assert site["sight"]["text"].endswith("cannot see: radar-north lost: no bytes for 12 s: check the cable")
     states = {one["sensor_id"]: one["state"] for one in center.get("/api/sensors", site=post.site_id)["sensors"]}
-    assert states == {"radar-north": "lost", "camera-north": "ok", "remote-id": "ok"}
+    assert states == {"radar-north": "lost", "camera-north": "ok", "remote-id": "ok", "own-position": "ok"}
     eventually(lambda: center.get(f"{path}/health")["samples"])
     health = center.get(f"{path}/health")
     assert health["health"]["sensors"][0]["decoded"] == {"frame": 600}

@@ -93,6 +93,21 @@ def test_an_empty_map_says_what_it_means(say, played_messages, state, blind, sig
         assert picture.sight("ridge-04", SILENT_NS + 1).state == "silent"
 
 
+def test_sensors_that_are_not_meant_to_see_make_no_post_blind(say, played_messages):
+    picture = Picture()
+    say(picture, "health", played_messages.health(T))
+    sight = picture.sight("ridge-04", 0)
+    assert (sight.state, sight.seeing, sight.not_seeing) == ("sees", ("radar-north", "camera-north"), ())
+
+
+def test_a_post_without_eyes_says_that_it_only_hears(say, played_messages):
+    picture = Picture()
+    say(picture, "health", played_messages.health(T, state="blind", sensors_named=("remote-id", "own-position")))
+    sight = picture.sight("ridge-04", 0)
+    assert (sight.state, sight.not_seeing) == ("hears", ())
+    assert picture.summary(0) == "nothing seen; ridge-04 hears only what broadcasts"
+
+
 @pytest.mark.parametrize(
     ("topic_name", "payload", "reason"),
     [

@@ -7,7 +7,7 @@ import { metres, say, say_state, utc, type Word } from "./words";
 
 const SIGNS: Record<string, string> = { ok: "●", degraded: "◐", silent: "○", waiting: "…", lost: "✕" };
 const SIGHT_WORDS: Record<Sight["state"], Word> = {
-  sees: "sees", partly: "partly", blind: "blind", silent: "silent", gone: "gone", unknown: "unknown_sight",
+  sees: "sees", partly: "partly", blind: "blind", hears: "hears", silent: "silent", gone: "gone", unknown: "unknown_sight",
 };
 
 /** Whether a post can see, in a sentence. */

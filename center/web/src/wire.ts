@@ -81,7 +81,7 @@ export interface Sensor {
 
 export interface Sight {
   site_id: string;
-  state: "sees" | "partly" | "blind" | "silent" | "gone" | "unknown";
+  state: "sees" | "partly" | "blind" | "hears" | "silent" | "gone" | "unknown";
   seeing: string[];
   not_seeing: string[];
 }
@@ -105,6 +105,7 @@ export interface SensorHealth {
   rejected: Record<string, number>;
   dropped: number;
   can_see: boolean;
+  sees: boolean;
 }
 
 export interface OwnPosition {
