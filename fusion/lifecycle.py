@@ -82,8 +82,9 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
 def unseen_limit_ns(table: TrackTable) -> IntArray:
     """How long each row may go unseen."""
     tentative_s = np.maximum(TENTATIVE_SCANS * table.interval_s[table.last_sensor], TENTATIVE_LEAST_S)
-    confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, UNSEEN_NS)
-    return np.where(table.is_confirmed, confirmed_ns, (tentative_s * 1e9).astype(np.int64)).astype(np.int64)
+    tentative_ns = (tentative_s * 1e9).astype(np.int64)
+    confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, UNSEEN_NS)  # a slow sensor may miss one scan
+    return np.where(table.is_confirmed, np.maximum(confirmed_ns, tentative_ns), tentative_ns).astype(np.int64)
 
 
 def coast_after_ns(table: TrackTable) -> IntArray:

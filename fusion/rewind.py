@@ -60,6 +60,14 @@ class History(Generic[StateT, FactT]):
             return False
         return time_ns < self.youngest_ns - self._rewind_ns or (time_ns, "", 0) < self._snapshot_places[0]
 
+    def free_ns(self, time_ns: int, sensor_id: str) -> int:
+        """That time, or the first ns after it of which no fact of this sensor is kept: every scan has a time of its own."""
+        at = bisect_left(self._places, (time_ns, sensor_id, 0))
+        while at < len(self._places) and self._places[at][:2] == (time_ns, sensor_id):
+            time_ns += 1
+            at = bisect_left(self._places, (time_ns, sensor_id, 0))
+        return time_ns
+
     def is_late(self, place: Place) -> bool:
         """Whether facts of a later place have been worked in already."""
         return bool(self._places) and place < self._places[-1]

@@ -23,7 +23,8 @@ TrackKey: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id and place among
 NEVER_NS = -(2**62)
 FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
 INTERVAL_WEIGHT = 0.2  # of the newest in the running mean
-LONGEST_INTERVAL_S = 5.0
+SAME_TIME_S = 1e-4  # scans of one sensor nearer than this came at one time
+LONGEST_INTERVAL_S = 15.0
 
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
@@ -174,7 +175,7 @@ class TrackTable:
         if last_ns == NEVER_NS:
             return FIRST_INTERVAL_S
         since_s = min(max((time_ns - last_ns) / 1e9, 0.0), LONGEST_INTERVAL_S)
-        if since_s > 0.0:
+        if since_s > SAME_TIME_S:
             self.interval_s[sensor_number] += INTERVAL_WEIGHT * (since_s - self.interval_s[sensor_number])
         return since_s
 

@@ -10,6 +10,7 @@ arrived. Nothing here asks a clock, draws a lot or depends on the order of a set
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TypeAlias
 
 from fusion import births, lifecycle, merging, motion, scan_update
@@ -81,6 +82,8 @@ class Tracker:
         late_ns = 0 if youngest_ns is None else max(youngest_ns - scan.time_ns, 0)
         if self._history.is_too_old(scan.time_ns):
             return Update((), (), late_ns, too_old=True)
+        if self._rules.origins is None:
+            scan = replace(scan, time_ns=self._history.free_ns(scan.time_ns, scan.sensor_id))
         self._arrivals += 1
         place = (scan.time_ns, scan.sensor_id, self._arrivals)
         is_late = self._history.is_late(place)

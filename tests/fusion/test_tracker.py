@@ -446,3 +446,40 @@ def test_memory_is_bounded_when_a_sensor_babbles(radar: Sensor, start_ns: int, m
         tracker.apply(Scan("radar", start_ns + k * 10_000_000, None, found), start_ns + k * 10_000_000)
     assert len(tracker._table) <= 30
     assert len(tracker._history._facts) <= 20 + 26  # and what came since the last snapshot
+
+
+def test_two_scans_of_one_sensor_at_one_time_are_two_scans(
+    world: Callable, flying_object: Callable, radar: Sensor
+) -> None:
+    """One reading may complete several frames; they must not begin two rows of one name, nor two tracks of one object."""
+    things = [flying_object((-20.0, 60.0, 14.0), (0.0, -2.0, 0.0)), flying_object((25.0, 90.0, 19.0), (0.0, -2.0, 0.0))]
+    scans = world(things, {"radar": 20.0}, [radar], detection_probability=1.0).scans(5.0)
+    tracker, late = Tracker([radar]), Tracker([radar])
+    numbers = set()
+    for k, scan in enumerate(scans):
+        scan = replace(scan, time_ns=scans[k | 1].time_ns)
+        numbers |= {track.track_number for track in tracker.apply(scan, scan.time_ns).tracks}
+        scans[k] = scan
+        keys = tracker._table.keys
+        assert len(set(keys)) == len(keys)
+    assert numbers == {1, 2}
+    for k in (*range(0, 40), *range(60, 100), *range(40, 60)):  # late and replayed they are the same
+        late.apply(scans[k], scans[-1].time_ns)
+    assert late._table.keys == tracker._table.keys
+    assert late._table.x == pytest.approx(tracker._table.x, rel=1e-9)
+
+
+@pytest.mark.parametrize("period_s", [6, 10])
+def test_a_sensor_that_turns_slowly_keeps_its_track(radar: Sensor, start_ns: int, period_s: int) -> None:
+    random = np.random.default_rng(1)
+    tracker = Tracker([replace(radar, false_alarms_per_scan=0.1)])
+    published: list[Track] = []
+    for k in range(30):
+        now_ns = start_ns + k * period_s * 10**9
+        polar = Polar(0.1 + random.normal(0, 0.02), 0.02, 0.1, 0.02, 90.0 - k + random.normal(0, 0.3), 0.3, 0.0, 0.3)
+        published += tracker.apply(Scan("radar", now_ns, None, (Detection(polar, 0.9),)), now_ns).tracks
+        published += [t for j in range(1, period_s) for t in tracker.tick(now_ns + j * 10**9).tracks]
+    assert {track.track_number for track in published} == {1}
+    assert "dropped" not in {track.status for track in published}
+    gone = tracker.tick(now_ns + 3 * period_s * 10**9).tracks
+    assert [track.status for track in gone] == ["dropped"]
