@@ -114,6 +114,8 @@ def _entry(entry: Any) -> Heard | ReceiverStatus:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list | dict):
+        raise Rejected("field", "a text is no text")
     return clean_text(str(value).encode("ascii", "replace")[:80]) or ""
 
 

@@ -80,6 +80,8 @@ def parse(line: bytes) -> Line | None:
         is_forged = is_forged or len(found) < len(pairs)
     if not isinstance(found, dict):
         raise Rejected("json", "no object")
+    if isinstance(found.get("heartbeat", ""), list | dict):
+        raise Rejected("field", "a heartbeat is no text")
     if "heartbeat" in found:
         return Heartbeat(clean_text(str(found["heartbeat"]).encode("ascii", "replace")[:80]) or "")
     return _flat(found, is_forged) if "mac" in found else _nested(found, is_forged)
@@ -117,10 +119,14 @@ def _nested(found: dict[str, Any], is_forged: bool) -> Heard:
         climb_m_s=number(where.get("vert_speed")),
         pilot_latitude_deg=number(system.get("operator_lat", system.get("latitude"))),
         pilot_longitude_deg=number(system.get("operator_lon", system.get("longitude"))),
-        id_type="serial" if str(who.get("id_type", "")).startswith("Serial") else None,
+        id_type="serial" if _is_serial(who.get("id_type")) else None,
         category=CATEGORY_NUMBERS.get(category) if isinstance(category, int) else None,
         is_forged=is_forged,
     )
+
+
+def _is_serial(id_type: Any) -> bool:
+    return isinstance(id_type, str) and id_type.startswith("Serial")
 
 
 def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -129,7 +135,7 @@ def _part(found: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _address(value: Any) -> str:
-    address = str(value).split(" ")[0]
+    address = value.split(" ")[0] if isinstance(value, str) else ""
     if not re.fullmatch(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", address):
         raise Rejected("field", "a line without radio address")
     return address

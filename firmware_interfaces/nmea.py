@@ -26,7 +26,7 @@ from firmware_interfaces.nmea_sentences import (
     encode_rmc,
     sentence_at,
 )
-from firmware_interfaces.positions import geodetic
+from firmware_interfaces.positions import geodetic, plausible_height_m
 from firmware_interfaces.ubx import SYNC_RTCM, SYNC_UBX, RtcmMessage, UbxMessage, rtcm_at, ubx_at
 from fusion.types import OwnPosition, Reading, Sensor
 
@@ -38,6 +38,11 @@ FIX_OF_QUALITY = {
     0: "none", 1: "3d", 2: "differential", 3: "3d", 4: "rtk_fixed", 5: "rtk_float", 6: "dead_reckoning",
 }  # fmt: skip
 FIX_OF_UBX = {0: "none", 1: "dead_reckoning", 2: "2d", 3: "3d", 4: "3d", 5: "none"}
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
+DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+CLOCK = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?")
+MAX_SATELLITES = 255
+LARGEST_SIGMA_M = 1e6  # an error beyond is no error of a position on Earth, but a damaged number
 SIGMA_AGE_NS = 10_000_000_000  # error figures of GST and GSA hold this long; receivers send them at 1 Hz or 0.2 Hz
 
 Message: TypeAlias = Sentence | UbxMessage | RtcmMessage
@@ -83,7 +88,7 @@ class Known:
     """What the receiver has said so far that later messages are read with."""
 
     date: str | None = None  # YYYY-MM-DD
-    height: tuple[str, float | None, float] | None = None  # time of day, above ellipsoid, above sea level, m
+    height: tuple[str, float | None, float | None] | None = None  # time of day, above ellipsoid, above sea level, m
     sigma_m: float | None = None
     sigma_ns: int = 0  # when it was said
     fix: str = "unknown"
@@ -140,12 +145,12 @@ class Decoder:
             case "GST":
                 north_m, east_m = fields["stdLat"], fields["stdLong"]
                 if isinstance(north_m, float) and isinstance(east_m, float):
-                    known.sigma_m, known.sigma_ns = math.hypot(north_m, east_m) / math.sqrt(2.0), received_ns
+                    known.sigma_m = plausible_sigma_m(math.hypot(north_m, east_m) / math.sqrt(2.0))
+                    known.sigma_ns = received_ns
             case "GSA":
                 known.nav_mode = _integer(fields["navMode"])
             case "ZDA":
-                if all(isinstance(fields[name], int) for name in ("year", "month", "day")):
-                    known.date = f"{fields['year']:04}-{fields['month']:02}-{fields['day']:02}"
+                known.date = date_text(fields["year"], fields["month"], fields["day"]) or known.date
             case "GGA":
                 return self._from_gga(fields, received_ns)
             case "RMC":
@@ -157,17 +162,19 @@ class Decoder:
         known.fix = FIX_OF_QUALITY.get(_integer(fields["quality"]) or 0, "unknown")
         if known.fix == "3d" and known.nav_mode == 2:
             known.fix = "2d"
-        known.satellites_used = _integer(fields["numSV"])
+        satellites_used = _integer(fields["numSV"])
+        known.satellites_used = satellites_used if 0 <= (satellites_used or 0) <= MAX_SATELLITES else None
         altitude_m, separation_m = fields["alt"], fields["sep"]
         known.height = None
         if isinstance(altitude_m, float):
             height_m = altitude_m + separation_m if isinstance(separation_m, float) else None
-            known.height = (str(fields["time"]), height_m, altitude_m)
+            known.height = (str(fields["time"]), height_m, plausible_height_m(altitude_m))
         return self._position(fields, received_ns, self._sigma_m(fields["HDOP"], received_ns))
 
     def _from_rmc(self, fields: dict[str, Value], received_ns: int) -> OwnPosition:
         known = self._known
-        known.date = str(fields["date"]) or known.date
+        date = str(fields["date"])
+        known.date = date if utc_ns(date, "00:00:00") is not None else known.date
         if fields["status"] != "A":
             known.fix = "none"
         elif known.fix == "none":
@@ -181,7 +188,7 @@ class Decoder:
             return known.sigma_m
         if self._range_error_m is None or not isinstance(dilution, float):
             return None
-        return dilution * self._range_error_m / math.sqrt(2.0)
+        return plausible_sigma_m(dilution * self._range_error_m / math.sqrt(2.0))
 
     def _position(self, fields: dict[str, Value], received_ns: int, sigma_m: float | None) -> OwnPosition:
         known = self._known
@@ -233,22 +240,27 @@ class Decoder:
             fix = "differential"
         known.fix, known.satellites_used = fix, fields["numSV"]
         clock = f"{fields['hour']:02}:{fields['min']:02}:{fields['second']:02}"
-        date = f"{fields['year']:04}-{fields['month']:02}-{fields['day']:02}"
-        time_is_valid = fields["validDate"] and fields["validTime"]
+        date = date_text(fields["year"], fields["month"], fields["day"])
+        time_is_valid = fields["validDate"] and fields["validTime"] and abs(fields["nano"]) <= 1_000_000_000
         second_ns = utc_ns(date, clock) if time_is_valid else None
         has_position = fix != "none" and not fields["invalidLlh"]
         return OwnPosition(
             sensor_id=self._sensor.sensor_id,
             time_ns=received_ns - self._sensor.latency_ns,
             position=geodetic(fields["lat"], fields["lon"], fields["height"] / 1000.0) if has_position else None,
-            altitude_msl_m=fields["hMSL"] / 1000.0 if has_position else None,
-            horizontal_sigma_m=fields["hAcc"] / 1000.0 if has_position else None,
+            altitude_msl_m=plausible_height_m(fields["hMSL"] / 1000.0) if has_position else None,
+            horizontal_sigma_m=plausible_sigma_m(fields["hAcc"] / 1000.0) if has_position else None,
             fix=fix,
             satellites_used=known.satellites_used,
             utc_ns=None if second_ns is None else second_ns + fields["nano"],
             jammed=known.is_jammed,
             spoofed=known.is_spoofed,
         )
+
+
+def plausible_sigma_m(sigma_m: float) -> float | None:
+    """The error; None where it is none."""
+    return sigma_m if 0.0 < sigma_m < LARGEST_SIGMA_M else None
 
 
 def _integer(value: Value) -> int | None:
@@ -260,17 +272,25 @@ def _flag(state: int) -> bool | None:
     return None if state == 0 else state >= 2
 
 
+def date_text(year: Value, month: Value, day: Value) -> str | None:
+    """YYYY-MM-DD; None where these are no real date that a receiver of today can tell."""
+    if not (isinstance(year, int) and isinstance(month, int) and isinstance(day, int)):
+        return None
+    if not (EARLIEST_YEAR <= year <= LATEST_YEAR and 1 <= month <= 12):
+        return None
+    return f"{year:04}-{month:02}-{day:02}" if 1 <= day <= calendar.monthrange(year, month)[1] else None
+
+
 def utc_ns(date: str | None, clock: str) -> int | None:
-    """Nanoseconds since 1970 of YYYY-MM-DD and HH:MM:SS[.ffffff]; None where either is missing or no real date."""
-    if not date or not clock:
+    """Nanoseconds since 1970 of YYYY-MM-DD and HH:MM:SS[.ffffff]; None where either is missing or none that is real."""
+    day, time_of_day = DATE.fullmatch(date or ""), CLOCK.fullmatch(clock)
+    if day is None or time_of_day is None or date_text(*(int(part) for part in day.groups())) is None:
         return None
-    year, month, day = (int(part) for part in date.split("-"))
-    if not (1970 <= year <= 2200 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]):
+    hours, minutes, seconds, fraction = time_of_day.groups(default="")
+    if not (hours <= "23" and minutes <= "59" and seconds <= "60"):
         return None
-    hours, minutes, seconds = clock.split(":")
-    whole, _, fraction = seconds.partition(".")
-    seconds_ns = calendar.timegm((year, month, day, int(hours), int(minutes), int(whole))) * 1_000_000_000
-    return seconds_ns + (int(fraction.ljust(9, "0")) if fraction else 0)
+    whole_s = calendar.timegm(tuple(int(part) for part in (*day.groups(), hours, minutes, seconds)))
+    return whole_s * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 def record(message: Message) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from firmware_interfaces.checksums import xor8
 from firmware_interfaces.decoder import Rejected
 
 MAX_SENTENCE_BYTES = 512  # the standard says 82; high precision and proprietary sentences are longer
+MAX_DIGITS = 18  # of an integer
 HEX_DIGITS = b"0123456789ABCDEFabcdef"
 Value: TypeAlias = str | int | float
 
@@ -187,7 +188,7 @@ def _number(text: str) -> Value:
 
 def _integer(text: str) -> Value:
     digits = text.removeprefix("-")
-    return int(text) if digits.isdecimal() and digits.isascii() else ""
+    return int(text) if digits.isdecimal() and digits.isascii() and len(digits) <= MAX_DIGITS else ""
 
 
 READ: dict[str, Callable[[str], Value]] = {
