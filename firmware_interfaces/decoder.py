@@ -48,6 +48,15 @@ class Counts:
     remarks: Counter[str] = field(default_factory=Counter)  # oddities of frames that were used all the same
 
 
+MAX_NAMES = 64  # a device says some twenty kinds of things; names that come off the wire must not fill the memory
+OTHER = "other"
+
+
+def count_by_name(counter: Counter[str], name: str, other: str = OTHER) -> None:
+    """Count one more under a name that came off the wire; under `other` once there are MAX_NAMES names."""
+    counter[name if name in counter or len(counter) < MAX_NAMES else other] += 1
+
+
 class Decoder(Protocol):
     """Turns one sensor's readings into facts."""
 

@@ -16,7 +16,16 @@ import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, diagnose
+from firmware_interfaces.decoder import (
+    MAX_FRAME_TIME_NS,
+    OTHER,
+    Counts,
+    Found,
+    Framed,
+    FramedStream,
+    count_by_name,
+    diagnose,
+)
 from firmware_interfaces.nmea_sentences import (
     Sentence,
     Value,
@@ -49,7 +58,7 @@ Message: TypeAlias = Sentence | UbxMessage | RtcmMessage
 
 
 class Messages:
-    """Bytes in, checked messages of all three kinds out."""
+    """Bytes in, checked messages of all three kinds out; those that no table lists are counted as "other"."""
 
     def __init__(self, needs_checksum: bool = True, max_frame_time_ns: int = MAX_FRAME_TIME_NS) -> None:
         self.counts = Counts()
@@ -66,7 +75,7 @@ class Messages:
 
     def _counted(self, found: list[Framed[Message]]) -> list[Framed[Message]]:
         for framed in found:
-            self.counts.decoded[framed.message.identity] += 1
+            count_by_name(self.counts.decoded, framed.message.identity if framed.message.is_listed else OTHER)
         return found
 
     def _frame_at(self, buffer: bytearray, start: int) -> Found[Message] | None:

@@ -65,6 +65,11 @@ class Sentence:
         return self.identity if self.identity.startswith("P") else self.identity[2:]
 
     @property
+    def is_listed(self) -> bool:
+        """Whether the table names it."""
+        return self.kind in ROWS
+
+    @property
     def fields(self) -> dict[str, Value]:
         """The fields by name; empty for sentences that are not in the table."""
         row = ROWS.get(self.kind)

@@ -40,6 +40,7 @@ WEIGHED_SNR_DB = (-30.0, 90.0)  # beyond lie damaged numbers; a weight must neit
 SNR_WHERE_NONE_IS_GIVEN_DB = 0.0
 MIN_FRAMES_TO_JUDGE = 100  # some seconds
 FIRST_PERIOD_NS = 50_000_000  # until it is learned: common configurations make 10 to 30 frames a second
+MAX_TOLD = 4  # unknown types in one line for people
 BYTES_TO_EXPECT_CR = 65_536  # of random bytes this many lack 0x0D once in e^256
 
 
@@ -101,7 +102,7 @@ class Decoder:
         if (missed := counts.remarks["frame missed"]) > 0.05 * frames and frames >= MIN_FRAMES_TO_JUDGE:
             return f"{missed} frames missed beside {frames} whole, by their numbers: the port or the machine is overrun"
         if unread := [name for name in counts.remarks if name.startswith("TLV")]:
-            return f"unknown layout, used as far as known: {', '.join(sorted(unread))}"
+            return f"unknown layout, used as far as known: {', '.join(sorted(unread)[:MAX_TOLD])}"
         return None
 
     def _count_missed(self, numbers: Iterable[int]) -> None:

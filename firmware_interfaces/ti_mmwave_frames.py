@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, Rejected
+from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, Rejected, count_by_name
 from fusion.types import FloatArray
 
 MAGIC = bytes((2, 1, 4, 3, 6, 5, 8, 7))
@@ -145,7 +145,7 @@ class Frames:
             if stated is not None and len(frame.points) and stated != len(frame.points):
                 self.counts.remarks["object count"] += 1
             for tlv_type in frame.unread:
-                self.counts.remarks[f"TLV {tlv_type} not interpreted"] += 1
+                count_by_name(self.counts.remarks, f"TLV {tlv_type} not interpreted", "TLV of further types")
         return found
 
     def _frame_at(self, buffer: bytearray, start: int) -> Found[Frame] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import ClassVar
 
 from firmware_interfaces.checksums import crc24q, fletcher8
 from firmware_interfaces.decoder import Rejected
@@ -159,6 +160,11 @@ class UbxMessage:
         return NAMES.get(self.key, f"{CLASSES.get(self.key[0], 'UBX')}-{self.key[0]:02x}{self.key[1]:02x}")
 
     @property
+    def is_listed(self) -> bool:
+        """Whether a table names it."""
+        return self.key in LAYOUTS or self.key in NAMES
+
+    @property
     def fields(self) -> dict[str, Value]:
         """The fields by name; empty for messages and sizes that we do not interpret, such as polls."""
         if self.key == MON_RF:
@@ -172,6 +178,7 @@ class RtcmMessage:
     """One checked message of RTCM 3."""
 
     payload: bytes
+    is_listed: ClassVar[bool] = True  # a message's number is its name
 
     @property
     def identity(self) -> str:

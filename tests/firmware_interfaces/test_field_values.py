@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from firmware_interfaces import dronescout, esp32_remote_id, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
+from firmware_interfaces.decoder import MAX_NAMES
 from firmware_interfaces.nmea_sentences import TABLE
 from firmware_interfaces.ti_mmwave_frames import (
     KNOWN_UNREAD,
@@ -209,3 +210,24 @@ def test_any_values_of_a_look(
     sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: Any, odd: dict[str, Any], found: Any
 ) -> None:
     feed(yolo.Decoder(sensor, lens), make_reading(make_yolo_reading(**{"detections": found, **odd})))
+
+
+def test_invented_names_do_not_fill_the_memory(sensor: Sensor, make_reading: MakeReading) -> None:
+    gnss, radar = nmea.Decoder(sensor), ti_mmwave.Decoder(sensor)
+    names = [f"{first}{second}" for first in "ABCDEFGHIJKLMNOQRSTUVWXYZ" for second in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"]
+    for name in names:
+        gnss.feed(make_reading(nmea.encode(f"{name}GGA") + nmea.encode(f"GN{name}X") + nmea.encode(f"P{name}")))
+        gnss.feed(make_reading(ubx.encode((ord(name[0]), ord(name[1])), b"")))
+    assert len(gnss.counts.decoded) <= MAX_NAMES + 1
+    assert sum(gnss.counts.decoded.values()) == 4 * len(names)
+    for tlv_type in range(100_000, 100_300):
+        radar.feed(make_reading(ti_frame("sdk3_oob_40", tlv_type, [(tlv_type, b"")])))
+    assert len(radar.counts.remarks) <= MAX_NAMES + 4
+    assert radar.counts.remarks["TLV of further types"] > 200
+    assert len(radar.diagnosis() or "") < 300
+
+
+def test_what_the_tables_list_is_counted_by_its_name(sensor: Sensor, make_reading: MakeReading) -> None:
+    decoder = nmea.Decoder(sensor)
+    decoder.feed(make_reading(nmea.encode("GNVTG") + nmea.encode("GNQQQ") + ubx.encode((0x01, 0x61), bytes(4))))
+    assert decoder.counts.decoded == {"GNVTG": 1, "other": 1, "NAV-EOE": 1}
