@@ -21,6 +21,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from edge.launch import module_arguments
+from sarhad.child import end_with_parent
+
 HOST = "127.0.0.1"
 VARIABLE = "SARHAD_BROKER"  # "embedded", "mosquitto" or "host:port"
 START_S = 20.0  # a loaded machine needs some seconds to import amqtt
@@ -36,6 +39,7 @@ log_type error
 log_type warning
 max_queued_messages 100000
 """
+STAY_ROOT = "user root\n"  # who changes its user forgets to end with its parent (prctl(2), PR_SET_PDEATHSIG)
 
 
 class BrokerError(Exception):
@@ -115,17 +119,26 @@ class Broker:
     def _mosquitto(cls, program: str, port: int) -> Broker:
         folder = tempfile.mkdtemp(prefix="sarhad-broker-")
         settings = Path(folder) / "mosquitto.conf"
-        settings.write_text(MOSQUITTO_SETTINGS.format(port=port, host=HOST))
+        text = MOSQUITTO_SETTINGS.format(port=port, host=HOST)
+        settings.write_text(text + (STAY_ROOT if os.geteuid() == 0 else ""))
         return cls._launch("mosquitto", port, [program, "-c", str(settings)], folder)
 
     @classmethod
     def _embedded(cls, port: int) -> Broker:
-        return cls._launch("embedded", port, [sys.executable, "-m", "sarhad.embedded_broker", str(port)], None)
+        return cls._launch(
+            "embedded", port, [sys.executable, *module_arguments("sarhad.embedded_broker", str(port))], None
+        )
 
     @classmethod
     def _launch(cls, kind: str, port: int, command: list[str], folder: str | None) -> Broker:
         # its own group: Ctrl-C in the terminal must not end the broker before those who still have something to say
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=end_with_parent,
+        )
         broker = cls(kind, HOST, port, process, folder)
         deadline_s = time.monotonic() + START_S
         while not answers(HOST, port):

@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
+
+from edge.launch import module_arguments
 
 STOP_S = 10.0  # from SIGTERM to SIGKILL
 LAST_LINES = 15
@@ -24,14 +26,14 @@ class ChildDied(Exception):
 
 
 class Child:
-    """`python -m MODULE ...` in a process group of its own: Ctrl-C reaches the demo alone, which ends them in order."""
+    """A module of ours that runs in a process group of its own: Ctrl-C reaches the demo alone, which ends them in order."""
 
     def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
         self.name = name
         self.out_path, self.log_path = folder / f"{name}.out", folder / f"{name}.log"
         with self.out_path.open("wb") as out, self.log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [sys.executable, *module_arguments(*arguments)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
@@ -46,10 +48,12 @@ class Child:
         if code is not None:
             raise ChildDied(f"{self.name} ended with {how(code)}; its last lines:\n{self.last_lines()}")
 
-    def first_line(self, timeout_s: float) -> str:
-        """The first line on its standard output. Raises ChildDied, also when none comes in time."""
+    def first_line(self, timeout_s: float, is_stopping: Callable[[], bool] = lambda: False) -> str | None:
+        """The first line on its standard output; None when told to stop. Raises ChildDied, also when none comes in time."""
         end_s = time.monotonic() + timeout_s
         while time.monotonic() < end_s:
+            if is_stopping():
+                return None
             first, newline, _ = self.out_path.read_text(errors="replace").partition("\n")
             if newline:
                 return first
@@ -87,7 +91,7 @@ class Child:
 
 
 def end_with_parent() -> None:
-    """In the child, before it begins: SIGTERM when the demo dies, however it dies. Linux only; elsewhere nothing."""
+    """In the child, before it begins: SIGTERM when who started it dies, however it dies. Linux only; elsewhere nothing."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 

@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-import signal
 import threading
 import time
 import urllib.request
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -30,12 +29,13 @@ from sarhad.broker import Broker, BrokerError
 from sarhad.child import Child, ChildDied, MemoryWatch, child_running
 from sarhad.demo_wishes import HOST, Wishes, map_port, working_folder
 from sarhad.live_feed import LiveFeed
+from sarhad.stop_signals import stop_on_signals
 
 if TYPE_CHECKING:
     from sarhad.demo_summary import Summary
 
 START_LIMIT_S = 60.0  # of one stage, on a small and busy machine
-FIRST_TRACK_LIMIT_S = 60.0
+FIRST_TRACK_LIMIT_S = 150.0  # from when the edge runs; its detector may still be loading
 DRAIN_LIMIT_S = 40.0  # the edge gives the center ten seconds for its acknowledgements, and closes its recording
 LAST_MESSAGES_S = 5.0
 ROUND_S = 0.2
@@ -66,21 +66,6 @@ def run_demo(wishes: Wishes, say: Say, look: Callable[[Demo], None] | None = Non
                 demo.tear_down()
 
 
-@contextlib.contextmanager
-def stop_on_signals(stop: Callable[[], None]) -> Any:
-    """Ctrl-C and SIGTERM ask to stop; a second one is not needed, for ending is bounded in time."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class Stopped(Exception):
     """The user ended the demo before it was ready."""
 
@@ -98,6 +83,7 @@ class Demo:
         self._memory = MemoryWatch()
         self._vision_pid: int | None = None
         self._run: dict[str, Any] | None = None  # what the edge says when it has started
+        self._edge_ready_s = math.inf  # time.monotonic()
         self.start_s: float | None = None
 
     @property
@@ -143,7 +129,10 @@ class Demo:
         self._launch("center", ["sarhad", "center", str(settings)])
 
     def _start_edge(self) -> None:
-        ready = json.loads(self._children["simulator"].first_line(START_LIMIT_S))
+        line = self._children["simulator"].first_line(START_LIMIT_S, self._stopping.is_set)
+        if line is None:
+            return
+        ready = json.loads(line)
         self._site_path, self._truth_path = Path(ready["site"]), Path(ready["truth"])
         self._say(f"simulator   {self._wishes.scenario.stem}: sensors on pseudo-terminals, a camera, the truth beside")
         record = ["--record", str(self._folder / "recordings")] if self._is_bounded else []
@@ -152,13 +141,19 @@ class Demo:
     def _join_center(self) -> None:
         """Listen as a map page does; what the center took in before is told first."""
         self._until(lambda: self._ask("/healthz").get("status") == "ok", "center")
+        if self._stopping.is_set():
+            return
         self.feed.start()
         self._say("center      stores and shows")
 
     def _show(self) -> None:
         from sarhad.demo_summary import Picture  # numbers and geometry: loaded while the others start
 
-        self._run = json.loads(self._children["edge"].first_line(START_LIMIT_S))
+        line = self._children["edge"].first_line(START_LIMIT_S, self._stopping.is_set)
+        if line is None:
+            return
+        self._run = json.loads(line)
+        self._edge_ready_s = time.monotonic()
         self._picture = Picture(self._site_path, self._truth_path)
         self._say(f"edge        {self._run['site_id']}, run {self._run['run_id']}")
         self._say(f"map         {self.url}")
@@ -225,13 +220,15 @@ class Demo:
             raise ChildDied(f"the {self._broker.kind} broker ended")
         if self.feed.fault:
             raise DemoFailed(self.feed.fault)
-        waited_s = time.monotonic() - self._began_s
+        waited_s = time.monotonic() - self._edge_ready_s
         if self._wishes.seconds is not None and self.start_s is None and waited_s > FIRST_TRACK_LIMIT_S:
-            raise DemoFailed(
-                f"no track was confirmed within {FIRST_TRACK_LIMIT_S:.0f} s; the edge's last lines:\n"
-                + self._children["edge"].last_lines()
-            )
+            raise DemoFailed(f"no track was confirmed within {FIRST_TRACK_LIMIT_S:.0f} s; {self._last_lines()}")
         self._memory.look(self.pids())
+
+    def _last_lines(self) -> str:
+        return "\n".join(
+            f"the {name}'s last lines:\n{self._children[name].last_lines()}" for name in ("edge", "center")
+        )
 
     def pids(self) -> dict[str, int]:
         """The processes that are measured, by name; those that are there by now."""
@@ -272,12 +269,13 @@ class Demo:
 
     def tear_down(self) -> None:
         """End every process, the last started first. May be called at any time."""
-        self.feed.stop()
-        for name in ("edge", "simulator", "center"):
-            if name in self._children:
-                self._children[name].stop()
-        if self._broker is not None:
-            self._broker.stop()
+        with contextlib.ExitStack() as stack:  # each is ended, even where ending another one fails; the last in first
+            if self._broker is not None:
+                stack.callback(self._broker.stop)
+            for name in ("center", "simulator", "edge"):
+                if name in self._children:
+                    stack.callback(self._children[name].stop)
+            stack.callback(self.feed.stop)
 
 
 def running_s() -> float:

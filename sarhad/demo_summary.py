@@ -1,8 +1,8 @@
 """What a demo was worth: counted messages, measured delays and memory, and the picture against the truth.
 
 Once a second the tracks that the map shows with a position (confirmed or coasting; a mere direction claims none) are carried
-on to that moment by their velocity and compared with where everything really was. Objects outside every sensor's coverage
-need not be tracked, but a track of one is no mistake either.
+on to that moment by their velocity and compared with where everything really was. All objects count, seen or not: one that no
+track is near is missed.
 
     GOSPA² = Σ localisation² + (missed + false) · c² / 2          c = 20 m, p = 2, alpha = 2; over time: root mean square
 
@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from edge.site_file import read_site
-from fusion.frames import LocalFrame, body_to_level
+from fusion.frames import LocalFrame
 from fusion.scoring import gospa
-from fusion.types import FloatArray, Geodetic, Sensor
+from fusion.types import FloatArray, Geodetic
 from fusion.wire import parse_rfc3339
 from sarhad.child import MemoryWatch
 from sarhad.live_feed import LiveFeed
@@ -127,10 +127,8 @@ class Picture:
     """The map, once a second, to be held against the truth at the end."""
 
     def __init__(self, site_path: Path, truth_path: Path) -> None:
-        site = read_site(site_path)
         self._truth_path = truth_path
-        self._frame = LocalFrame(site.origin)
-        self._sensors = [entry.sensor for entry in site.sensors if entry.sensor.coverage is not None]
+        self._frame = LocalFrame(read_site(site_path).origin)
         self._samples: deque[tuple[int, FloatArray]] = deque(maxlen=KEPT_SAMPLES)  # time_ns, tracks (n, 3) ENU m
 
     def sample(self, tracks: Sequence[dict[str, Any]], time_ns: int) -> None:
@@ -145,7 +143,9 @@ class Picture:
 
     def gospa_m(self) -> float | None:
         """Root mean square over the samples; None without any."""
-        squares = [self._gospa_m2(tracks, objects) for tracks, objects in self._paired()]
+        squares = [
+            gospa(np.array(objects).reshape(-1, 3), tracks, CUT_OFF_M).total for tracks, objects in self._paired()
+        ]
         return math.sqrt(sum(squares) / len(squares)) if squares else None
 
     def _paired(self) -> Iterator[tuple[FloatArray, list[FloatArray]]]:
@@ -159,25 +159,6 @@ class Picture:
                 continue
             ahead_s = (time_ns - before.time_ns) / 1e9
             yield tracks, [place + ahead_s * velocity for place, velocity in before.objects]
-
-    def _gospa_m2(self, tracks: FloatArray, objects: list[FloatArray]) -> float:
-        parts = gospa(np.array(objects).reshape(-1, 3), tracks, CUT_OFF_M)
-        tracked = set(parts.truth.tolist())
-        unseen = sum(n not in tracked and not self._is_covered(place) for n, place in enumerate(objects))
-        return parts.total - unseen * CUT_OFF_M**2 / 2
-
-    def _is_covered(self, place_enu_m: FloatArray) -> bool:
-        return any(covers(sensor, place_enu_m) for sensor in self._sensors)
-
-
-def covers(sensor: Sensor, place_enu_m: FloatArray) -> bool:
-    """Whether a point lies in a sensor's coverage."""
-    assert sensor.coverage is not None
-    away = np.asarray(place_enu_m) - np.asarray(sensor.position_enu_m)
-    right, forward, up = body_to_level(sensor.orientation).T @ away
-    values = (math.atan2(right, forward), math.atan2(up, math.hypot(right, forward)), float(np.linalg.norm(away)))
-    limits = (sensor.coverage.azimuth_rad, sensor.coverage.elevation_rad, sensor.coverage.slant_range_m)
-    return all(low <= value <= high for value, (low, high) in zip(values, limits, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,10 +64,12 @@ class LiveFeed:
         self._thread.start()
 
     def stop(self) -> None:
+        """May be called at any time, also before `start`."""
         self._stopping = True
         with contextlib.suppress(OSError, AttributeError):
             self._connection.sock.shutdown(2)
-        self._thread.join(timeout=5.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
         self._connection.close()
 
     @property

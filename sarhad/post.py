@@ -2,23 +2,23 @@
 
     edge ──MQTT──▶ broker ──▶ center ──▶ map in the browser
 
-What ends or hangs is started again; SIGINT and SIGTERM end all, the edge first, so that what it has to say is still stored.
+What ends or hangs is started again; SIGINT, SIGTERM and SIGHUP end all, the edge first, so that what it has to say is still
+stored.
 """
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 
+from edge.launch import module_arguments
 from edge.site_file import Site, SiteFileError
 from hardware.notify import notify
 from sarhad.broker import Broker, BrokerError, answers
+from sarhad.stop_signals import stop_on_signals
 from sarhad.supervised import CannotRun, Say, Supervised
 
 HOST = "127.0.0.1"
@@ -43,10 +43,10 @@ def check_local(site: Site, name: str) -> None:
 
 
 def run_post(site: Site, site_path: Path, port: int, record: Path | None, say: Say) -> None:
-    """Until SIGINT or SIGTERM. Raises PostFailed."""
+    """Until SIGINT, SIGTERM or SIGHUP. Raises PostFailed."""
     stopping = threading.Event()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(stop_on_signals(stopping))
+        stack.enter_context(stop_on_signals(stopping.set))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sarhad-post-")))
         try:
             post = Post(site, site_path, port, record, folder, say)
@@ -65,8 +65,8 @@ class Post:
         settings.write_text(center_settings(site, port))
         recording = ("--record", str(record)) if record else ()
         self._broker: Broker | None = None
-        self._center = Supervised("center", ("-m", "sarhad", "center", str(settings)), folder, say)
-        self._edge = Supervised("edge", ("-m", "sarhad", "edge", str(site_path), *recording), folder, say)
+        self._center = Supervised("center", module_arguments("sarhad", "center", str(settings)), folder, say)
+        self._edge = Supervised("edge", module_arguments("sarhad", "edge", str(site_path), *recording), folder, say)
 
     def run(self, stopping: threading.Event) -> None:
         """Start all, say where the map is, and look after them. Raises BrokerError, CannotRun."""
@@ -123,18 +123,3 @@ def is_listening(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2):
         return True
     return False
-
-
-@contextlib.contextmanager
-def stop_on_signals(stopping: threading.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM ask to stop."""
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -153,9 +153,7 @@ class VisionProcess:
 
     async def _run_once(self) -> str:
         """Start a process and take its results until it ends; says why it ended."""
-        root = str(Path(__file__).resolve().parents[2])
-        path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-        environment = os.environ | {"PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
+        environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_ARENA_MAX": "2"}
         try:
             process = self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *module_arguments("edge.vision", *self._arguments),

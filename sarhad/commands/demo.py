@@ -39,5 +39,5 @@ def command(
         raise SystemExit(1) from None
     except Stopped:
         click.echo("stopped before the post was running", err=True)
-        raise SystemExit(1) from None
+        raise SystemExit(1 if as_json else 0) from None  # there are no figures to print
     click.echo(json.dumps(summary.record()) if as_json else f"\n{summary.text()}")

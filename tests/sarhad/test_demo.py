@@ -51,7 +51,7 @@ def test_it_ends_with_one_json_object_and_tells_its_progress_elsewhere(run):
 
 def test_both_drones_are_confirmed_and_the_picture_is_true(run):
     summary, _, _ = run
-    assert summary["tracks_confirmed"] >= 2
+    assert summary["tracks_confirmed"] == 2  # of class drone; the gull is none
     assert summary["gospa_m"] <= 10.0
     assert summary["scans"] > 100
 
@@ -107,10 +107,10 @@ def test_the_bird_is_seen_and_never_called_a_drone(run):
     assert "drone" not in called
 
 
-def started(process):
-    """Waits for the line that names the map; the processes of the demo by what they run."""
+def started(process, word="map"):
+    """Waits for the line that names the map, or what else begins with `word`; the processes of the demo."""
     for line in process.stdout:
-        if line.startswith("map"):
+        if line.startswith(word):
             break
     return psutil.Process(process.pid).children(recursive=True)
 
@@ -132,6 +132,47 @@ def test_ctrl_c_ends_it_well_and_leaves_nothing_behind(tmp_path):
     assert alive == []
     assert len(gone) == len(family)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_before_it_is_ready_ends_it_as_well(tmp_path):
+    process = subprocess.Popen(
+        [*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    try:
+        family = started(process, "broker")
+        assert family
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate(timeout=60)[1]
+        assert (process.returncode, errors) == (0, "stopped before the post was running\n")
+    finally:
+        process.kill()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path):
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen([*DEMO], stdout=subprocess.PIPE, text=True, env=env)
+    try:
+        family = started(process)
+        assert len(family) >= 4
+    finally:
+        process.kill()
+        process.wait()
+    assert psutil.wait_procs(family, timeout=60)[1] == []
+
+
+def test_a_closed_terminal_ends_it_as_ctrl_c_does(tmp_path):
+    process = subprocess.Popen([*DEMO], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    try:
+        family = started(process, "broker")
+        process.send_signal(signal.SIGHUP)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+    assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
 def test_a_process_that_dies_ends_the_demo_with_its_last_lines(tmp_path):

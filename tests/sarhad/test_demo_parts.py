@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from sarhad.child import Child, ChildDied, MemoryWatch, peak_memory_mb
+from sarhad.demo import Demo
 from sarhad.demo_summary import Picture, Summary
-from sarhad.demo_wishes import SCENARIOS, WrongInput, map_port, scenario_path, working_folder
+from sarhad.demo_wishes import SCENARIOS, Wishes, WrongInput, map_port, scenario_path, working_folder
 from sarhad.live_feed import LiveFeed, Received, events
 
 
@@ -84,6 +85,41 @@ time.sleep(600)
     parent.kill()
     parent.wait()
     assert psutil.wait_procs([child], timeout=20.0)[1] == []
+
+
+def test_a_child_takes_no_module_out_of_the_working_folder(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('the wrong json')\n")
+    (tmp_path / "sarhad.py").write_text("raise SystemExit('the wrong sarhad')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    child = Child("check", ["sarhad", "check", "nowhere.toml"], tmp_path)
+    assert child.wait(60.0) == 2
+    assert (
+        child.log_path.read_text() == "nowhere.toml: cannot be read (No such file or directory); expected a site file\n"
+    )
+
+
+def test_a_feed_that_was_never_started_can_be_stopped():
+    LiveFeed("127.0.0.1", 1).stop()
+
+
+def test_each_part_is_ended_even_where_ending_another_one_fails(tmp_path):
+    demo = Demo(Wishes(None, scenario_path("demo"), None, False, None), tmp_path, 1, print)
+    ended = []
+
+    class Part:
+        def __init__(self, name):
+            self.name = name
+
+        def stop(self):
+            ended.append(self.name)
+            raise OSError(self.name)
+
+    demo._broker, demo.feed = Part("broker"), Part("feed")
+    demo._children = {name: Part(name) for name in ("simulator", "center", "edge")}
+    with pytest.raises(OSError, match="broker"):
+        demo.tear_down()
+    assert ended == ["feed", "edge", "simulator", "center", "broker"]
 
 
 def test_memory_is_the_highest_ever_seen(monkeypatch):
@@ -184,8 +220,8 @@ IN_SIGHT, BEHIND = [0.0, 60.0, 15.0], [0.0, -60.0, 15.0]
         ([], [IN_SIGHT], np.sqrt(200.0)),
         ([IN_SIGHT], [[0.0, 85.0, 15.0]], np.sqrt(400.0)),  # 25 m off is one missed and one false
         ([IN_SIGHT, [10.0, 60.0, 15.0]], [[0.0, 60.0, 15.0]], np.sqrt(200.0)),
-        ([BEHIND], [], 0.0),  # nobody looks there
-        ([BEHIND], [[0.0, -61.0, 15.0]], 1.0),  # but a track of it is right
+        ([BEHIND], [], np.sqrt(200.0)),  # nobody looks there, and it is missed all the same
+        ([BEHIND], [[0.0, -61.0, 15.0]], 1.0),
         ([], [], 0.0),
     ],
 )
