@@ -21,10 +21,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AwareDatetime
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from center.guards import OwnNames, SafeHeaders
 from center.live import RESUME_LIMIT, LiveResponse, event_block
 from center.picture import SiteNow, TrackNow
 from center.received import MAX_SEQUENCE, NAME, read
@@ -126,7 +125,7 @@ def make_api(center: Center, lifespan: Callable[[FastAPI], AbstractAsyncContextM
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(StarletteHTTPException, refused)
     app.add_middleware(SafeHeaders)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]"])
+    app.add_middleware(OwnNames)
     if PAGE.is_dir():
         app.mount("/", StaticFiles(directory=PAGE, html=True), name="map")
     else:
@@ -137,9 +136,7 @@ def make_api(center: Center, lifespan: Callable[[FastAPI], AbstractAsyncContextM
 @router.get("/healthz", response_model=AliveView, tags=["center"])
 async def healthz(center: TheCenter) -> AliveView:
     """Whether the center works; for a supervisor. Always 200 while it answers: `status` says the rest."""
-    fault = center.ingest.counts.store_fault
-    faults = [] if center.ingest.is_connected else ["the broker is not connected"]
-    faults += [f"the store cannot write: {fault}"] if fault else []
+    faults = center.ingest.faults()
     return AliveView(status="degraded" if faults else "ok", faults=faults)
 
 
@@ -420,28 +417,3 @@ async def invalid(_request: Request, error: Exception) -> JSONResponse:
 async def refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)
     return JSONResponse({"error": str(error.detail)}, status_code=error.status_code, headers=error.headers)
-
-
-class SafeHeaders:
-    """Lets the page load from this server alone, and no other page frame it."""
-
-    HEADERS = (
-        (
-            b"content-security-policy",
-            b"default-src 'self'; worker-src 'self' blob:; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline';"
-            b" frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-    )
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *self.HEADERS]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -136,7 +136,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(settings: CenterSettings, listener: socket.socket) -> None:
-    """Run the center until it is told to stop (SIGINT, SIGTERM). Raises StoreError."""
+    """Run the center until it is told to stop (SIGINT, SIGTERM). Raises StoreError, SettingsError."""
     center = Center(settings)
     config = uvicorn.Config(
         make_app(center), log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="on"

@@ -8,7 +8,7 @@
 A post sends again what was not acknowledged, so a duplicate is acknowledged too, after whatever stands before it in the
 queue has been committed. An acknowledgement names the whole committed ranges that its messages lie in: a lost one is made
 good by the next. While the store cannot write, nothing is acknowledged and the queue fills; what does not fit is refused
-and comes again from the post's outbox.
+and comes again from the post's outbox. A message that the store cannot hold is kept as a fault, and holds up no other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import sqlite3
 import ssl
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -33,7 +33,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from center.ranges import Range, SequenceRanges
 from center.received import Received, Refused, read
-from center.settings import BrokerSettings
+from center.settings import BrokerSettings, SettingsError
 from center.store import RunKey, Store
 from fusion.wire import UP_TOPICS, VERSION, AckMessage, encode, topic
 
@@ -43,11 +43,13 @@ BATCH_S = 0.04
 BATCH_SIZE = 500
 QUEUE_SIZE = 4_000  # messages waiting for the store, and
 QUEUE_BYTES = 33_554_432  # of them; usual messages have 2 kB
-MAX_RUNS = 10_000  # runs within the retention time; more is no post of ours
+MAX_RUNS = 10_000  # held in memory; of the one not heard for longest the store is asked again
 FORGET_EVERY_S = 600.0
+FORGET_PAUSE_S = 0.2  # between pieces of what is to be deleted: the posts go first
 RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
 RECONNECT_S = (1, 30)
 KEEPALIVE_S = 15
+STOP_WITHIN_S = 10.0
 SUBSCRIBED_WITHIN_S = 10.0  # a broker that does not confirm the subscription serves us nothing
 CLIENT_ID = f"sarhad-center-{os.getpid()}-{secrets.token_hex(3)}"  # two centers on one broker must not part each other
 
@@ -62,7 +64,9 @@ class Ingest:
         self._retention_ns = int(retention_days * 86_400 * 1e9)
         self._queue: queue.Queue[Received | None] = queue.Queue(QUEUE_SIZE)
         self._lock = threading.Lock()  # holds the counts and the known sequence numbers together
-        self._known = {key: SequenceRanges(ranges) for key, ranges in store.committed_ranges().items()}
+        self._known: OrderedDict[RunKey, SequenceRanges] = OrderedDict()  # the one heard last stands last
+        for key, ranges in store.committed_ranges(newest=MAX_RUNS).items():
+            self._known[key] = SequenceRanges(ranges)
         self._queued_bytes = 0
         self._event_number = store.first_event_number
         self.counts = Counts()
@@ -71,7 +75,10 @@ class Ingest:
         self._client.on_connect_fail = self._connect_failed
         self._client.on_message = self._arrived
         self._client.on_subscribe = self._subscribed
+        self._client.on_socket_open = send_at_once
         self._awaiting: threading.Timer | None = None  # runs while the subscription is not confirmed
+        self._stopping = threading.Event()
+        self._forget_at_s = 0.0  # monotonic
         self._writer = threading.Thread(target=self._write_for_ever, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -81,11 +88,13 @@ class Ingest:
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Take no more, commit and acknowledge what waits, and part from the broker."""
+        """Take no more, commit and acknowledge what waits unless the store cannot write, and part from the broker."""
         self._client.unsubscribe([topic("+", name) for name in UP_TOPICS])
         self._subscribed()  # no timer is left behind
-        self._queue.put(None)
-        self._writer.join(timeout=10)
+        self._stopping.set()
+        with contextlib.suppress(queue.Full):  # then the writer has no need to be woken
+            self._queue.put_nowait(None)
+        self._writer.join(timeout=STOP_WITHIN_S)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -96,6 +105,17 @@ class Ingest:
     @property
     def queued(self) -> int:
         return self._queue.qsize()
+
+    def faults(self) -> list[str]:
+        """What a supervisor should know."""
+        faults = [] if self.is_connected else ["the broker is not connected"]
+        if self.counts.store_fault:
+            faults.append(f"the store cannot write: {self.counts.store_fault}")
+        if self.counts.writer_fault:
+            faults.append(f"the last batch was lost and is awaited again: {self.counts.writer_fault}")
+        if not self._writer.is_alive():
+            faults.append("the store writer does not run: nothing is stored; start the center again")
+        return faults
 
     def missing(self) -> dict[RunKey, list[Range]]:
         """The gaps in each run: numbers below its highest that never came."""
@@ -180,9 +200,10 @@ class Ingest:
         if received.sequence == 0:
             return SequenceRanges()
         if key not in self._known:
-            if len(self._known) >= MAX_RUNS:
-                raise Refused("too_many_runs", f"{key}: {MAX_RUNS} runs are known already")
-            self._known[key] = SequenceRanges()
+            self._known[key] = SequenceRanges(self._store.committed(key).ranges())
+            while len(self._known) > MAX_RUNS:
+                self._known.popitem(last=False)
+        self._known.move_to_end(key)
         return self._known[key]
 
     def _count_refused(self, refused: Refused) -> None:
@@ -195,54 +216,87 @@ class Ingest:
     # The writing thread
 
     def _write_for_ever(self) -> None:
-        forgotten_s = -FORGET_EVERY_S
         while (batch := self._next_batch()) is not None:
-            if batch:
-                self._commit(batch)
-                self._acknowledge(batch)
-            elif time.monotonic() - forgotten_s > FORGET_EVERY_S and not self._forget():
-                forgotten_s = time.monotonic()
+            try:
+                self._take_down(batch)
+            except Exception as error:  # a fault of ours must not end the writing
+                log.exception("a batch could not be written; its posts will send it again")
+                self._unlearn(batch)
+                self.counts.writer_fault = repr(error)
+            finally:
+                with self._lock:
+                    self._queued_bytes -= sum(len(received.payload) for received in batch)
+
+    def _take_down(self, batch: list[Received]) -> None:
+        """Commit and acknowledge a batch, and forget a piece of what is old where it is time."""
+        if batch and (committed := self._commit(batch)):
+            self._acknowledge(committed)
+        if time.monotonic() >= self._forget_at_s:
+            self._forget()
 
     def _next_batch(self) -> list[Received] | None:
         """What came within one batch's time; empty when nothing came for a second; None at the end."""
         try:
-            first = self._queue.get(timeout=1.0)
+            first = self._queue.get(timeout=0.0 if self._stopping.is_set() else 1.0)
         except queue.Empty:
-            return []
-        if first is None:
-            return None
-        batch, until_s = [first], time.monotonic() + BATCH_S
-        while len(batch) < BATCH_SIZE:
+            return None if self._stopping.is_set() else []
+        batch, until_s = [first] if first else [], time.monotonic() + BATCH_S
+        while batch and len(batch) < BATCH_SIZE:
             try:
                 following = self._queue.get(timeout=max(0.0, until_s - time.monotonic()))
             except queue.Empty:
                 break
-            if following is None:
-                self._queue.put(None)  # the end is for the next call
-                break
-            batch.append(following)
+            batch += [following] if following else []
         return batch
 
-    def _commit(self, batch: list[Received]) -> None:
-        """Write until it is written; the store's disk may be full or away for a while."""
+    def _commit(self, batch: list[Received]) -> list[Received]:
+        """Write until it is written; the store's disk may be full or away for a while. What was committed."""
         pause_s, longest_s = RETRY_S
-        failed = False
         while True:
             try:
-                self._store.write(batch)
+                committed = self._write(batch)
                 break
             except sqlite3.Error as error:
-                if not failed:
+                if self.counts.store_fault is None:
                     log.error("the store cannot write: %s; trying again, nothing is acknowledged until then", error)
-                failed = True
                 self.counts.store_fault = str(error)
-                time.sleep(pause_s)
+                if self._stopping.wait(pause_s):
+                    return []  # the posts still have it
                 pause_s = min(2 * pause_s, longest_s)
-        if failed:
+        if self.counts.store_fault is not None:
             log.warning("the store writes again")
         with self._lock:
-            self._queued_bytes -= sum(len(received.payload) for received in batch)
-            self.counts.committed(batch)
+            self.counts.committed(committed)
+        return committed
+
+    def _write(self, batch: list[Received]) -> list[Received]:
+        """What of a batch the store has taken. Raises sqlite3.Error where the fault is the store's, not a message's."""
+        try:
+            self._store.write(batch)
+            return batch
+        except Exception as error:
+            if not is_of_a_message(error):
+                raise
+            if len(batch) > 1:
+                half = len(batch) // 2
+                return self._write(batch[:half]) + self._write(batch[half:])
+            return self._write_faulty(batch[0], error)
+
+    def _write_faulty(self, received: Received, error: Exception) -> list[Received]:
+        """Keep a message that the store cannot hold by its envelope, or else refuse it."""
+        if received.message is None:
+            self._unlearn([received])
+            self._count_refused(Refused("unstorable", f"{received.site_id}/{received.name}: {error}"))
+            return []
+        with self._lock:
+            self.counts.unreadable += 1
+        return self._write([replace(received, message=None, fault=f"unstorable: {error}")])
+
+    def _unlearn(self, batch: list[Received]) -> None:
+        """What was not stored is new when it comes again."""
+        with self._lock:
+            for received in batch:
+                self._known.pop((received.site_id, received.run_id), None)
 
     def _acknowledge(self, batch: list[Received]) -> None:
         """Tell each post which ranges are committed, of those that its messages in this batch belong to."""
@@ -259,13 +313,18 @@ class Ingest:
             self._client.publish(topic(site_id, "ack"), encode(message), qos=1)
             self.counts.acknowledgements += 1
 
-    def _forget(self) -> bool:
-        """Delete a piece of what is older than the retention time; False when nothing is left to delete."""
+    def _forget(self) -> None:
+        """Delete a piece of what is older than the retention time."""
+        rest_s = min(FORGET_EVERY_S, self._retention_ns / 1e9)
         try:
-            return self._store.forget(time.time_ns() - self._retention_ns) > 0
+            deleted, runs = self._store.forget(time.time_ns() - self._retention_ns)
         except sqlite3.Error as error:
             log.error("old messages cannot be deleted: %s", error)
-            return False
+            deleted, runs = 0, []
+        with self._lock:
+            for key in runs:
+                self._known.pop(key, None)
+        self._forget_at_s = time.monotonic() + (FORGET_PAUSE_S if deleted else rest_s)
 
 
 class Counts:
@@ -282,6 +341,7 @@ class Counts:
         self.commits = 0
         self.longest_commit_lag_ms = 0.0  # from receipt to commit
         self.store_fault: str | None = None
+        self.writer_fault: str | None = None
 
     def count(self, received: Received, is_new: bool) -> None:
         self.received += 1
@@ -292,23 +352,50 @@ class Counts:
     def committed(self, batch: list[Received]) -> None:
         self.commits += 1
         self.stored += sum(1 for received in batch if received.sequence and received.event_number)
-        lag_ms = (time.time_ns() - batch[0].received_ns) / 1e6
-        self.longest_commit_lag_ms = max(self.longest_commit_lag_ms, round(lag_ms, 1))
-        self.store_fault = None
+        if batch:
+            lag_ms = (time.time_ns() - batch[0].received_ns) / 1e6
+            self.longest_commit_lag_ms = max(self.longest_commit_lag_ms, round(lag_ms, 1))
+        self.store_fault = self.writer_fault = None
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "by_name": dict(self.by_name), "rejected": dict(self.rejected)}
 
 
 def make_client(broker: BrokerSettings) -> mqtt.Client:
-    """An MQTT 3.1.1 client with a clean session: the posts' outboxes keep what the center missed, not the broker."""
+    """An MQTT 3.1.1 client with a clean session: the posts' outboxes keep what the center missed, not the broker.
+
+    Raises SettingsError when a certificate file cannot be used."""
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=mqtt.MQTTv311, clean_session=True)
     client.reconnect_delay_set(*RECONNECT_S)
     if broker.authority is not None:
-        client.tls_set(
-            ca_certs=str(broker.authority),
-            certfile=str(broker.certificate) if broker.certificate else None,
-            keyfile=str(broker.key) if broker.key else None,
-            tls_version=ssl.PROTOCOL_TLS_CLIENT,
-        )
+        client.tls_set_context(tls_context(broker))
     return client
+
+
+def tls_context(broker: BrokerSettings) -> ssl.SSLContext:
+    """Who is trusted, and who we are. Raises SettingsError naming the file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    field, path = "authority", broker.authority
+    try:
+        context.load_verify_locations(cafile=path)
+        if broker.certificate is not None:
+            field, path = "certificate and key", f"{broker.certificate}, {broker.key}"
+            context.load_cert_chain(
+                broker.certificate, broker.key, password=lambda: ""
+            )  # it must not ask at a terminal
+    except OSError as error:  # ssl.SSLError among them
+        found = getattr(error, "reason", None) or error.strerror or error
+        raise SettingsError(f"[broker] {field}: {path}: cannot be used: {found}; expected PEM") from error
+    return context
+
+
+def send_at_once(_client: mqtt.Client, _data: Any, link: Any) -> None:
+    """Without it an acknowledgement waits up to 40 ms for the broker's answer to the one before (Nagle, delayed ACK)."""
+    with contextlib.suppress(OSError):
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def is_of_a_message(error: Exception) -> bool:
+    """Whether what went wrong is a message that does not fit, not the store: its disk, its file."""
+    fitting = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
+    return isinstance(error, fitting) or not isinstance(error, sqlite3.Error)

@@ -4,8 +4,8 @@
     payload  JSON of that name's type in `fusion.wire`, at most MAX_PAYLOAD_BYTES
 
 Reasons: "topic" (not one of ours), "oversized", "malformed" (not the JSON of its type, or a number out of its range),
-"version", "site_mismatch" (a post speaks for another one), "too_many_runs", "overload" (the store is behind; the post
-sends again).
+"version", "site_mismatch" (a post speaks for another one), "overload" (the store is behind; the post sends again),
+"unstorable" (the store does not take even its envelope).
 
 A message whose envelope is right but whose body is not is kept and acknowledged, else its post would send it for ever;
 it is not shown. One of another version is not acknowledged: the post keeps it until the center understands it.
@@ -33,12 +33,16 @@ from fusion.wire import (
     parse_rfc3339,
 )
 
+HIGHEST_VARIANCE = 1e12  # m² or (m/s)²: a thousand kilometres
+HIGHEST_SPEED_M_S = 1e5
+HIGHEST_HEIGHT_M = 1e7
 MAX_PAYLOAD_BYTES = 1_048_576  # 1 MiB: some thousand tracks in one message
 MAX_SEQUENCE = 2**53 - 1  # what JSON readers in browsers keep exactly
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")  # of a site or a run; fits a topic and an address
 FUSED = "fused"  # sarhad/v1/fused/... is the center's own
 LATEST_NS = 2**63 - 1  # in the year 2262: what the store holds as a whole number
 UPPER_TRIANGLE_LENGTH = 21  # of a 6 x 6 matrix
+DIAGONAL = (0, 6, 11, 15, 18, 20)  # the variances in it
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -157,8 +161,21 @@ def check_track(track: TrackMessage) -> None:
         raise ValueError(f"track_number {track.track_number}, revision {track.revision}: out of range")
     if len(track.covariance) != UPPER_TRIANGLE_LENGTH:
         raise ValueError(f"covariance has {len(track.covariance)} numbers; expected {UPPER_TRIANGLE_LENGTH}")
+    if not all(abs(number) <= HIGHEST_VARIANCE for number in track.covariance):
+        raise ValueError(f"covariance is {track.covariance}; expected numbers within ± {HIGHEST_VARIANCE:g}")
+    if not all(track.covariance[i] >= 0.0 for i in DIAGONAL):
+        raise ValueError(f"covariance is {track.covariance}; expected no variance below 0")
+    check_within("height_m", (track.height_m,), HIGHEST_HEIGHT_M)
+    check_within("velocity_enu_m_s", track.velocity_enu_m_s, HIGHEST_SPEED_M_S)
+    check_within("existence_probability", (track.existence_probability,), 1.0)
+    check_within("classes", tuple(track.classes.values()), 1.0)
     for claim in track.claims:
         check_claim(claim)
+
+
+def check_within(field: str, numbers: tuple[float, ...], highest: float) -> None:
+    if not all(abs(number) <= highest for number in numbers):
+        raise ValueError(f"{field} is {numbers}; expected numbers within ± {highest:g}")
 
 
 def check_claim(claim: ClaimMessage) -> None:

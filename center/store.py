@@ -14,7 +14,9 @@ Event numbers order everything the center ever received: the number of its start
 
 from __future__ import annotations
 
+import fcntl
 import math
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -44,11 +46,16 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._held = hold(path)
         try:
             self._writer = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
             migrate(self._writer, path)
         except (sqlite3.Error, OSError) as error:
+            os.close(self._held)
             raise StoreError(f"{path}: cannot be used as the store: {error}") from error
+        except StoreError:
+            os.close(self._held)
+            raise
         self._committed: dict[RunKey, SequenceRanges] = load_ranges(self._writer)
         self._health: dict[str, tuple[int, str]] = {}  # site: (received_ns, state) of the newest sample
         with transaction(self._writer):
@@ -58,6 +65,7 @@ class Store:
 
     def close(self) -> None:
         self._writer.close()
+        os.close(self._held)
 
     # Written by one thread
 
@@ -81,22 +89,27 @@ class Store:
         self._health = samples
 
     def committed(self, key: RunKey) -> SequenceRanges:
-        """What is committed of a run; for the writing thread."""
+        """What is committed of a run; not to be changed."""
         return self._committed.get(key, SequenceRanges())
 
-    def committed_ranges(self) -> dict[RunKey, list[Range]]:
-        """What was committed of every run when the store was opened or last written."""
-        return {key: ranges.ranges() for key, ranges in self._committed.items()}
+    def committed_ranges(self, newest: int) -> dict[RunKey, list[Range]]:
+        """What is committed of the runs heard last, the newest last."""
+        rows = self._read("SELECT site_id, run_id FROM runs ORDER BY last_received_ns DESC LIMIT ?", (newest,))
+        keys = [(row["site_id"], row["run_id"]) for row in reversed(rows)]
+        return {key: self.committed(key).ranges() for key in keys}
 
-    def forget(self, before_ns: int) -> int:
-        """Delete a piece of what was received before a time; the number of rows deleted, 0 when nothing is left."""
-        deleted = 0
+    def forget(self, before_ns: int) -> tuple[int, list[RunKey]]:
+        """Delete a piece of what was received before a time: how many rows (0: nothing is left), and which runs."""
+        deleted, parameters = 0, {"before_ns": before_ns, "limit": DELETE_CHUNK}
         with transaction(self._writer):
             for statement in FORGET:
-                deleted += self._writer.execute(statement, {"before_ns": before_ns, "limit": DELETE_CHUNK}).rowcount
-        if deleted:
-            self._committed = load_ranges(self._writer)
-        return deleted
+                deleted += self._writer.execute(statement, parameters).rowcount
+            runs: list[RunKey] = self._writer.execute(OLD_RUNS, parameters).fetchall()
+            self._writer.executemany("DELETE FROM sequence_ranges WHERE site_id = ? AND run_id = ?", runs)
+            self._writer.executemany("DELETE FROM runs WHERE site_id = ? AND run_id = ?", runs)
+        for key in runs:
+            self._committed.pop(key, None)
+        return deleted + len(runs), runs
 
     def _write_message(self, received: Received, added: dict[RunKey, SequenceRanges]) -> None:
         key = (received.site_id, received.run_id)
@@ -241,15 +254,31 @@ class Store:
 FORGET = (
     "DELETE FROM track_states WHERE (event_number, track_number, revision) IN"
     " (SELECT event_number, track_number, revision FROM track_states WHERE event_number <"
-    " (SELECT COALESCE(MIN(event_number), 1 << 62) FROM messages WHERE received_ns >= :before_ns) LIMIT :limit)",
+    " COALESCE((SELECT event_number FROM messages WHERE received_ns >= :before_ns ORDER BY received_ns LIMIT 1), 1 << 62)"
+    " LIMIT :limit)",
     "DELETE FROM messages WHERE event_number IN"
     " (SELECT event_number FROM messages WHERE received_ns < :before_ns LIMIT :limit)",
     "DELETE FROM health_samples WHERE (site_id, received_ns) IN"
     " (SELECT site_id, received_ns FROM health_samples WHERE received_ns < :before_ns LIMIT :limit)",
-    "DELETE FROM sequence_ranges WHERE (site_id, run_id) IN"
-    " (SELECT site_id, run_id FROM runs WHERE last_received_ns < :before_ns)",
-    "DELETE FROM runs WHERE last_received_ns < :before_ns",
 )
+OLD_RUNS = "SELECT site_id, run_id FROM runs WHERE last_received_ns < :before_ns LIMIT :limit"
+
+
+def hold(path: Path) -> int:
+    """Keep other centers off a store for as long as the descriptor is open. Raises StoreError."""
+    lock = path.with_name(path.name + ".lock")
+    try:
+        held = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be used as the store: {lock.name}: {error.strerror}") from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(held)
+        raise StoreError(
+            f"{path}: another center uses it; stop that one, or give this one a [store] of its own"
+        ) from error
+    return held
 
 
 @contextmanager

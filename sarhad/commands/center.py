@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ def command(settings_file: Path, port: int | None) -> None:
     import logging
     from dataclasses import replace
 
-    from center.app import listen, serve
+    from center.app import serve
     from center.settings import SettingsError, read_settings
     from center.store import StoreError
     from sarhad.center_watch import watch_center
@@ -26,18 +27,30 @@ def command(settings_file: Path, port: int | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = read_settings(settings_file)
-        if port is not None:
-            settings = replace(settings, listen_port=port)
-        listener = listen(settings.listen_host, settings.listen_port)
-        watch_center(*listener.getsockname()[:2])
+    except SettingsError as error:
+        raise WrongInput(str(error)) from error
+    if port is not None:
+        settings = replace(settings, listen_port=port)
+    listener = listening(settings_file, settings.listen_host, settings.listen_port)
+    watch_center(*listener.getsockname()[:2])
+    try:
         serve(settings, listener)
+    except SettingsError as error:
+        raise WrongInput(f"{settings_file}: {error}") from error
+    except StoreError as error:
+        raise WrongInput(str(error)) from error
+
+
+def listening(settings_file: Path, host: str, port: int) -> socket.socket:
+    from center.app import listen
+
+    try:
+        return listen(host, port)
     except OSError as error:
-        found = f"[listen] port {settings.listen_port} of {settings.listen_host}"
+        found = f"[listen] port {port} of {host}"
         raise WrongInput(
             f"{settings_file}: {found} cannot be used: {error.strerror}; choose another with --port"
         ) from error
-    except (SettingsError, StoreError) as error:
-        raise WrongInput(str(error)) from error
 
 
 class WrongInput(click.ClickException):

@@ -7,11 +7,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,10 +129,10 @@ class Broker(Process):
 class CenterProcess(Process):
     """`sarhad center`, as a user starts it."""
 
-    def __init__(self, folder: Path, broker_port: int) -> None:
+    def __init__(self, folder: Path, broker_port: int, more_settings: str = "", host: str = "127.0.0.1") -> None:
         self.port, self.store_path = free_port(), folder / "center.db"
         settings = folder / "center.toml"
-        settings.write_text(f'[broker]\nhost = "127.0.0.1"\nport = {broker_port}\n')
+        settings.write_text(f'[broker]\nhost = "127.0.0.1"\nport = {broker_port}\n{more_settings}')
         super().__init__(
             [
                 sys.executable,
@@ -142,7 +144,7 @@ class CenterProcess(Process):
                 str(self.port),
             ]
         )
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
 
     def start(self) -> CenterProcess:
         super().start()
@@ -152,6 +154,11 @@ class CenterProcess(Process):
         assert line == f"center ready: {self.url}\n", line
         wait_until(lambda: self.get("/api/status")["broker_connected"], what="the center at the broker")
         return self
+
+    def read(self, query: str) -> list[tuple[Any, ...]]:
+        """As another reader of the store finds it."""
+        with closing(sqlite3.connect(self.store_path)) as connection:
+            return list(connection.execute(query))
 
     def get(self, path: str, **parameters: Any) -> Any:
         response = httpx.get(self.url + path, params=parameters, timeout=10)
@@ -374,6 +381,33 @@ def center(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     yield one
     if one.child:
         one.stop()
+
+
+@pytest.fixture
+def make_center(broker: Broker, tmp_path: Path) -> Iterator[Callable[..., CenterProcess]]:
+    """One with settings of its own."""
+    made: list[CenterProcess] = []
+
+    def make(more_settings: str, host: str = "127.0.0.1") -> CenterProcess:
+        made.append(CenterProcess(tmp_path, broker.port, more_settings, host).start())
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def make_post(broker: Broker) -> Iterator[Callable[[str], PlayedPost]]:
+    made: list[PlayedPost] = []
+
+    def make(site_id: str) -> PlayedPost:
+        made.append(PlayedPost(broker.port, site_id))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
 
 
 @pytest.fixture

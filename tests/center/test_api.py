@@ -133,6 +133,7 @@ def test_a_wrong_request_is_answered_with_one_clear_line(center, path, status, w
 def test_a_foreign_name_for_this_machine_is_not_answered(center):
     answer = httpx.get(center.url + "/api/tracks", headers={"Host": "attacker.example"})
     assert answer.status_code == 400
+    assert answer.json()["error"].startswith("host is 'attacker.example'; expected localhost")
 
 
 def test_the_page_may_load_nothing_from_elsewhere(center):

@@ -137,6 +137,26 @@ def test_alerts_of_any_body_are_kept_by_their_envelope():
     assert (received.sequence, received.fault) == (3, None)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"covariance": (-1.7e308, 1.79e308, 0.0, 0.0, 0.0, 0.0, -1e308, *[0.0] * 14)},
+        {"covariance": (*[0.0] * 20, -1.0)},
+        {"covariance": (1e13, *[0.0] * 20)},
+        {"velocity_enu_m_s": (1e200, 0.0, 0.0)},
+        {"height_m": -1e300},
+        {"existence_probability": 7.0},
+        {"classes": {"drone": 1e9}},
+    ],
+)
+def test_numbers_that_nothing_real_has_are_a_fault_of_the_body(played_messages, fields):
+    track = msgspec.structs.replace(played_messages.track(1, T), **fields)
+    received = read(topic("ridge-04", "tracks"), encode(played_messages.tracks(T, track)), T)
+    assert received.message is None
+    assert received.fault is not None
+    assert next(iter(fields)) in received.fault
+
+
 @pytest.mark.parametrize("time", ["1969-12-31T23:59:59.000000Z", "2263-01-01T00:00:00.000000Z", "yesterday"])
 def test_times_outside_what_the_store_can_hold_are_a_fault_of_the_body(played_messages, time):
     track = msgspec.structs.replace(played_messages.track(1, T), time=time)

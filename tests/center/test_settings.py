@@ -9,6 +9,18 @@ from center.settings import SettingsError, read_settings
 from sarhad.commands.center import command
 
 BROKER = '[broker]\nhost = "127.0.0.1"\n'
+AUTHORITY = """-----BEGIN CERTIFICATE-----
+MIIBiDCCAS+gAwIBAgIUdeUFcuncuRe24Vrxu3Ew6fUZ7OgwCgYIKoZIzj0EAwIw
+GTEXMBUGA1UEAwwOdGVzdCBhdXRob3JpdHkwIBcNMjYxMTIzMTY1MTAzWhgPMjEy
+NjEwMzAxNjUxMDNaMBkxFzAVBgNVBAMMDnRlc3QgYXV0aG9yaXR5MFkwEwYHKoZI
+zj0CAQYIKoZIzj0DAQcDQgAEmv5su23nzP0QILJ/WfIj/M3+hkyspvTCquVNl0zJ
+tS5Z4yMz12n/Znv00WJ9LcQPOkKO1ODFASyfPzYGGHxczqNTMFEwHQYDVR0OBBYE
+FFtzcN+sBg6U/wlf8oIqL9add6mvMB8GA1UdIwQYMBaAFFtzcN+sBg6U/wlf8oIq
+L9add6mvMA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIgFzdwlZGb
+/KpuD+0FouOQ1uyeE+aV4hvkRYZkHjuHEWoCIElff5IFPjz9KJwHUVnCNXPphYzM
+rqc9IvRBLtvqQx8d
+-----END CERTIFICATE-----
+"""  # made for this test; its key was never kept
 
 
 def test_only_the_broker_is_needed(tmp_path):
@@ -79,3 +91,35 @@ def test_the_command_refuses_a_file_that_is_no_store(tmp_path):
     answer = CliRunner().invoke(command, [str(path), "--port", "0"])
     assert answer.exit_code == 2
     assert "cannot be used as the store: file is not a database" in answer.output
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ('authority = "junk.pem"\n', "[broker] authority: "),
+        ('authority = "good.pem"\ncertificate = "junk.pem"\nkey = "junk.pem"\n', "[broker] certificate and key: "),
+    ],
+)
+def test_the_command_refuses_certificate_files_that_are_none(tmp_path, fields, words):
+    (tmp_path / "junk.pem").write_text("junk")
+    (tmp_path / "good.pem").write_text(AUTHORITY)
+    path = tmp_path / "center.toml"
+    path.write_text(BROKER + fields)
+    answer = CliRunner().invoke(command, [str(path), "--port", "0"])
+    assert answer.exit_code == 2
+    assert f"{path}: {words}" in answer.output
+    assert "junk.pem" in answer.output
+    assert "[listen]" not in answer.output
+
+
+def test_the_command_refuses_a_store_that_another_center_uses(center, tmp_path):
+    path = tmp_path / "center.toml"
+    path.write_text(BROKER + f'[store]\npath = "{center.store_path}"\n')
+    answer = CliRunner().invoke(command, [str(path), "--port", "0"])
+    assert answer.exit_code == 2
+    assert f"{center.store_path}: another center uses it" in answer.output
+
+
+def test_a_center_answers_at_any_loopback_address_it_is_told_to_listen_on(make_center):
+    center = make_center('[listen]\nhost = "127.0.0.2"\n', host="127.0.0.2")
+    assert center.get("/healthz")["status"] == "ok"

@@ -1,0 +1,177 @@
+"""The writing thread against a store that fails, a message that does not fit, and more runs than memory holds."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import paho.mqtt.client as mqtt
+import pytest
+
+import center.ingest
+from center.ingest import Ingest
+from center.received import Received
+from center.settings import BrokerSettings
+from center.store import Store, StoreError
+from fusion.wire import encode, topic
+
+T = 1_800_000_000 * 10**9
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    one = Store(tmp_path / "center.db")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def make_ingest(store: Store) -> Iterator[Callable[..., Ingest]]:
+    """An ingest whose messages are handed to it by `hand_in`; it looks for a broker where none is, unless told a port."""
+    made: list[Ingest] = []
+
+    def make(port: int = 1) -> Ingest:
+        made.append(Ingest(BrokerSettings("127.0.0.1", port), store, 30.0, lambda received: None))
+        made[-1].start()
+        return made[-1]
+
+    yield make
+    for ingest in made:
+        ingest.stop()
+
+
+def hand_in(ingest: Ingest, message: msgspec.Struct) -> None:
+    """As the network thread would."""
+    arrived = mqtt.MQTTMessage(topic=topic("ridge-04", "tracks").encode())
+    arrived.payload = encode(message)
+    ingest._arrived(ingest._client, None, arrived)
+
+
+def numbered(message: msgspec.Struct, sequence: int) -> msgspec.Struct:
+    return msgspec.structs.replace(message, sequence=sequence)
+
+
+def test_more_runs_than_memory_holds_are_taken_and_none_is_stored_twice(
+    store, make_ingest, played_messages, monkeypatch, eventually
+):
+    monkeypatch.setattr(center.ingest, "MAX_RUNS", 3)
+    ingest = make_ingest()
+    for run in (*range(10), 0):
+        hand_in(ingest, played_messages.tracks(T, played_messages.track(1, T), run_id=f"run-{run}"))
+        eventually(lambda: ingest.queued == 0)
+    eventually(lambda: store.message_count() == 10)
+    eventually(lambda: ingest.counts.duplicates == 1)
+    assert ingest.counts.rejected == {}
+    assert len(ingest.missing()) == 3
+
+
+def test_a_forgotten_run_is_forgotten_in_memory_too(store, make_ingest, played_messages, eventually):
+    ingest = make_ingest()
+    hand_in(ingest, played_messages.tracks(T, played_messages.track(1, T)))
+    eventually(lambda: store.message_count() == 1)
+    ingest._retention_ns, ingest._forget_at_s = 0, 0.0
+    eventually(lambda: store.message_count() == 0)
+    eventually(lambda: ingest.missing() == {})
+    assert store.runs() == []
+
+
+def test_a_message_that_does_not_fit_the_store_is_kept_as_a_fault_and_holds_up_no_other(
+    store, make_ingest, played_messages, monkeypatch, eventually
+):
+    write = store.write
+
+    def refuse(batch: list[Received]) -> None:
+        if any(one.sequence == 2 and one.message is not None for one in batch):
+            raise sqlite3.IntegrityError("NOT NULL constraint failed: track_states.horizontal_sigma_m")
+        write(batch)
+
+    monkeypatch.setattr(store, "write", refuse)
+    ingest = make_ingest()
+    for sequence in (1, 2, 3):
+        hand_in(ingest, numbered(played_messages.tracks(T, played_messages.track(1, T, revision=sequence)), sequence))
+    eventually(lambda: store.message_count() == 3)
+    assert store.committed(("ridge-04", "run-1")).ranges() == [(1, 3)]  # acknowledged with the rest
+    [faulty] = [row for row in store._read("SELECT * FROM messages") if row["fault"]]
+    assert (faulty["sequence"], ingest.counts.unreadable, ingest.counts.store_fault) == (2, 1, None)
+
+
+def test_a_fault_of_ours_does_not_end_the_writing_and_is_told(
+    store, make_ingest, played_messages, monkeypatch, eventually
+):
+    ingest = make_ingest()
+    commit, broken = ingest._commit, threading.Event()
+
+    def stumble(batch: list[Received]) -> list[Received]:
+        if not broken.is_set():
+            broken.set()
+            raise KeyError("a fault of ours")
+        return commit(batch)
+
+    monkeypatch.setattr(ingest, "_commit", stumble)
+    message = played_messages.tracks(T, played_messages.track(1, T))
+    hand_in(ingest, message)
+    eventually(lambda: any("a fault of ours" in fault for fault in ingest.faults()))
+    hand_in(ingest, message)  # its post has heard nothing, and sends it again
+    eventually(lambda: store.message_count() == 1)
+    assert not any("a fault of ours" in fault for fault in ingest.faults())
+
+
+def test_an_ingest_whose_writer_is_dead_says_so(store):
+    ingest = Ingest(BrokerSettings("127.0.0.1", 1), store, 30.0, lambda received: None)
+    assert any("writer does not run" in fault for fault in ingest.faults())
+
+
+def test_a_full_queue_and_a_broken_disk_do_not_hold_up_the_end(
+    store, make_ingest, played_messages, monkeypatch, eventually
+):
+    def fail(_batch: list[Received]) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(center.ingest, "QUEUE_SIZE", 2)
+    monkeypatch.setattr(store, "write", fail)
+    ingest = make_ingest()
+    hand_in(ingest, played_messages.tracks(T))
+    eventually(lambda: any("disk is full" in fault for fault in ingest.faults()))
+    for sequence in range(2, 6):
+        hand_in(ingest, numbered(played_messages.tracks(T), sequence))
+    assert ingest.counts.rejected["overload"] == 2
+    began_s = time.monotonic()
+    ingest.stop()
+    assert time.monotonic() - began_s < 5.0
+    assert not ingest._writer.is_alive()
+
+
+def test_a_second_center_on_one_store_is_refused_and_one_after_it_is_not(tmp_path):
+    path = tmp_path / "center.db"
+    first = Store(path)
+    with pytest.raises(StoreError, match="another center uses it"):
+        Store(path)
+    first.close()
+    Store(path).close()
+
+
+def test_an_acknowledgement_does_not_wait_for_the_one_before(make_ingest, broker, eventually):
+    ingest = make_ingest(broker.port)
+    eventually(lambda: ingest.is_connected)
+    link: Any = ingest._client.socket()
+    assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+def test_old_messages_go_while_the_post_lives(tmp_path, make_center, make_post, eventually):
+    center = make_center("[retention]\ndays = 0.00001\n")  # 0.9 s
+    post = make_post("busy-post")
+    post.say_tracks(post.track(1))
+    post.wait_acknowledged()
+
+    def is_forgotten() -> bool:
+        post.say_tracks(post.track(1, post.sequence))  # never a quiet second
+        rows = center.read("SELECT MIN(sequence) FROM messages")
+        return rows[0][0] is not None and rows[0][0] > 1
+
+    eventually(is_forgotten)
