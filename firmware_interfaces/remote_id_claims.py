@@ -1,7 +1,8 @@
 """Remote ID claims: what a transmitter says in many messages, merged into one state, and told as claims.
 
 A transmitter sends who it is, where it is and where its operator is in separate messages. A claim is given with each
-Location, and when the identity becomes known. All of it may be false.
+Location, and when the identity becomes known; a Location that was heard longer ago than 30 s is left out of it. All of
+it may be false.
 """
 
 from __future__ import annotations
@@ -44,14 +45,15 @@ class Heard:
 
     identities: dict[int, BasicId] = field(default_factory=dict)  # by id type
     location: Location | None = None
+    location_ns: int = 0  # when it was heard
     system: System | None = None
     operator_id: OperatorId | None = None
     self_id: SelfId | None = None
 
-    def merge(self, message: Message) -> bool:
+    def merge(self, message: Message, heard_ns: int) -> bool:
         """Take in one message; whether it is worth a claim of its own."""
         if isinstance(message, Location):
-            self.location = message
+            self.location, self.location_ns = message, heard_ns
             return True
         if isinstance(message, BasicId) and message.id_type in ID_TYPES and message.uas_id:
             is_news = self.identities.get(message.id_type) != message
@@ -64,6 +66,10 @@ class Heard:
         elif isinstance(message, SelfId):
             self.self_id = message
         return False
+
+    def location_at(self, heard_ns: int) -> Location | None:
+        """The last Location; None where it is old news."""
+        return self.location if abs(heard_ns - self.location_ns) <= MAX_CLAIM_AGE_NS else None
 
     def identity(self) -> BasicId | None:
         """The id that says most: serial number, then registration, UTM, session."""
@@ -85,12 +91,12 @@ class Transmitters:
         self, transmitter: str, messages: Sequence[Message], received_ns: int, power_dbm: float | None = None
     ) -> Sequence[Claim]:
         """Take in what came at once; the claim that it makes, if it makes one."""
-        heard = self._state_of(transmitter)
-        is_news = [heard.merge(message) for message in messages]
+        heard, heard_ns = self._state_of(transmitter), received_ns - self._sensor.latency_ns
+        is_news = [heard.merge(message, heard_ns) for message in messages]
         if not any(is_news):
             return ()
-        self._watch_position(transmitter, heard.location)
-        return (self._claim(transmitter, heard, received_ns, power_dbm),)
+        self._watch_position(transmitter, heard.location_at(heard_ns))
+        return (self._claim(transmitter, heard, heard_ns, power_dbm),)
 
     def diagnosis(self) -> str | None:
         """Who keeps claiming to be nowhere."""
@@ -116,13 +122,12 @@ class Transmitters:
         self._counts.remarks["claims position 0,0"] += 1
         self._zero_positions[transmitter] += 1
 
-    def _claim(self, transmitter: str, heard: Heard, received_ns: int, power_dbm: float | None) -> Claim:
-        location, system = heard.location, heard.system
+    def _claim(self, transmitter: str, heard: Heard, heard_ns: int, power_dbm: float | None) -> Claim:
+        location, system = heard.location_at(heard_ns), heard.system
         basic = heard.identity()
-        heard_ns = received_ns - self._sensor.latency_ns
         return Claim(
             sensor_id=self._sensor.sensor_id,
-            time_ns=heard_ns if location is None else claim_time_ns(location.timestamp_s, heard_ns),
+            time_ns=heard_ns if location is None else claim_time_ns(location.timestamp_s, heard.location_ns),
             protocol="open_drone_id",
             transmitter=transmitter,
             identity=None if basic is None else identity_of(basic),

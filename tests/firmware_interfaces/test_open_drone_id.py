@@ -281,3 +281,22 @@ def test_a_sound_frame_with_any_content_raises_nothing_and_claims_nothing_imposs
         assert all(v is None or math.isfinite(v) for v in velocity)
         assert claim.transmitter
     decoder.diagnosis()
+
+
+def test_an_old_position_is_not_told_again_as_new(
+    sensor: Sensor, make_reading: MakeReading, make_location: MakeLocation
+) -> None:
+    def later(messages: Sequence[Message], seconds: float) -> Reading:
+        reading = make_reading(encode_message_pack(messages, ADDRESS, 1))
+        return replace(reading, received_ns=reading.received_ns + round(seconds * 1e9))
+
+    decoder, location = Decoder(sensor), replace(make_location(), timestamp_s=None)
+    (first,) = claims(decoder, later([location], 0.0))
+    (soon,) = claims(decoder, later([BasicId(1, 2, b"1581F0000000000000A1")], 10.0))
+    assert (soon.position, soon.time_ns) == (first.position, first.time_ns)
+    (late,) = claims(decoder, later([BasicId(2, 2, b"N12345")], 600.0))
+    assert (late.position, late.velocity_enu_m_s, late.horizontal_sigma_m, late.status) == (None,) * 4
+    assert late.time_ns == first.time_ns + 600_000_000_000
+    assert late.identity == "1581F0000000000000A1"
+    (again,) = claims(decoder, later([location], 601.0))
+    assert again.position == first.position
