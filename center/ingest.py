@@ -375,17 +375,17 @@ def make_client(broker: BrokerSettings) -> mqtt.Client:
 def tls_context(broker: BrokerSettings) -> ssl.SSLContext:
     """Who is trusted, and who we are. Raises SettingsError naming the file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    field, path = "authority", broker.authority
+    field, files = "authority", str(broker.authority)
     try:
-        context.load_verify_locations(cafile=path)
+        context.load_verify_locations(cafile=broker.authority)
         if broker.certificate is not None:
-            field, path = "certificate and key", f"{broker.certificate}, {broker.key}"
+            field, files = "certificate and key", f"{broker.certificate}, {broker.key}"
             context.load_cert_chain(
                 broker.certificate, broker.key, password=lambda: ""
             )  # it must not ask at a terminal
     except OSError as error:  # ssl.SSLError among them
         found = getattr(error, "reason", None) or error.strerror or error
-        raise SettingsError(f"[broker] {field}: {path}: cannot be used: {found}; expected PEM") from error
+        raise SettingsError(f"[broker] {field}: {files}: cannot be used: {found}; expected PEM") from error
     return context
 
 
