@@ -4,8 +4,10 @@ A claim is looked at with its own uncertainty and the track's:
 
     D² = (claimed - tracked)ᵀ (P_track + R_claim)⁻¹ (claimed - tracked)
 
-Below the gate it agrees. A claim that agreed with a track before belongs to that track by its transmitter; when it then
-leaves the gate it contradicts. Where no track is near, or the claim has no position or one far away, it cannot be tested.
+Below the gate it agrees; of several tracks it is set beside the likeliest, least D² + ln det S. A track that no sensor has
+seen for longer than a track may go unseen is compared with nothing: its covariance would agree with any claim. A claim that
+agreed with a track before belongs to that track by its transmitter; when it then leaves the gate it contradicts. Where no
+track is near, or the claim has no position or one far away, it cannot be tested.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ import numpy as np
 from fusion import direction
 from fusion.association import gate_threshold
 from fusion.frames import LocalFrame
+from fusion.lifecycle import unseen_limit_ns
+from fusion.measurement import IntArray
+from fusion.mounting_error import mounting_covariance
 from fusion.track_table import TrackKey, TrackTable
 from fusion.types import Claim, ClaimAgreement, FloatArray
 
@@ -88,21 +93,24 @@ class ClaimBook:
 
     def _compare(self, claim: Claim, table: TrackTable, before: HeldClaim | None) -> HeldClaim:
         place = claimed_position(claim, self._frame)
-        belongs = before.key if before is not None and before.key in table.keys else None
+        fresh = table.is_confirmed & (claim.time_ns - table.last_ns <= unseen_limit_ns(table))
+        own = table.keys.index(before.key) if before is not None and before.key in table.keys else None
+        own = own if own is not None and fresh[own] else None
+        belongs = table.keys[own] if own is not None else None
         agreed_ns = before.agreed_ns if before is not None else 0
         if place is None:
             return HeldClaim(ClaimAgreement(claim, "not_testable", None), belongs, agreed_ns)
-        rows = np.flatnonzero(table.is_confirmed)
-        distance = _distances(table, rows, claim, *place)
-        nearest = int(np.argmin(distance)) if len(rows) else None
-        own = table.keys.index(belongs) if belongs is not None else None
+        rows = np.flatnonzero(fresh)
+        distance, log_determinant = _distances(table, rows, claim, *place)
+        within = np.flatnonzero(distance < _gate())
+        nearest = int(within[np.argmin((distance + log_determinant)[within])]) if len(within) else None
         if own is not None:
-            squared = float(_distances(table, np.array([own]), claim, *place)[0])
+            squared = float(distance[np.flatnonzero(rows == own)[0]])
             if squared < _gate():
                 return HeldClaim(ClaimAgreement(claim, "agrees", math.sqrt(squared)), belongs, claim.time_ns)
-            if claim.time_ns - agreed_ns < REATTACH_NS or nearest is None or distance[nearest] >= _gate():
+            if claim.time_ns - agreed_ns < REATTACH_NS or nearest is None:
                 return HeldClaim(ClaimAgreement(claim, "contradicts", math.sqrt(squared)), belongs, agreed_ns)
-        if nearest is not None and distance[nearest] < _gate():
+        if nearest is not None:
             agreement = ClaimAgreement(claim, "agrees", math.sqrt(float(distance[nearest])))
             return HeldClaim(agreement, table.keys[int(rows[nearest])], claim.time_ns)
         return HeldClaim(ClaimAgreement(claim, "not_testable", None), None, agreed_ns)
@@ -113,17 +121,17 @@ def _gate() -> float:
 
 
 def _distances(
-    table: TrackTable, rows: np.typing.NDArray[np.int64], claim: Claim, point: FloatArray, R: FloatArray
-) -> FloatArray:
-    """Squared Mahalanobis distances of these rows; a direction is compared across its ray and along its interval."""
-    squared = np.full(len(rows), np.inf)
+    table: TrackTable, rows: IntArray, claim: Claim, point: FloatArray, R: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Squared Mahalanobis distances of these rows and ln det S in m; a direction is compared across its ray and along it."""
+    squared, log_determinant = np.full(len(rows), np.inf), np.zeros(len(rows))
+    mounting = mounting_covariance(table, rows)[:, :3, :3]
     age_s = abs((table.time_ns or claim.time_ns) - claim.time_ns) / 1e9
     stale = R + np.eye(3) * (CLAIM_SPEED_SIGMA_M_S * age_s) ** 2
     for place, row in enumerate(rows.tolist()):
         x, P = table.x[row], table.P[row]
         if table.direction_of[row] < 0:
-            apart = point - x[:3]
-            squared[place] = float(apart @ np.linalg.solve(P[:3, :3] + stale, apart))
+            squared[place], log_determinant[place] = _distance(point - x[:3], P[:3, :3] + mounting[place] + stale)
             continue
         sensor = table.sensors[int(table.direction_of[row])]
         claimed = np.zeros((1, 6))
@@ -133,6 +141,12 @@ def _distances(
         s, S = direction.from_enu(claimed, covariance, sensor)
         apart = s[0, :3] - x[:3]
         apart[0] = math.atan2(math.sin(apart[0]), math.cos(apart[0]))
-        mounting = np.diag([sensor.mounting_sigma_rad**2, sensor.mounting_sigma_rad**2, 0.0])
-        squared[place] = float(apart @ np.linalg.solve(P[:3, :3] + S[0, :3, :3] + mounting, apart))
-    return squared
+        turned = np.diag([sensor.mounting_sigma_rad**2, sensor.mounting_sigma_rad**2, 0.0])
+        squared[place], log_determinant[place] = _distance(apart, P[:3, :3] + S[0, :3, :3] + turned)
+        log_determinant[place] += 2.0 * (3.0 * s[0, 2] + math.log(max(math.cos(s[0, 1]), 1e-3)))  # of ∂p/∂s: in m
+    return squared, log_determinant
+
+
+def _distance(apart: FloatArray, S: FloatArray) -> tuple[float, float]:
+    """D² and ln det S."""
+    return float(apart @ np.linalg.solve(S, apart)), float(np.linalg.slogdet(S)[1])

@@ -16,6 +16,7 @@ import numpy as np
 from fusion import direction, motion
 from fusion.classification import probabilities
 from fusion.lifecycle import coast_after_ns, unseen_limit_ns
+from fusion.mounting_error import mounting_covariance
 from fusion.track_table import TrackKey, TrackTable
 from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatArray, Track
 
@@ -179,7 +180,7 @@ def _predicted(table: TrackTable, row: int, time_ns: int) -> tuple[FloatArray, F
     if dt_s > 0.0:
         x, P = motion.predict(x, P, dt_s, q)
     if table.direction_of[row] < 0:
-        return x[0].copy(), P[0].copy(), None
+        return x[0].copy(), P[0] + mounting_covariance(table, np.array([row]))[0], None
     sensor = table.sensors[int(table.direction_of[row])]
     towards = direction.to_direction(x[0], P[0], sensor)
     shown = x.copy()

@@ -124,3 +124,56 @@ def test_the_book_of_claims_is_bounded(radar: Sensor, start_ns: int, monkeypatch
     for k in range(50):
         tracker.apply(claim_at(start_ns + k, (500.0, 0.0, 10.0), f"aa:{k}"), start_ns + k)
     assert len(tracker._book._held) == 10
+
+
+@pytest.mark.parametrize("silent_s", [8, 60, 300])
+def test_a_claim_is_not_set_beside_a_track_that_nobody_sees_any_more(
+    tracked: tuple[Tracker, Any, int], silent_s: int
+) -> None:
+    """Scans have stopped, so the row stands in the table; its uncertainty has grown until it would agree with anything."""
+    tracker, place, last_ns = tracked
+    tracker.apply(claim_at(last_ns, place), last_ns)
+    now_ns = last_ns + silent_s * 10**9
+    for wrong in (claim_at(now_ns, place), claim_at(now_ns, (900.0, 900.0, 50.0), "aa:02")):
+        on_tracks, alone = agreement_of(tracker.apply(wrong, now_ns))
+        assert on_tracks == []
+        assert [claim.agreement for claim in alone] == ["not_testable"]
+
+
+def test_of_two_tracks_a_claim_is_set_beside_the_likelier_one(
+    world: Callable, flying_object: Callable, radar: Sensor
+) -> None:
+    """The other one has not been seen for some seconds and is so unsure that it would agree with the claim as well."""
+    lost, seen = (
+        flying_object((-10.0, 60.0, 20.0), (0.0, 0.0, 0.0)),
+        flying_object((15.0, 60.0, 20.0), (0.0, 0.0, 0.0)),
+    )
+    tracker = Tracker([radar, RECEIVER], frame=FRAME)
+    scans = world([lost, seen], RATES_HZ, [radar]).scans(3.0)
+    scans += [
+        replace(scan, time_ns=scan.time_ns + 3 * 10**9, looked=None)
+        for scan in world([seen], RATES_HZ, [radar], seed=2).scans(3.5)
+    ]
+    for scan in scans:
+        tracker.apply(scan, scan.time_ns)
+    now_ns = scans[-1].time_ns
+    assert len(tracker.tracks_at(now_ns)) == 2
+    unsure = max(tracker.tracks_at(now_ns), key=lambda track: float(np.trace(track.covariance)))
+    (told,) = tracker.apply(claim_at(now_ns, (10.0, 60.0, 20.0)), now_ns).tracks
+    assert told.claims[0].agreement == "agrees"
+    assert told.track_number != unsure.track_number
+
+
+def test_a_claim_beside_a_badly_mounted_sensors_track_knows_of_the_mounting(
+    world: Callable, flying_object: Callable, radar: Sensor
+) -> None:
+    turned = replace(radar, mounting_sigma_rad=0.087)
+    scans = world([flying_object((0.0, 90.0, 20.0), (1.0, 0.0, 0.0))], RATES_HZ, [radar]).scans(3.0)
+    for sensor, expected in ((radar, "not_testable"), (turned, "agrees")):
+        tracker = Tracker([sensor, RECEIVER], frame=FRAME)
+        for scan in scans:
+            tracker.apply(scan, scan.time_ns)
+        now_ns = scans[-1].time_ns
+        update = tracker.apply(claim_at(now_ns, (3.0 + 15.0, 89.0, 20.0), vertical_sigma_m=3.0), now_ns)
+        on_tracks, alone = agreement_of(update)
+        assert [claim.agreement for claim in on_tracks + alone] == [expected]

@@ -483,3 +483,37 @@ def test_a_sensor_that_turns_slowly_keeps_its_track(radar: Sensor, start_ns: int
     assert "dropped" not in {track.status for track in published}
     gone = tracker.tick(now_ns + 3 * period_s * 10**9).tracks
     assert [track.status for track in gone] == ["dropped"]
+
+
+def test_tracks_of_an_unaligned_radar_are_as_far_off_as_they_say(
+    world: Callable, flying_object: Callable, radar: Sensor, start_ns: int
+) -> None:
+    """One error of 5°, 1 sigma, for each run: more scans make it no smaller. NEES of published position and velocity."""
+    sigma_rad = math.radians(5.0)
+    position, whole = [], []
+    for seed in range(40):
+        error_rad = sigma_rad * np.random.default_rng(seed).standard_normal(3)  # heading, pitch, roll
+        thing = flying_object((-15.0, 80.0, 20.0), (5.0, 0.0, 0.0))
+        turn = np.eye(3) + np.array(
+            [
+                [0.0, error_rad[0], -error_rad[2]],
+                [-error_rad[0], 0.0, error_rad[1]],
+                [error_rad[2], -error_rad[1], 0.0],
+            ]
+        )
+        turn = np.linalg.qr(turn)[0] * np.sign(np.diag(np.linalg.qr(turn)[1]))  # a rotation
+        place = np.array(radar.position_enu_m)
+        seen = flying_object(
+            tuple(place + turn @ (np.array(thing.position_enu_m) - place)),
+            tuple(turn @ np.array(thing.velocity_enu_m_s)),
+        )
+        scans = world([seen], RATES_HZ, [radar], seed=seed).scans(2.0)
+        tracker = Tracker([replace(radar, mounting_sigma_rad=sigma_rad, is_aligned=False)])
+        run(tracker, scans)
+        now_ns = scans[-1].time_ns
+        (track,) = tracker.tracks_at(now_ns)
+        error = track.state - np.array([*thing.at((now_ns - start_ns) / 1e9), *thing.velocity_enu_m_s])
+        position.append(normalised_squared(error[:3], track.covariance[:3, :3]))
+        whole.append(normalised_squared(error, track.covariance))
+    assert 0.5 * 3 < np.mean(position) < chi_square_bounds(40, 3, 0.99)[1]
+    assert 0.3 * 6 < np.mean(whole) < chi_square_bounds(40, 6, 0.99)[1]
