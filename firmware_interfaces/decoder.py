@@ -1,7 +1,8 @@
 """What every decoder is: readings in, facts out; and how a byte stream is cut into frames.
 
-A decoder never raises on bytes. What it cannot use it counts, by reason, in its `Counts`. Its answer never depends on how
-the bytes were cut into readings. It keeps at most `MAX_KEPT_BYTES` of an unfinished frame.
+A decoder never raises on bytes. What it cannot use it counts, by reason, in its `Counts`. What it reads never depends on
+how the bytes were cut into readings; when it was, it has from the readings that completed it. It keeps at most
+`MAX_KEPT_BYTES` of an unfinished frame.
 
     noise | sync header ... checksum | sync hea          one stream
     ^^^^^                              ^^^^^^^^

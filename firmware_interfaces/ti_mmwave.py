@@ -10,6 +10,14 @@ this radar as mounted. The frame itself is read in `ti_mmwave_frames.py`.
                 |          *            a point alone is a detection, too
       ----------+---------- x right
 
+A person, a car or a hedge gives points over several metres, so several detections, and each of them may become a track.
+What the site file can say about that:
+
+    min_speed_m_s   leaves out slower points: walls, masts, parked cars. 0.2 to 0.5 where things that stand still fill
+                    the picture; the price is that a drone hovering, or flying across, is left out as well. 0 keeps all.
+    cluster_m       how near points of one object lie: its size. 1 suits small drones and keeps two that fly side by
+    cluster_m_s     side apart; 2 to 4 m (and 2 to 3 m/s, for limbs and wheels) suit people and cars.
+
 The firmware's own tracks (tracker TLVs) are read, but not turned into facts: its points are given, and a track of
 ours made from its tracks as well would count the same echo twice.
 """
@@ -58,7 +66,8 @@ class Decoder:
     ) -> None:
         """`doppler_sign` is -1 where the firmware reports closing as positive; TI's report receding as positive.
 
-        Points slower than `min_speed_m_s` are left out; 0 keeps walls and hovering drones alike.
+        Points slower than `min_speed_m_s` are left out; 0 keeps walls and hovering drones alike. Points nearer than
+        `cluster_m` and `cluster_m_s` are one detection. The module's text says which values suit what.
         """
         self._sensor, self._mounting = sensor, Mounting(sensor)
         self._times = ScanTimes(sensor.latency_ns, FIRST_PERIOD_NS)
