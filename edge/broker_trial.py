@@ -48,13 +48,13 @@ def try_broker(settings: BrokerSettings, site_id: str) -> Finding:
         return Finding(
             "broker", FAIL, f"{where} refuses: {reason}", "check its access list and this post's certificate"
         )
-    return Finding("broker", PASS, f"{where} lets this post in" + (" over TLS" if settings.certificate else ""))
+    return Finding("broker", PASS, f"{where} lets this post in" + (" over TLS" if settings.is_tls else ""))
 
 
 def connect_answer(settings: BrokerSettings, client_id: str) -> bytes:
     """The broker's CONNACK. Raises OSError, ssl.SSLError."""
     with socket.create_connection((settings.host, settings.port), TIMEOUT_S) as plain:
-        if not (settings.certificate or settings.authority):
+        if not settings.is_tls:
             return exchange(plain, client_id)
         context = ssl.create_default_context(cafile=settings.authority)
         context.minimum_version = ssl.TLSVersion.TLSv1_2

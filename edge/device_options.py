@@ -115,7 +115,7 @@ DRIVERS: dict[str, DriverKind] = {
         "a USB camera (no real one was at hand yet)",
         "frames",
         (
-            Key("index_or_path", "integer_or_text", "0, 1, ... or /dev/v4l/by-id/..."),
+            Key("index_or_path", "integer_or_text", "0, 1, ... or /dev/v4l/by-id/...", at_least=0),
             WIDTH,
             HEIGHT,
             FPS,

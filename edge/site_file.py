@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import site_tables
+from edge.site_devices import check_host
 from edge.site_files import read_terrain
 from edge.site_keys import Place, SiteFileError, in_line, read_keys, resolve
 from edge.site_sensors import read_sensor
@@ -154,6 +155,7 @@ def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> 
     paths = {
         name: resolve(written[name], folder) if written[name] else None for name in ("certificate", "key", "authority")
     }
+    check_host("host", written["host"], place)
     return BrokerSettings(
         host=written["host"],
         port=written["port"] or (TLS_PORT if paths["certificate"] or paths["authority"] else PLAIN_PORT),

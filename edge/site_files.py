@@ -12,9 +12,10 @@ from typing import Any
 
 from edge import site_tables
 from edge.site_keys import Place, read_keys, resolve
-from edge.site_types import ModelSettings, TerrainSettings
+from edge.site_types import ModelSettings, Site, TerrainSettings
 
 START_FILE_BYTES = 1_000_000  # a sensor's start file is a page of text
+SECRETS = ("certificate", "key", "authority", "password_file")  # what a device's options may name
 
 
 def read_lines(path: str, folder: Path | None, place: Place) -> tuple[str, ...]:
@@ -51,6 +52,22 @@ def read_terrain(table: Any, folder: Path | None, place: Place) -> TerrainSettin
     path = resolve(written["path"], folder)
     check_hash(path, written["path"], written["sha256"], folder, inside)
     return TerrainSettings(path, written["datum"], written["sha256"].lower())
+
+
+def check_certificates(site: Site, name: str) -> None:
+    """Whether the certificates, keys and password files that the site names can be read here. Raises SiteFileError.
+
+    Apart from reading the site: a site may also be looked at where its secrets are not, as in a replay.
+    """
+    broker = Place(name, "[broker]")
+    for key in ("certificate", "key", "authority"):
+        if path := getattr(site.broker, key):
+            read_file(path, path, key, broker, None)
+    for entry in site.sensors:
+        device = Place(name, f'sensor "{entry.sensor.sensor_id}"', "device.")
+        for key in SECRETS:
+            if path := entry.device.options.get(key):
+                read_file(str(path), str(path), key, device, None)
 
 
 def check_hash(path: str | None, written: str | None, sha256: str | None, folder: Path | None, place: Place) -> None:

@@ -135,6 +135,8 @@ def read_key(table: dict[str, Any], key: Key, place: Place) -> Any:
     value = table[key.name]
     if not is_of_kind(value, key) or not is_within(value, key) or (key.choices and value not in key.choices):
         hint = meant(value, key.choices) if key.choices and isinstance(value, str) else ""
+        if key.kind == "tables" and isinstance(value, dict):
+            hint = f", each under [[{key.name}]] in two brackets"
         raise place.found(key.name, value, key.expected() + hint)
     return float(value) if key.kind == "number" else value
 

@@ -6,17 +6,17 @@ a detection probability that was never measured stays unknown, and then the sens
 
 from __future__ import annotations
 
-import ipaddress
 import itertools
 import math
 from pathlib import Path
 from typing import Any
 
 from edge import site_tables
-from edge.device_options import DRIVERS, PROTOCOLS, ProtocolKind
+from edge.device_options import PROTOCOLS, ProtocolKind
+from edge.site_devices import given, one_of, read_device
 from edge.site_files import read_lines, read_model
-from edge.site_keys import Key, Place, read_keys, resolve
-from edge.site_types import CommandPort, DeviceSettings, SensorEntry
+from edge.site_keys import Place, read_keys, resolve
+from edge.site_types import CommandPort, SensorEntry
 from fusion.camera import Lens
 from fusion.frames import LocalFrame
 from fusion.types import Accuracy, Coverage, DetectionProbability, Orientation, Sensor
@@ -47,45 +47,8 @@ def read_sensor(
     )
 
 
-def given(options: dict[str, Any]) -> dict[str, Any]:
-    """Only what has a value."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def read_protocol(name: str, place: Place) -> ProtocolKind:
     return PROTOCOLS[read_keys({"protocol": name}, (one_of("protocol", PROTOCOLS),), place)["protocol"]]
-
-
-def one_of(name: str, table: dict[str, Any]) -> Key:
-    return Key(name, "text", "", choices=tuple(table))
-
-
-def read_device(table: Any, protocol: str, folder: Path | None, place: Place) -> DeviceSettings:
-    """The driver, its options with their defaults, and whether this protocol can come over it."""
-    named = {"driver": table["driver"]} if isinstance(table, dict) and "driver" in table else {}
-    driver = read_keys(named, (one_of("driver", DRIVERS),), place)["driver"]
-    keys = DRIVERS[driver].options
-    options = given(read_keys({k: v for k, v in table.items() if k != "driver"}, keys, place))
-    if driver not in PROTOCOLS[protocol].drivers:
-        drivers = ", ".join(PROTOCOLS[protocol].drivers)
-        raise place.found("driver", driver, f"one that {protocol} can come over: {drivers}")
-    for key in keys:
-        if key.kind == "path" and key.name in options:
-            options[key.name] = resolve(options[key.name], folder)
-        if key.kind == "texts" and key.name in options:
-            options[key.name] = read_addresses(key.name, options[key.name], place)
-    return DeviceSettings(driver, options)
-
-
-def read_addresses(name: str, addresses: list[str], place: Place) -> tuple[str, ...]:
-    for address in addresses:
-        try:
-            ipaddress.ip_network(address.strip(), strict=False)
-        except ValueError as error:
-            raise place.found(
-                name, addresses, f"addresses or networks such as 192.0.2.0/24; {address} is none"
-            ) from error
-    return tuple(addresses)
 
 
 def read_mounting(

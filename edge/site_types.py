@@ -53,7 +53,7 @@ class SensorEntry:
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """Where the post's messages go; certificate and key None: no TLS."""
+    """Where the post's messages go; over TLS where a certificate or an authority is given."""
 
     host: str
     port: int
@@ -62,6 +62,10 @@ class BrokerSettings:
     authority: str | None
     outbox_path: str
     keep_hours: float
+
+    @property
+    def is_tls(self) -> bool:
+        return self.certificate is not None or self.authority is not None
 
 
 @dataclass(frozen=True, slots=True)

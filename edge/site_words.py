@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 
 from edge.device_options import DRIVERS, PROTOCOLS
 from edge.expected_range import RADAR_REACH_M, REFERENCE_SIZE_M, Expected, expected_ranges
+from edge.site_devices import without_password
 from edge.site_types import SensorEntry, Site
 from fusion.types import Coverage, Limits, Orientation
 
@@ -115,8 +115,10 @@ def site_warnings(site: Site) -> list[str]:
     found = []
     if not any(PROTOCOLS[entry.protocol].family in ("radar", "camera") for entry in site.sensors):
         found.append("no radar and no camera: this post notices only what broadcasts")
-    if site.broker.certificate is None and site.broker.host not in LOOPBACK:
-        found.append(f"[broker]: no certificate: messages to {site.broker.host} can be read and forged on the way")
+    if not site.broker.is_tls and site.broker.host not in LOOPBACK:
+        found.append(
+            f"[broker]: no certificate, no authority: messages to {site.broker.host} can be read and forged on the way"
+        )
     if site.geoid_height_m is None:
         found.append("[site]: no geoid_height_m: heights above sea level cannot be converted")
     if site.terrain is not None:
@@ -151,6 +153,6 @@ def device_words(entry: SensorEntry) -> str:
 def shown_options(entry: SensorEntry) -> dict[str, str | int | float | bool]:
     """The device's options without the password that a network camera's address may hold."""
     return {
-        name: re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", value) if isinstance(value, str) else value
+        name: without_password(value) if isinstance(value, str) else value
         for name, value in entry.device.options.items()
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import socket
 import tempfile
@@ -55,12 +57,19 @@ def check_scenario(path: Path) -> None:
 
 def map_port(wish: int | None) -> int:
     """The port of the map: the one asked for, else 8000 where it is free, else any. Raises WrongInput."""
+    reason = ""
     for port in (wish,) if wish is not None else (DEFAULT_PORT, 0):
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((HOST, port))
-            return int(listener.getsockname()[1])
-    raise WrongInput(f"--port is {wish}, which another program uses; expected a free port")
+        try:
+            with socket.socket() as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.bind((HOST, port))
+                return int(listener.getsockname()[1])
+        except PermissionError:
+            reason = "which this user may not open; expected a port from 1024 on"
+        except OSError as error:
+            in_use = error.errno == errno.EADDRINUSE
+            reason = f"{'which another program uses' if in_use else error.strerror}; expected a free port"
+    raise WrongInput(f"--port is {wish}, {reason}")
 
 
 @contextlib.contextmanager
@@ -73,7 +82,13 @@ def working_folder(keep: Path | None) -> Iterator[Path]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return
-    if keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+    if os.path.lexists(keep) and (not keep.is_dir() or any(keep.iterdir())):
         raise WrongInput(f"--keep is {keep}, which exists and is not an empty folder; expected a new one")
-    keep.mkdir(parents=True, exist_ok=True)
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        (keep / "center.toml").touch()  # the first thing that is written there
+    except OSError as error:
+        raise WrongInput(
+            f"--keep is {keep}: {error.strerror}; expected a folder that can be made and written"
+        ) from error
     yield keep.resolve()

@@ -19,7 +19,7 @@ from edge.site_file import Site, SiteFileError
 from hardware.notify import notify
 from sarhad.broker import Broker, BrokerError, answers
 from sarhad.stop_signals import stop_on_signals
-from sarhad.supervised import CannotRun, Say, Supervised
+from sarhad.supervised import Say, Supervised
 
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost")
@@ -43,7 +43,7 @@ def check_local(site: Site, name: str) -> None:
 
 
 def run_post(site: Site, site_path: Path, port: int, record: Path | None, say: Say) -> None:
-    """Until SIGINT, SIGTERM or SIGHUP. Raises PostFailed."""
+    """Until SIGINT, SIGTERM or SIGHUP. Raises PostFailed, and CannotRun where a file that is named cannot be used."""
     stopping = threading.Event()
     with contextlib.ExitStack() as stack:
         stack.enter_context(stop_on_signals(stopping.set))
@@ -52,7 +52,7 @@ def run_post(site: Site, site_path: Path, port: int, record: Path | None, say: S
             post = Post(site, site_path, port, record, folder, say)
             stack.callback(post.stop)
             post.run(stopping)
-        except (BrokerError, CannotRun) as error:
+        except BrokerError as error:
             raise PostFailed(str(error)) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,32 +153,41 @@ def read_truth(path: Path) -> tuple[LocalFrame, list[tuple[int, list[dict[str, A
 def read_wire(path: Path) -> Iterator[TracksMessage]:
     """The tracks messages of a file of JSON lines. Raises ScoreError, OSError."""
     decoder = msgspec.json.Decoder(TracksMessage)
-    with _open(path) as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield decoder.decode(line)
-                except msgspec.MsgspecError as error:
-                    raise ScoreError(f"{path}: line {number}: {error}; expected a tracks message") from error
+    for number, line in _numbered(path):
+        try:
+            yield decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise ScoreError(f"{path}: line {number}: {error}; expected a tracks message") from error
 
 
 def _lines(path: Path, needed: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    with _open(path) as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                entry = json.loads(line)
-            except ValueError as error:
-                raise ScoreError(f"{path}: line {number}: {error}; expected a JSON object") from error
-            missing = [name for name in needed if not isinstance(entry, dict) or name not in entry]
-            if missing:
-                raise ScoreError(f"{path}: line {number}: found no {missing[0]}; expected {', '.join(needed)}")
-            yield entry
+    for number, line in _numbered(path):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise ScoreError(f"{path}: line {number}: {error}; expected a JSON object") from error
+        missing = [name for name in needed if not isinstance(entry, dict) or name not in entry]
+        if missing:
+            raise ScoreError(f"{path}: line {number}: found no {missing[0]}; expected {', '.join(needed)}")
+        yield entry
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines that hold something, with their numbers. Raises ScoreError where the file is no text, OSError."""
+    number = 0
+    try:
+        with _open(path) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield number, line
+    except UnicodeDecodeError as error:
+        raise ScoreError(f"{path}: after line {number}: not a text; expected JSON lines") from error
+    except (EOFError, zlib.error) as error:
+        raise ScoreError(f"{path}: after line {number}: {error}; expected a whole gzip file") from error
 
 
 def _open(path: Path) -> Any:
-    return gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    return gzip.open(path, "rt") if path.suffix == ".gz" else path.open(encoding="utf-8")
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -27,13 +27,17 @@ def simulate(path: Path, out: Path, seconds: float, seed: int | None, video: boo
         return wrong_input(str(error))
     if not out.parent.is_dir():
         return wrong_input(f"{out}: folder {out.parent} does not exist; expected an existing folder to write into")
-    if out.exists():
-        return wrong_input(f"{out}: exists already; expected a new file, since a recording is never written over")
     truth = truth_path(out)
+    for path in (out, truth):
+        if path.exists():
+            return wrong_input(f"{path}: exists already; expected a new file, since nothing is written over")
     began_s = time.monotonic()
-    count = write_recording(scenario, out, seconds, seed, video)
-    with truth.open("w") as file:
-        file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.start_ns, seconds))
+    try:
+        count = write_recording(scenario, out, seconds, seed, video)
+        with truth.open("x") as file:
+            file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.start_ns, seconds))
+    except OSError as error:
+        return wrong_input(f"{error.filename or out}: {error.strerror or error}; expected a folder that can be written")
     took_s = time.monotonic() - began_s
     if as_json:
         done = {
@@ -60,7 +64,7 @@ def write_recording(scenario: Scenario, out: Path, seconds: float, seed: int | N
     channels = {
         entry.sensor.sensor_id: {"protocol": entry.protocol, "driver": entry.device.driver} for entry in site.sensors
     }
-    with out.open("wb") as stream:
+    with out.open("xb") as stream:
         writer = RecordingWriter(stream, header(scenario, seed, video), channels)
         for reading in readings(scenario, seed, seconds, video):
             writer.write(reading)

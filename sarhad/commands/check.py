@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edge.site_file import SensorEntry, Site
+    from edge.site_file import BrokerSettings, SensorEntry, Site
 
 
 @click.command()
@@ -21,9 +21,11 @@ def command(site_file: Path, as_json: bool) -> None:
     Exit code 2 and one line where the file is wrong.
     """
     from edge.site_file import SiteFileError, read_site
+    from edge.site_files import check_certificates
 
     try:
         site = read_site(site_file)
+        check_certificates(site, str(site_file))
     except SiteFileError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
@@ -36,10 +38,9 @@ def site_text(site: Site) -> str:
 
     origin = site.origin
     broker, outbox = site.broker, site.broker.outbox_path
-    security = "TLS with this post's certificate" if broker.certificate else "without encryption"
     lines = [
         f"Site {site.site_id} at {origin.latitude_deg:.5f}°, {origin.longitude_deg:.5f}°, {origin.height_m:g} m above WGS-84",
-        f"Messages go to {broker.host}:{broker.port}, {security}; kept {broker.keep_hours:g} h in {outbox}",
+        f"Messages go to {broker.host}:{broker.port}, {security(broker)}; kept {broker.keep_hours:g} h in {outbox}",
         "",
         *table(site),
     ]
@@ -48,6 +49,12 @@ def site_text(site: Site) -> str:
     warnings = site_warnings(site)
     lines += ["", f"Warnings: {len(warnings)}", *(f"  - {warning}" for warning in warnings)]
     return "\n".join(lines)
+
+
+def security(broker: BrokerSettings) -> str:
+    if not broker.is_tls:
+        return "without encryption"
+    return "TLS with this post's certificate" if broker.certificate else "TLS without a certificate of this post's own"
 
 
 def table(site: Site) -> list[str]:
@@ -95,7 +102,7 @@ def site_record(site: Site) -> dict[str, Any]:
         "latitude_deg": site.origin.latitude_deg,
         "longitude_deg": site.origin.longitude_deg,
         "height_m": site.origin.height_m,
-        "broker": {"host": site.broker.host, "port": site.broker.port, "tls": site.broker.certificate is not None},
+        "broker": {"host": site.broker.host, "port": site.broker.port, "tls": site.broker.is_tls},
         "outbox": {"path": site.broker.outbox_path, "keep_hours": site.broker.keep_hours},
         "sensors": [sensor_record(entry) for entry in site.sensors],
         "warnings": site_warnings(site),

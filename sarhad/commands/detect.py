@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -56,24 +56,28 @@ def command(
     first = next(frames, None)
     if first is None:
         refuse(f"{video}: found no frame that can be decoded, expected a video")
-    frame_count = write_detections(chain([first], frames), detector, out, not best_class)
+    try:
+        lines = out.open("w")
+    except OSError as wrong:
+        refuse(f"{out}: {wrong.strerror or wrong}; expected a file that can be written")
+    with lines:
+        frame_count = write_detections(chain([first], frames), detector, lines, not best_class)
     if sys.stderr.isatty():
         click.echo(err=True)
     click.echo(f"{video}: {frame_count} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
 
 
 def write_detections(
-    frames: Iterable[tuple[float | None, Any]], detector: Detector, out: Path, every_class: bool
+    frames: Iterable[tuple[float | None, Any]], detector: Detector, lines: TextIO, every_class: bool
 ) -> int:
     """One line a frame; the number of frames."""
     count = 0
-    with out.open("w") as lines:
-        for time_s, picture in frames:
-            found = [as_json(box) for box in detector.look(picture, every_class=every_class)]
-            lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
-            count += 1
-            if count % PROGRESS_EVERY == 0 and sys.stderr.isatty():
-                click.echo(f"\rframe {count}", nl=False, err=True)
+    for time_s, picture in frames:
+        found = [as_json(box) for box in detector.look(picture, every_class=every_class)]
+        lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
+        count += 1
+        if count % PROGRESS_EVERY == 0 and sys.stderr.isatty():
+            click.echo(f"\rframe {count}", nl=False, err=True)
     return count
 
 

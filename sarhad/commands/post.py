@@ -14,10 +14,12 @@ import click
 def command(site_file: Path, port: int, record: Path | None) -> None:
     """Run edge, broker and center of a post on this box, on loopback only, until stopped.
 
-    Parts that end are started again. Exit code 2 where the site file is wrong or its broker is another box.
+    Parts that end are started again. Exit code 2 where the site file is wrong, names files that cannot be used, or its
+    broker is another box.
     """
     from edge.site_file import SiteFileError, read_site
     from sarhad.post import PostFailed, check_local, is_listening, run_post
+    from sarhad.supervised import CannotRun
 
     try:
         site = read_site(site_file)
@@ -33,3 +35,6 @@ def command(site_file: Path, port: int, record: Path | None) -> None:
     except PostFailed as error:
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
+    except CannotRun as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None

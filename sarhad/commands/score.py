@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import click
 
@@ -46,8 +47,11 @@ def command(
     except ScoreError as error:
         click.echo(f"sarhad score: {error}", err=True)
         sys.exit(2)
-    except (OSError, KeyError) as error:
-        click.echo(f"sarhad score: {error}; expected a readable scenario or truth file, and tracks", err=True)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        click.echo(
+            f"sarhad score: {' '.join(str(error).split())}; expected a readable scenario or truth file, and tracks",
+            err=True,
+        )
         sys.exit(2)
     click.echo(json.dumps(dataclasses.asdict(score)) if as_json else table(score))
 

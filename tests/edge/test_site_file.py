@@ -220,6 +220,15 @@ MISTAKES = [
     ),
     ("band_ghz = [60.0, 64.0]", "band_ghz = [64.0, 60.0]", ("transmits.band_ghz", "the lower one first")),
     ("[[sensor]]", "[[sensors]]", ('did you mean "sensor"?',)),
+    ('host = "center.example.net"', 'host = "not a host"', ("[broker]", 'host is "not a host"', "a host name or an")),
+    (
+        '"rtsp://192.0.2.10/stream1"',
+        '"banana"',
+        ('sensor "camera-north"', 'device.url is "banana"', "rtsp://host/path"),
+    ),
+    ('"rtsp://192.0.2.10/stream1"', '"rstp://192.0.2.10/"', ("device.url", "known are rtsp, ")),
+    ('"rtsp://192.0.2.10/stream1"', '"tcp://192.0.2.10"', ("device.url", "tcp://host:port")),
+    ('"rtsp://192.0.2.10/stream1"', '"rtsp://me:secret@host:port/"', ('"rtsp://me:***@host:port/"',)),
     ('id = "ridge-04"', 'id = "ridge-04', ("line 3", "not TOML")),
 ]
 
@@ -255,6 +264,61 @@ def test_a_file_that_is_not_there_not_text_or_empty_is_told(tmp_path: Path):
     assert "is empty" in refusal(tmp_path / "empty.toml")
     (tmp_path / "long.toml").write_text("#" * 1_000_001)
     assert "is longer than" in refusal(tmp_path / "long.toml")
+
+
+DEVICES = [
+    ('driver = "udp_listener", port = 1', 'host = "not a host"', 'host is "not a host"; expected a host name or an'),
+    ('driver = "udp_listener", port = 1', 'host = "192.0.2.300"', 'host is "192.0.2.300"; expected a host name or an'),
+    ('driver = "udp_listener", port = 1', 'group = "banana"', 'group is "banana"; expected an IPv4 multicast group'),
+    ('driver = "udp_listener", port = 1', 'group = "192.0.2.1"', "224.0.0.0 to 239.255.255.255"),
+    ('driver = "mqtt_feed"', 'topic = "a/#/b"', 'topic is "a/#/b"; expected an MQTT topic'),
+    ('driver = "mqtt_feed"', 'topic = "a+/b"', "+ stands for a whole level"),
+    ('driver = "mqtt_feed", topic = "a"', 'key = "k.pem"', "certificate is missing"),
+    ('driver = "mqtt_feed", topic = "a"', 'host = "a/b"', 'host is "a/b"'),
+    ('driver = "tcp_stream", port = 1', 'host = "tcp://a"', 'host is "tcp://a"'),
+]
+
+
+def site_with(device: str) -> str:
+    head = GOOD.split("[[sensor]]")[0]
+    return f'{head}[[sensor]]\nid = "x"\ndevice = {{ {device} }}\nprotocol = "ti_mmwave"\n{MOUNTED}'
+
+
+MOUNTED = "position = {" + GOOD.split("position = {")[1].split("latency_s")[0]
+
+
+@pytest.mark.parametrize(("device", "option", "words"), DEVICES, ids=[option for _, option, _ in DEVICES])
+def test_a_device_that_could_never_work_is_refused(device: str, option: str, words: str):
+    with pytest.raises(SiteFileError, match=r'^post.toml: sensor "x": device\.') as refused:
+        parse_site(site_with(f"{device}, {option}"), "post.toml")
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        'driver = "udp_listener", port = 1, host = "::1"',
+        'driver = "udp_listener", port = 1, group = "239.1.2.3"',
+        'driver = "mqtt_feed", topic = "#"',
+        'driver = "mqtt_feed", topic = "+/b/+/#", host = "bücher.example.net"',
+        'driver = "tcp_stream", port = 1, host = "radar_2.local."',
+    ],
+)
+def test_a_device_that_may_work_is_taken(device: str):
+    assert parse_site(site_with(device), "post.toml").sensors[0].device.driver in device
+
+
+@pytest.mark.parametrize(
+    "url", ["rtsp://me:pass@[2001:db8::1]:554/a", "udp://:5000", "udp://@239.0.0.1:5000", "tcp://a:1"]
+)
+def test_an_address_that_a_camera_may_have_is_taken(url: str):
+    assert parse_site(GOOD.replace("rtsp://192.0.2.10/stream1", url), "post.toml")
+
+
+def test_a_sensor_in_single_brackets_is_told_how_to_write_it():
+    one = GOOD.split("[[sensor]]")
+    with pytest.raises(SiteFileError, match=r"sensor is a table; expected a list of tables, each under \[\[sensor\]\]"):
+        parse_site(one[0] + "[sensor]" + one[1], "post.toml")
 
 
 def test_a_site_without_sensors_is_refused():

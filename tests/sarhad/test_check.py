@@ -144,5 +144,38 @@ def test_a_post_that_only_listens_is_told_so():
     assert expected_ranges(site.sensors[0]) is None
 
 
+def pem(tmp_path: Path, name: str) -> str:
+    (tmp_path / name).write_text("a certificate")
+    return f'"{name}"'
+
+
+@pytest.mark.parametrize("field", ["certificate", "key", "authority"])
+def test_a_certificate_that_is_not_there_is_told_by_field_and_path(tmp_path: Path, field: str):
+    files = {name: pem(tmp_path, f"{name}.pem") for name in ("certificate", "key", "authority")}
+    text = HEAD + "[broker]\n" + "".join(f"{name} = {path}\n" for name, path in files.items()) + RADAR
+    assert check(tmp_path, text).exit_code == 0
+    (tmp_path / f"{field}.pem").unlink()
+    result = check(tmp_path, text)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert f"[broker]: {field} is " in result.stderr
+    assert f"expected a file that can be read ({tmp_path / field}.pem: No such file or directory)" in result.stderr
+
+
+def test_a_devices_certificate_that_is_not_there_is_told(tmp_path: Path):
+    device = '{ driver = "mqtt_feed", topic = "a/#", authority = "who.pem" }'
+    result = check(tmp_path, f'{HEAD}[[sensor]]\nid = "r"\ndevice = {device}\nprotocol = "dronescout"\n')
+    assert result.exit_code == 2
+    assert 'sensor "r": device.authority is' in result.stderr
+
+
+def test_an_authority_alone_means_tls(tmp_path: Path):
+    broker = f'[broker]\nhost = "192.0.2.1"\nauthority = {pem(tmp_path, "who.pem")}\n'
+    told = check(tmp_path, HEAD + broker + RADAR).output
+    assert "192.0.2.1:8883, TLS without a certificate of this post's own" in told
+    assert "can be read and forged" not in told
+    record = json.loads(check(tmp_path, HEAD + broker + RADAR, "--json").output)
+    assert record["broker"] == {"host": "192.0.2.1", "port": 8883, "tls": True}
+
+
 def test_a_password_in_an_address_is_not_shown():
     assert shown_options(parse_site(HEAD + CAMERA, "x").sensors[0])["url"] == "rtsp://guard:***@192.0.2.7/stream"

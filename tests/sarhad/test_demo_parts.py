@@ -276,6 +276,23 @@ def test_a_port_that_is_taken_is_refused_when_asked_for_and_avoided_otherwise(mo
         assert map_port(None) not in (0, port)
 
 
+def test_a_port_that_is_not_ours_to_open_is_told_as_such(monkeypatch):
+    import socket
+
+    def refuse(_listener, _address):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    with pytest.raises(WrongInput, match="--port is 80, which this user may not open; expected a port from 1024 on"):
+        map_port(80)
+
+
+def test_a_folder_to_keep_must_be_possible(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(WrongInput, match="Not a directory; expected a folder"), working_folder(tmp_path / "file" / "x"):
+        pass
+
+
 def test_a_folder_to_keep_must_be_new_and_one_not_kept_goes(tmp_path):
     with working_folder(None) as folder:
         assert folder.stat().st_mode & 0o077 == 0

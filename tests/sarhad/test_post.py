@@ -96,6 +96,16 @@ def test_one_box_does_it_all_brings_back_what_dies_and_leaves_nothing(post: Runn
     assert {pid for pid in post.family if psutil.pid_exists(pid)} == set()
 
 
+def test_a_post_whose_files_cannot_be_used_ends_with_two(tmp_path: Path):
+    sensor = '[[sensor]]\nid = "place"\ndevice = { driver = "serial_port", path = "/dev/x", baud = 9600 }\nprotocol = "gnss"\n'
+    broker = f'[broker]\nport = {free_port()}\noutbox = {{ path = "/proc/outbox.db" }}\n'
+    (tmp_path / "post.toml").write_text(f"{HEAD}{broker}{sensor}")
+    command = [sys.executable, "-m", "sarhad", "post", str(tmp_path / "post.toml"), "--port", str(free_port())]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("broker", "words"),
     [

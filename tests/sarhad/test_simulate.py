@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from edge.simulator.run import readings
 from edge.simulator.scenario import read_scenario
+from edge.simulator.truth import truth_lines
 from evidence.recording import read_recording
 from sarhad.cli import main
 from sarhad.scores import gospa_of_run
@@ -84,12 +85,30 @@ def test_pictures_come_with_what_the_detector_found_in_them(tmp_path):
     [
         ("missing.toml", "run.mcap", "missing.toml: cannot be read"),
         (DEMO, "nowhere/run.mcap", "does not exist; expected an existing folder"),
-        (DEMO, "there.mcap", "exists already; expected a new file"),
+        (DEMO, "there.mcap", "there.mcap: exists already; expected a new file"),
+        (DEMO, "half.mcap", "half.truth.jsonl: exists already; expected a new file"),
+        (DEMO, "/proc/run.mcap", "expected a folder that can be written"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(tmp_path, scenario, out, says):
     (tmp_path / "there.mcap").write_bytes(b"")
+    (tmp_path / "half.truth.jsonl").write_text("worth keeping")
     done = call("simulate", scenario if scenario == DEMO else tmp_path / scenario, "--out", tmp_path / out)
     assert done.exit_code == 2
     assert says in done.stderr
     assert done.stderr.count("\n") == 1
+    assert (tmp_path / "half.truth.jsonl").read_text() == "worth keeping"
+
+
+@pytest.mark.parametrize(
+    ("tracks", "says"),
+    [(b"\x89MCAP0\r\n\xff\xfe", "run.mcap: after line"), (b'{"a": 1}\n', "run.mcap: line 1: ")],
+)
+def test_a_score_of_what_is_no_tracks_is_refused_in_one_line(tmp_path, tracks, says):
+    (tmp_path / "run.mcap").write_bytes(tracks)
+    scenario = read_scenario(DEMO)
+    lines = truth_lines(scenario.world, scenario.site.origin, scenario.start_ns, 3.0)
+    (tmp_path / "run.truth.jsonl").write_text("".join(lines))
+    done = call("score", tmp_path / "run.truth.jsonl", tmp_path / "run.mcap")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1), done.exception
+    assert says in done.stderr

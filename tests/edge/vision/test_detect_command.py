@@ -66,6 +66,7 @@ def test_wrong_input_gets_one_line_and_exit_code_2(video: Path, tmp_path: Path) 
     wrong(detect(tmp_path / "none.mp4", "--out", out), "none.mp4", "no such file")
     wrong(detect(text, "--out", out), "notes.txt", "found no video", "expected")
     wrong(detect(video, "--out", tmp_path / "none" / "out.jsonl"), "found no folder")
+    wrong(detect(video, "--out", tmp_path), "Is a directory; expected a file that can be written")
     wrong(detect(video, "--out", out, "--model", text), "notes.txt", ".onnx")
     assert not out.exists()
 
