@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
-import threading
 from pathlib import Path
 
 from edge.simulator.live import LivePost
@@ -23,8 +21,6 @@ def main() -> int:
         return 2
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: post.stop())
-    if arguments.with_parent:
-        threading.Thread(target=stop_with_parent, args=(post,), daemon=True).start()
     post.start()
     try:
         print(json.dumps({"ready": True, "site": str(post.site_path), "truth": str(post.truth_path)}), flush=True)
@@ -40,15 +36,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--run-dir", type=Path, required=True, help="where site file, ports and truth are made")
     parser.add_argument("--broker-port", type=int, required=True, help="of the broker on this machine")
     parser.add_argument("--seconds", type=float, help="stop by itself")
-    parser.add_argument("--with-parent", action="store_true", help="stop when standard input closes")
     return parser.parse_args()
-
-
-def stop_with_parent(post: LivePost) -> None:
-    """A demo that was killed closes the pipe: nobody is left behind."""
-    while os.read(0, 4096):
-        pass
-    post.stop()
 
 
 if __name__ == "__main__":

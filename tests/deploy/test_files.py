@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from center.settings import read_settings
+from edge.site_file import read_site
 from fusion.wire import UP_TOPICS
 from sarhad.cli import main
 
@@ -23,10 +24,21 @@ def test_there_are_example_sites():
 
 
 @pytest.mark.parametrize("site", SITES, ids=lambda site: site.stem)
-def test_an_example_site_is_understood(site: Path):
-    result = CliRunner().invoke(main, ["check", str(site), "--json"])
+def test_an_example_site_is_understood(site: Path, tmp_path: Path):
+    """Where its certificates are, as they are once installed."""
+    for name in ("ridge-04.crt", "ridge-04.key", "authority.crt"):
+        (tmp_path / name).write_text("a certificate")
+    (tmp_path / "radar-north.cfg").write_text((DEPLOY / "sites" / "radar-north.cfg").read_text())
+    (tmp_path / site.name).write_text(site.read_text().replace("/etc/sarhad", str(tmp_path)))
+    result = CliRunner().invoke(main, ["check", str(tmp_path / site.name), "--json"])
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["sensors"]
+
+
+@pytest.mark.parametrize("site", SITES, ids=lambda site: site.stem)
+def test_an_example_site_writes_only_where_a_service_may(site: Path):
+    """ProtectSystem=strict and read-only containers leave /var/lib/sarhad; the center's store stands beside the outbox."""
+    assert Path(read_site(site).broker.outbox_path).parent == Path("/var/lib/sarhad")
 
 
 def test_the_centers_example_is_understood():
