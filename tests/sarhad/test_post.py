@@ -45,7 +45,14 @@ class RunningPost:
         self._timer = threading.Timer(WAIT_S, self.process.kill)
         self._timer.start()
 
+    def next_phase(self) -> None:
+        """From now on it has so long again, before it is killed and what is waited for never comes."""
+        self._timer.cancel()
+        self._timer = threading.Timer(WAIT_S, self.process.kill)
+        self._timer.start()
+
     def wait_for(self, pattern: str) -> re.Match[str]:
+        self.next_phase()
         assert self.process.stderr is not None
         said = []
         for line in self.process.stderr:
@@ -56,6 +63,7 @@ class RunningPost:
         raise AssertionError(f"{pattern} was never said, but:\n{''.join(said)}")
 
     def end(self) -> int:
+        self.next_phase()
         self.family |= {child.pid for child in psutil.Process(self.process.pid).children(recursive=True)}
         self.process.send_signal(signal.SIGTERM)
         assert self.process.stderr is not None
@@ -86,6 +94,7 @@ def test_one_box_does_it_all_brings_back_what_dies_and_leaves_nothing(post: Runn
     os.kill(edge, signal.SIGKILL)
     post.wait_for(r"edge ended with signal SIGKILL; starting it again in 1 s")
     assert int(post.wait_for(r"edge runs, process (\d+)")[1]) != edge
+    post.next_phase()
     watching = urllib.request.urlopen(f"http://127.0.0.1:{post.map_port}/api/live", timeout=WAIT_S)
     with watching as feed:
         assert any(b"ridge" in line for line in feed), "the post's messages reach the center"

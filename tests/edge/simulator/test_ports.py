@@ -53,7 +53,7 @@ def test_a_port_that_nobody_reads_loses_bytes_and_does_not_wait(port):
     started_s = time.monotonic()
     for _ in range(100):
         port.write(bytes(1000))
-    assert time.monotonic() - started_s < 2.0
+    assert time.monotonic() - started_s < 20.0  # one that waits would wait for ever
     assert port.lost_bytes > 0
     assert port.sent_bytes + port.lost_bytes == 100_000
 
