@@ -17,18 +17,24 @@ import math
 
 import numpy as np
 
-from fusion.measurement import rotation_of
+from fusion.measurement import IntArray, rotation_of
 from fusion.types import Direction, FloatArray, Sensor
 
-SMALLEST_TARGET_M, LARGEST_TARGET_M = 0.2, 1.5  # widths of the drones and birds we look for
+SMALLEST_TARGET_M, LARGEST_SMALL_M = 0.2, 1.5  # widths of the drones and birds we look for
+LARGEST_TARGET_M = 60.0  # of an airliner
 NEAREST_M, FARTHEST_M = 5.0, 3000.0  # where neither size nor coverage tells
 NINETY_PERCENT = 1.6448536269514722  # sigmas either side that hold 90 %
 SIZE_ERROR = 0.25  # relative: a box of eight pixels is one or two off
 STEEPEST_RAD = 1.4  # azimuth loses its meaning above: no direction is started there
 
 
-def range_limits(sensor: Sensor, angular_size_rad: float | None) -> tuple[float, float]:
-    """90 % interval of the slant range of something seen once, from its size where it has one, else from the coverage."""
+def range_limits(
+    sensor: Sensor, angular_size_rad: float | None, largest_m: float = LARGEST_SMALL_M
+) -> tuple[float, float]:
+    """90 % interval of the slant range of something seen once, from its size where it has one, else from the coverage.
+
+    largest_m: LARGEST_SMALL_M for what is likely a drone or a bird, LARGEST_TARGET_M for what may be anything.
+    """
     nearest_m, farthest_m = NEAREST_M, FARTHEST_M
     if sensor.coverage is not None:
         nearest_m = max(sensor.coverage.slant_range_m[0], NEAREST_M)
@@ -36,7 +42,7 @@ def range_limits(sensor: Sensor, angular_size_rad: float | None) -> tuple[float,
     if angular_size_rad is None or not angular_size_rad > 0.0:
         return nearest_m, farthest_m
     low_m = max(SMALLEST_TARGET_M / angular_size_rad, nearest_m)
-    high_m = min(LARGEST_TARGET_M / angular_size_rad, farthest_m)
+    high_m = min(largest_m / angular_size_rad, farthest_m)
     return (low_m, high_m) if low_m * 1.5 < high_m else (nearest_m, farthest_m)
 
 
@@ -44,6 +50,15 @@ def log_range(limits_m: tuple[float, float], error: float = 0.0) -> tuple[float,
     """Mean and sigma of ln range whose 90 % interval these limits are, widened by a relative error of both."""
     low, high = math.log(limits_m[0]), math.log(limits_m[1])
     return 0.5 * (low + high), math.hypot(max((high - low) / 2.0 / NINETY_PERCENT, 1e-3), error)
+
+
+def manoeuvre_range_m(ln_range: FloatArray, ln_size: FloatArray, size_count: IntArray) -> FloatArray:
+    """Range (n,) at which an acceleration is seen as a turn: never farther than a small target of that size would be.
+
+    An airplane's interval reaches far out; taken at its middle, a drone near by could not turn as it does.
+    """
+    small_m = np.where(size_count > 0, math.sqrt(SMALLEST_TARGET_M * LARGEST_SMALL_M) / np.exp(ln_size), np.inf)
+    return np.asarray(np.minimum(np.exp(ln_range), small_m))
 
 
 def jacobian(s: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -85,11 +85,13 @@ def sees_at_night(sensor: Sensor) -> bool:
     return not is_camera(sensor) or (model is not None and model.night == "same")
 
 
-def looked_at(sensor: Sensor, looks: Sequence[Look], position_m: FloatArray, sigma_m: FloatArray) -> BoolArray:
-    """Which ENU points (n, 3) lie surely inside, by one sigma (n,) from every edge."""
+def looked_at(
+    sensor: Sensor, looks: Sequence[Look], position_m: FloatArray, sigma_m: FloatArray, mounting_rad: FloatArray
+) -> BoolArray:
+    """Which ENU points (n, 3) lie surely inside, by one sigma (n,) of theirs and one of the mounting (n,) from every edge."""
     level = (position_m - np.array(sensor.position_enu_m)) @ rotation_of(sensor)
     slant_range = np.maximum(np.sqrt((level**2).sum(axis=1)), 0.1)
-    angle = sigma_m / slant_range
+    angle = sigma_m / slant_range + mounting_rad
     inside = np.zeros(len(position_m), dtype=bool)
     for look in looks:
         body = level @ body_to_level(look.orientation)
@@ -157,6 +159,7 @@ def counted_misses(
     time_ns: int,
     position_m: FloatArray,
     sigma_m: FloatArray,
+    mounting_rad: FloatArray,
     looks: Sequence[Look],
     seen_ns: IntArray,
     missed_ns: IntArray,
@@ -164,12 +167,12 @@ def counted_misses(
 ) -> FloatArray:
     """Detection probability of those (n,) whose silence in this scan means something; 0 for the others.
 
-    seen_ns and missed_ns: when this sensor last saw each, and when its last miss was counted; hang_ns: how long misses of
-    each count as one.
+    mounting_rad: the sensor's mounting error, 0 for its own directions, which are turned with it; seen_ns and missed_ns: when
+    this sensor last saw each, and when its last miss was counted; hang_ns: how long misses of each count as one.
     """
     slant_range = np.sqrt(((position_m - np.array(sensor.position_enu_m)) ** 2).sum(axis=1))
     probability = detection_probability(sensor, slant_range)
-    counts = ~np.isnan(probability) & looked_at(sensor, looks, position_m, sigma_m)
+    counts = ~np.isnan(probability) & looked_at(sensor, looks, position_m, sigma_m, mounting_rad)
     counts &= time_ns - missed_ns >= hang_ns
     if not sees_at_night(sensor):
         counts &= time_ns - seen_ns <= int(CAMERA_SEES_S * 1e9)

@@ -176,7 +176,10 @@ def _predicted(table: TrackTable, row: int, time_ns: int) -> tuple[FloatArray, F
     """State and covariance in ENU at a time, and the direction where that is all that is known."""
     x, P = table.x[row : row + 1], table.P[row : row + 1]
     dt_s = (time_ns - (table.time_ns or time_ns)) / 1e9
-    q = table.q if table.direction_of[row] < 0 else np.full(3, table.q.max() / float(np.exp(x[0, 2])) ** 2)
+    q = table.q
+    if table.direction_of[row] >= 0:
+        range_m = direction.manoeuvre_range_m(x[:, 2], table.size_log[[row]], table.size_count[[row]])
+        q = np.full(3, q.max() / float(range_m[0]) ** 2)
     if dt_s > 0.0:
         x, P = motion.predict(x, P, dt_s, q)
     if table.direction_of[row] < 0:

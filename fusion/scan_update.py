@@ -222,12 +222,19 @@ def learn_size(table: TrackTable, hand: ScanInHand, row: int, index: int) -> Non
     table.size_count[row] += 1
     weight = 1.0 / min(int(table.size_count[row]), 20)
     table.size_log[row] += weight * (np.log(size) - table.size_log[row])
-    limits_m = direction.range_limits(hand.sensor, float(np.exp(table.size_log[row])))
+    largest_m = direction.LARGEST_SMALL_M if _is_likely_small(table, row) else direction.LARGEST_TARGET_M
+    limits_m = direction.range_limits(hand.sensor, float(np.exp(table.size_log[row])), largest_m)
     mean, sigma = direction.log_range(limits_m, direction.SIZE_ERROR)
     table.x[row, 2], table.x[row, 5] = mean, 0.0
     table.P[row, 2, :] = table.P[row, :, 2] = 0.0
     table.P[row, 5, :] = table.P[row, :, 5] = 0.0
     table.P[row, 2, 2], table.P[row, 5, 5] = sigma**2, (hand.rules.objects.horizontal_speed_m_s / np.exp(mean)) ** 2
+
+
+def _is_likely_small(table: TrackTable, row: int) -> bool:
+    """Drone or bird: its size tells the range. An airplane that looks as large is far off; so may be what has no class."""
+    drone, bird, airplane, helicopter, _ = classification.probabilities(table.class_log[row])
+    return bool(np.any(table.voted_ns[row] != NEVER_NS) and drone + bird > airplane + helicopter)
 
 
 def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, chosen: IntArray, rows: IntArray) -> None:
@@ -263,6 +270,7 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
         hand.scan.time_ns,
         x[rows, :3],
         sigma_m,
+        np.where(own, 0.0, hand.sensor.mounting_sigma_rad),
         looks,
         table.seen_ns[rows, hand.number],
         table.missed_ns[rows, hand.number],

@@ -163,7 +163,9 @@ class TrackTable:
         density = np.tile(self.q, (len(self), 1))
         as_direction = self.direction_of >= 0
         if as_direction.any():
-            range_m = np.exp(self.x[as_direction, 2])
+            range_m = direction.manoeuvre_range_m(
+                self.x[as_direction, 2], self.size_log[as_direction], self.size_count[as_direction]
+            )
             density[as_direction] = (self.q.max() / range_m**2)[:, None]
         self.x, self.P = motion.predict(self.x, self.P, dt_s, density)
         self.existence = survive(self.existence, dt_s)

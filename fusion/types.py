@@ -336,7 +336,7 @@ class Explanation:
     time_ns: int
     considered: tuple[tuple[int, float], ...]  # (detection's index in the scan, normalised innovation squared)
     chosen: int | None
-    dissenting: tuple[str, ...]  # sensors whose detections or claims contradict the track
+    dissenting: tuple[str, ...]  # receivers whose claims contradict the track
     should_have_seen: tuple[str, ...]  # sensors that looked there and reported nothing
 
 

@@ -25,13 +25,20 @@ def test_a_detection_raises_and_a_miss_lowers_existence() -> None:
     [((0, 50, 5), True), ((0, -50, 5), False), ((0, 130, 5), False), ((60, 30, 5), False), ((0, 50, 60), False)],
 )
 def test_a_look_covers_its_own_part_of_space(radar: Sensor, point: tuple, inside: bool) -> None:
-    assert existence.looked_at(radar, (NORTH,), np.array([point], float), np.array([0.1]))[0] == inside
+    assert existence.looked_at(radar, (NORTH,), np.array([point], float), np.array([0.1]), np.zeros(1))[0] == inside
 
 
 def test_near_an_edge_an_unsure_track_is_not_surely_inside(radar: Sensor) -> None:
     point = np.array([[0.0, 118.0, 5.0]])
-    assert existence.looked_at(radar, (NORTH,), point, np.array([0.5]))[0]
-    assert not existence.looked_at(radar, (NORTH,), point, np.array([5.0]))[0]
+    assert existence.looked_at(radar, (NORTH,), point, np.array([0.5]), np.zeros(1))[0]
+    assert not existence.looked_at(radar, (NORTH,), point, np.array([5.0]), np.zeros(1))[0]
+
+
+def test_near_an_edge_a_badly_mounted_sensor_does_not_surely_look_there(radar: Sensor) -> None:
+    point = np.array([[60.0 * math.sin(0.45), 60.0 * math.cos(0.45), 5.0]])
+    for mounting_rad, inside in ((0.0, True), (0.02, True), (0.087, False)):
+        looked = existence.looked_at(radar, (NORTH,), point, np.array([0.5]), np.array([mounting_rad]))
+        assert looked[0] == inside
 
 
 def test_detection_probability_by_pixels_is_read_for_an_assumed_small_drone(camera: Sensor) -> None:
@@ -50,7 +57,9 @@ def misses(sensor: Sensor, start_ns: int, seen_ago_s: float, missed_ago_s: float
     missed = np.array([start_ns - int(missed_ago_s * 1e9)])
     point = np.array([[0.0, 20.0, 6.0]])
     look = replace(NORTH, azimuth_rad=(-1.0, 1.0))
-    return float(existence.counted_misses(sensor, start_ns, point, np.array([0.5]), (look,), seen, missed, hang)[0])
+    return float(
+        existence.counted_misses(sensor, start_ns, point, np.array([0.5]), np.zeros(1), (look,), seen, missed, hang)[0]
+    )
 
 
 def test_a_cameras_misses_count_once_a_second_and_only_after_it_saw_the_object(camera: Sensor, start_ns: int) -> None:

@@ -517,3 +517,53 @@ def test_tracks_of_an_unaligned_radar_are_as_far_off_as_they_say(
         whole.append(normalised_squared(error, track.covariance))
     assert 0.5 * 3 < np.mean(position) < chi_square_bounds(40, 3, 0.99)[1]
     assert 0.3 * 6 < np.mean(whole) < chi_square_bounds(40, 6, 0.99)[1]
+
+
+def test_a_badly_mounted_camera_that_looks_past_an_object_takes_nothing_from_it(radar: Sensor, camera: Sensor) -> None:
+    """Its field is 8° wide and it may be turned by 5°: a radar's track need not be in it, its own directions are."""
+    assert camera.detection_probability is not None
+    sees = replace(camera.detection_probability, night="same", pixels_per_rad=5000.0)
+    narrow = replace(camera, detection_probability=sees)
+    look = Look(Orientation(0, math.radians(6.0), 0), (-0.07, 0.07), (-0.05, 0.05), (0.0, 500.0))
+
+    def least_existence(sensor: Sensor, seen_by: str, time_ns: int = 10**18) -> float:
+        tracker, found = Tracker([radar, sensor]), []
+        polar = Polar(0.0, 0.01, 0.13, 0.01, *((80.0, 0.3, 0.0, 0.3) if seen_by == "radar" else ()))
+        for k in range(30):
+            now_ns = time_ns + k * 100_000_000
+            shows = k < 20 or seen_by == "radar"
+            detections = (Detection(polar, 0.9, (("drone", 0.9),), angular_size_rad=0.004),) if shows else ()
+            tracker.apply(Scan(seen_by, now_ns, None, detections), now_ns)
+            if k >= 20:
+                tracker.apply(Scan("camera", now_ns + 1000, (look,), ()), now_ns)
+            found += [track.existence_probability for track in tracker.tracks_at(now_ns + 2000)]
+        return min(found[-10:])
+
+    turned = replace(narrow, mounting_sigma_rad=math.radians(5.0))
+    assert least_existence(turned, "radar") > 0.99
+    assert least_existence(narrow, "radar") < 0.99
+    assert least_existence(turned, "camera") < 0.99
+
+
+def test_an_airliner_is_not_told_to_be_as_near_as_a_drone_of_its_size(camera: Sensor, start_ns: int) -> None:
+    far = replace(camera, coverage=replace(camera.coverage, slant_range_m=(5.0, 3000.0)))
+
+    def interval_m(width_m: float, range_m: float, classes: tuple[tuple[str, float], ...]) -> tuple[float, float]:
+        random, tracker = np.random.default_rng(3), Tracker([far])
+        for k in range(20):
+            now_ns = start_ns + k * 100_000_000
+            azimuth, elevation = 0.004 * k + random.normal(0, 0.002), 0.1 + random.normal(0, 0.002)
+            polar = Polar(azimuth, 0.002, elevation, 0.002)
+            detection = Detection(polar, 0.8, classes, angular_size_rad=width_m / range_m)
+            tracker.apply(Scan("camera", now_ns, None, (detection,)), now_ns)
+        (track,) = tracker.tracks_at(now_ns)
+        assert track.direction is not None
+        return track.direction.slant_range_m
+
+    low_m, high_m = interval_m(35.0, 2000.0, (("airplane", 0.8), ("unknown", 0.2)))
+    assert low_m < 2000.0 < high_m
+    low_m, high_m = interval_m(35.0, 2000.0, ())
+    assert low_m < 2000.0 < high_m
+    for name in ("drone", "bird"):
+        low_m, high_m = interval_m(0.35, 60.0, ((name, 0.8),))
+        assert 20.0 < low_m < 60.0 < high_m < 400.0
