@@ -44,7 +44,14 @@ BROKER = (
 
 OUTBOX = (
     Key("path", "path", "left out: outbox-SITE.db beside the site file", None),
-    Key("keep_hours", "number", "older messages are deleted; before that, where room lacks, the least urgent and oldest", 48.0, above=0.0, at_most=8760.0),
+    Key(
+        "keep_hours",
+        "number",
+        "older messages are deleted; before that, where room lacks, the least urgent and oldest",
+        48.0,
+        above=0.0,
+        at_most=8760.0,
+    ),
 )
 
 TRACKER = (
