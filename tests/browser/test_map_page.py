@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from math import radians, sin
+
 import pytest
+
+from fusion.wire import ExplanationMessage
 
 
 @pytest.fixture
@@ -84,16 +88,38 @@ def test_a_direction_only_track_is_a_wedge_and_claims_no_place(page, post, expec
     page.keyboard.press("Escape")
     expect(detail).to_be_hidden()
     page.locator("#fit").click()
-    # on the wedge: 215 m at 20° from the post
-    page.locator("#map").click(position=point_of(page, east_m=74, north_m=202))
+    # on the wedge: 95 m at 20° from the post
+    page.locator("#map").click(position=point_of(page, east_m=32.5, north_m=89.3))
     expect(detail).to_contain_text("Track 3")
 
 
 def point_of(page, east_m: float, north_m: float) -> dict[str, float]:
-    """Where on the map element a point lies, so far from the post: the map shows 400 m each way, 24 px off its edge."""
+    """Where on the map element a point lies, so far from the post.
+
+    Shown is what the nearest-seeing sensor covers, the radar: 120 m from 50° left to 70° right of north."""
+    west_m, east_most_m, north_most_m = -120 * sin(radians(50)), 120 * sin(radians(70)), 120.0
+    top, bottom, aside = 64, 44, 60  # px kept free around it
     box = page.locator("#map").bounding_box()
-    pixels_per_m = (min(box["width"], box["height"]) - 48) / 800
-    return {"x": box["width"] / 2 + east_m * pixels_per_m, "y": box["height"] / 2 - north_m * pixels_per_m}
+    width, height = box["width"] - 2 * aside, box["height"] - top - bottom
+    pixels_per_m = min(width / (east_most_m - west_m), height / north_most_m)
+    x = aside + width / 2 + (east_m - (west_m + east_most_m) / 2) * pixels_per_m
+    y = top + height / 2 - (north_m - north_most_m / 2) * pixels_per_m
+    return {"x": x, "y": y}
+
+
+def test_the_view_holds_every_track_that_has_a_place(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1), post.track(2, east_m=-400.0, north_m=900.0))
+    expect(page.locator(row_of(post, 2))).to_be_visible()
+    scale = page.locator(".maplibregl-ctrl-scale")
+    expect(scale).not_to_have_text("100 m")
+    page.locator("#fit").click()
+    expect(scale).to_have_text("100 m")
+    post.say_tracks(post.track(2, 2, status="dropped"))
+    expect(page.locator(row_of(post, 2))).to_have_count(0)
+    page.locator("#fit").click()
+    expect(scale).to_have_text("30 m")
 
 
 def test_a_claim_without_a_track_is_shown_as_a_claim(page, post, expect):
@@ -138,6 +164,64 @@ def test_the_page_speaks_urdu_from_right_to_left_and_remembers_it(page, post, ex
     expect(page.locator("html")).to_have_attribute("lang", "ur")
     page.locator("#language").click()
     expect(page.locator("#tab-tracks")).to_have_text("Tracks 1")
+
+
+def test_everything_around_the_picture_is_said_in_urdu_too(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1, claims=(post.claim(status="emergency"),)))
+    page.locator(row_of(post, 1)).click()
+    page.locator("#language").click()
+    for selector, words in (
+        ("#fit", "سب چوکیاں دکھائیں"),
+        (".maplibregl-ctrl-zoom-in", "قریب کریں"),
+        (".maplibregl-ctrl-zoom-out", "دور کریں"),
+    ):
+        expect(page.locator(selector)).to_have_attribute("title", words)
+        expect(page.locator(selector)).to_have_attribute("aria-label", words)
+    expect(page.locator("#detail")).to_contain_text("ملٹی روٹر")
+    expect(page.locator("#detail")).to_contain_text("ہنگامی حالت")
+    expect(page.locator("#posts")).to_contain_text("RTK فکسڈ")
+    expect(page.locator("#posts")).to_contain_text("چیک سم 2")
+    page.locator("#language").click()
+    expect(page.locator("#fit")).to_have_attribute("title", "Show all posts")
+    expect(page.locator("#detail")).to_contain_text("Claimed kind: multirotor.")
+    page.keyboard.press("Escape")
+
+
+def test_words_that_the_page_does_not_know_stay_as_they_were_sent(page, post, expect):
+    post.say_site()
+    post.say_health(state="dreaming")
+    claim = post.claim(agreement="perhaps", category="blimp", status="constructor")
+    why = ExplanationMessage("radar-north", "yesterday", ((0, 1.2),), 0, (), ())
+    track = post.track(1, status="hovering", classes={"toString": 0.9, "drone": 0.1}, claims=(claim,), explanation=why)
+    post.say_tracks(track)
+    row = page.locator(row_of(post, 1))
+    expect(row).to_contain_text("hovering")
+    row.click()
+    for words in (
+        "toString",
+        "blimp",
+        "constructor",
+        "Whether our measurements agree is not known.",
+        "radar-north at –:",
+    ):
+        expect(page.locator("#detail")).to_contain_text(words)
+    page.keyboard.press("Escape")
+
+
+def test_any_address_opens_the_map(browser, center, post, expect, errors):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1), post.track(2, status="tentative"))
+    for address, words in (("%", None), (f"{post.site_id}/{post.run_id}/2", "not yet confirmed"), ("a/b/c", None)):
+        other = browser.new_page()
+        other.on("pageerror", lambda error: errors.append(str(error)))
+        other.goto(f"{center.url}/#{address}")
+        expect(other.locator(row_of(post, 1))).to_be_visible()
+        if words:
+            expect(other.locator("#detail")).to_contain_text(words)
+        other.close()
 
 
 def test_the_page_says_when_the_line_is_down_and_goes_on_after_a_restart(page, center, post, expect):

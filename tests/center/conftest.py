@@ -31,6 +31,7 @@ from fusion.wire import (
     DirectionMessage,
     ExplanationMessage,
     HealthMessage,
+    OwnPositionMessage,
     SensorHealthMessage,
     SensorMessage,
     SiteMessage,
@@ -249,7 +250,8 @@ class PlayedPost:
         sensors = tuple(sensor_health(name, blind.get(name)) for name in names)
         health = HealthMessage(
             version=VERSION, site_id=self.site_id, run_id=self.run_id, time=now(), state=state, text="", sensors=sensors,
-            own_positions=(), clock_trusted=True, outbox_pending=len(self.unacknowledged), memory_mb={"edge": 120.0},
+            own_positions=(own_position(),), clock_trusted=True, outbox_pending=len(self.unacknowledged),
+            memory_mb={"edge": 120.0},
             temperature_c=41.5, disk_free_mb=20_000.0, late_scans=0, too_old_scans=0,
         )  # fmt: skip
         self.send("health", health)
@@ -315,6 +317,13 @@ def sensor_health(name: str, fault: str | None) -> SensorHealthMessage:
         sensor_id=name, state="lost" if fault else "ok", text=fault or "", last_reading=now(), readings=1200, bytes=98_000,
         scans=600, detections=140, decoded={"frame": 600}, rejected={"checksum": 2} if name == "radar-north" else {},
         dropped=0, can_see=sees and fault is None, sees=sees,
+    )  # fmt: skip
+
+
+def own_position() -> OwnPositionMessage:
+    return OwnPositionMessage(
+        sensor_id="own-position", time=now(), fix="rtk_fixed", **point(LATITUDE_DEG, LONGITUDE_DEG, 40.0),
+        horizontal_sigma_m=0.02, satellites_used=17, distance_from_survey_m=0.03, jammed=False, spoofed=False,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import { as_sent, element, fill, on_click } from "./elements";
 import { track_key, type Picture } from "./picture";
 import { sign_image } from "./symbols";
 import type { Claim } from "./wire";
-import { place, say } from "./words";
+import { place, say, say_agreement, say_claimed_status, say_kind } from "./words";
 
 /** One claim with everything it says, and whether our measurements bear it out. */
 export function claim_card(claim: Claim, track_number: number | null): HTMLElement {
@@ -14,11 +14,11 @@ export function claim_card(claim: Claim, track_number: number | null): HTMLEleme
     "article",
     { class: `claim ${claim.agreement}` },
     element("h4", {}, sign_image("claim"), say("claim_text", { identity: claim.identity ?? say("nobody") })),
-    element("p", { class: "agreement" }, track_number === null ? say("without_track") : say(claim.agreement)),
+    element("p", { class: "agreement" }, track_number === null ? say("without_track") : say_agreement(claim.agreement)),
     has_place && element("p", {}, say("claimed_place", { place: place(claim.latitude_deg!, claim.longitude_deg!) })),
     has_operator && element("p", {}, say("operator_text", { place: place(claim.operator_latitude_deg!, claim.operator_longitude_deg!) })),
-    claim.category && element("p", {}, say("claimed_kind", { kind: claim.category })),
-    claim.status && element("p", {}, say("claimed_status", { status: claim.status })),
+    claim.category && element("p", {}, say("claimed_kind", { kind: say_kind(claim.category) })),
+    claim.status && element("p", {}, say("claimed_status", { status: say_claimed_status(claim.status) })),
     claim.text && element("p", {}, as_sent(`“${claim.text}”`)),
     element("p", { class: "faint" }, say("transmitter", { address: claim.transmitter, sensor: claim.sensor_id })),
   );

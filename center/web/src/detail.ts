@@ -6,7 +6,7 @@ import { course_deg, ellipse_axes, speed_m_s } from "./geometry";
 import { likeliest, track_key, type Picture } from "./picture";
 import { class_of, COLOURS, POST_COLOUR, sign_image } from "./symbols";
 import type { Explanation, Track } from "./wire";
-import { degrees, metres, percent, place, say, say_class, utc, type Word } from "./words";
+import { degrees, metres, percent, place, say, say_class, say_status, utc } from "./words";
 
 const LEAST_SPEED_M_S = 0.5; // below it a course means nothing
 
@@ -27,7 +27,7 @@ export function draw_detail(panel: HTMLElement, picture: Picture, track: Track |
       element("h2", {}, `${say("track", { number: track.track_number })} · ${say_class(name)}`),
       close,
     ),
-    element("p", { class: "faint" }, say(track.status as Word), track.status === "coasting" && ` – ${say("coasting_means")}`, ` · ${track.site_id}`),
+    element("p", { class: "faint" }, say_status(track.status), track.status === "coasting" && ` – ${say("coasting_means")}`, ` · ${track.site_id}`),
     element("h3", {}, say("likely_class")),
     class_bars(track),
     element("h3", {}, say("existence")),

@@ -14,7 +14,7 @@ import { Picture } from "./picture";
 import { draw_posts, summary_text } from "./posts";
 import { CLASSES, sign_image } from "./symbols";
 import { TrackList } from "./track_list";
-import { current_language, say, say_class, use_language, utc, type Word } from "./words";
+import { current_language, say, say_class, use_language, utc } from "./words";
 
 const DRAW_EVERY_MS = 200;
 const TABS = ["tracks", "claims", "posts"] as const;
@@ -22,7 +22,7 @@ const TABS = ["tracks", "claims", "posts"] as const;
 const get = (id: string): HTMLElement => document.getElementById(id)!;
 
 const picture = new Picture();
-let chosen: string | null = decodeURIComponent(location.hash.slice(1)) || null;
+let chosen: string | null = key_in(location.hash);
 let is_changed = true;
 let is_asked = false;
 
@@ -30,6 +30,15 @@ const map = new LiveMap(picture, choose);
 const tracks = new TrackList(get("tracks"), picture, choose);
 const claims = new ClaimList(get("claims"), picture, choose);
 const feed = new Feed(heard, draw_words);
+
+/** The key of what an address shows; null where it shows nothing that can be read. */
+function key_in(hash: string): string | null {
+  try {
+    return decodeURIComponent(hash.slice(1)) || null;
+  } catch {
+    return null;
+  }
+}
 
 function heard(name: EventName, data: any): void {
   if (name === "snapshot") picture.apply_snapshot(data);
@@ -119,7 +128,7 @@ function speak(language: "en" | "ur"): void {
   button.textContent = language === "en" ? "اردو" : "English";
   button.lang = language === "en" ? "ur" : "en";
   button.setAttribute("aria-label", say("language"));
-  get("map").setAttribute("aria-label", say("map" as Word));
+  map.relabel();
   draw_legend();
   draw();
   map.resize();

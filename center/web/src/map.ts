@@ -8,19 +8,27 @@ import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?url";
 import { feature } from "topojson-client";
 import landUrl from "world-atlas/land-50m.json?url";
 
-import { along, arc, circle, ellipse, offset, round_step, wedge, type Point } from "./geometry";
+import { along, circle, ellipse, offset, round_step, wedge, type Point } from "./geometry";
 import { claim_key, likeliest, track_key, type Picture } from "./picture";
 import { all_signs, CLAIM_COLOUR, class_of, COLOURS, image_data, PIXEL_RATIO, POST_COLOUR } from "./symbols";
+import { coverage, near_view, place_of, ring_name_place, ring_radii_m } from "./surroundings";
 import type { Claim, Sensor, Site, Track } from "./wire";
-import { metres, say, say_class } from "./words";
+import { metres, say, say_class, type Word } from "./words";
 
 setWorkerUrl(new URL(workerUrl, document.baseURI).href);
 
 const AGAIN_MS = 5_000;
 const LEADER_S = 5; // a leader line ends where the object will be in so many seconds
 const SIGMAS_95 = 1.96; // of one dimension
-const LEAST_REACH_M = 150; // how much of a post's surroundings is shown at least
-const RING_COUNT = 4;
+const FIT_PADDING_PX = { top: 64, bottom: 44, left: 60, right: 60 };
+const LABELS: [selector: string, word: Word][] = [
+  ["#fit", "fit"],
+  [".maplibregl-ctrl-zoom-in", "zoom_in"],
+  [".maplibregl-ctrl-zoom-out", "zoom_out"],
+  [".maplibregl-ctrl-compass", "north_up"],
+  [".maplibregl-ctrl-attrib-button", "sources"],
+  [".maplibregl-canvas", "map"],
+];
 const SOURCES = ["land", "grid", "rings", "coverage", "trails", "ellipses", "wedges", "leaders", "links", "posts", "operators", "claims", "tracks"];
 const FONT = { "text-font": ["sans-serif"] };
 const HALO = { "text-halo-color": "#0d141b", "text-halo-width": 1.4 };
@@ -135,7 +143,7 @@ export class LiveMap {
     this.draw_tracks(tracks.filter((track) => !track.direction), chosen);
     this.draw_directions(tracks.filter((track) => track.direction), chosen);
     this.draw_claims(tracks);
-    if (!this.is_fitted && this.post_places().length) this.fit();
+    if (!this.is_fitted) this.fit();
   }
 
   /** Bring a track into view where it is not. */
@@ -148,22 +156,24 @@ export class LiveMap {
     this.view.resize();
   }
 
-  /** Show all posts with their surroundings. */
-  fit(): void {
-    const bounds = new LngLatBounds();
-    for (const [place, reach_m] of this.post_places()) {
-      bounds.extend(offset(place, reach_m, reach_m)).extend(offset(place, -reach_m, -reach_m));
+  /** Name the map's buttons in the language that is spoken now. */
+  relabel(): void {
+    for (const [selector, word] of LABELS) {
+      for (const found of this.view.getContainer().querySelectorAll(selector)) {
+        found.setAttribute("aria-label", say(word));
+        if (found instanceof HTMLButtonElement) found.title = say(word);
+      }
     }
-    if (bounds.isEmpty()) return;
-    this.is_fitted = true;
-    this.view.fitBounds(bounds, { padding: 24, animate: false });
   }
 
-  private post_places(): [Point, number][] {
-    return [...this.picture.sites.values()].flatMap((site) => {
-      const place = place_of(site);
-      return place ? [[place, Math.max(LEAST_REACH_M, reach_m(site))] as [Point, number]] : [];
-    });
+  /** Show all posts with what they see best, and every track that has a place. */
+  fit(): void {
+    const bounds = new LngLatBounds();
+    for (const site of this.picture.sites.values()) for (const place of near_view(site)) bounds.extend(place);
+    if (bounds.isEmpty()) return;
+    for (const track of this.picture.shown()) if (!track.direction) bounds.extend([track.longitude_deg, track.latitude_deg]);
+    this.is_fitted = true;
+    this.view.fitBounds(bounds, { padding: FIT_PADDING_PX, animate: false });
   }
 
   private put(source: string, data: FeatureCollection): void {
@@ -187,16 +197,14 @@ export class LiveMap {
   private draw_posts(sites: Site[]): void {
     const placed = sites.flatMap((site) => (place_of(site) ? [{ site, place: place_of(site)! }] : []));
     this.put("posts", collection(placed.map(({ site, place }) => point(place, { text: site.site_id }))));
-    this.put("rings", collection(placed.flatMap(({ site, place }) => rings(place, reach_m(site)))));
+    this.put("rings", collection(placed.flatMap(({ site, place }) => rings(site, place))));
     this.put("coverage", collection(sites.flatMap((site) => site.sensors.flatMap((sensor) => this.coverage(site, sensor)))));
   }
 
   private coverage(site: Site, sensor: Sensor): Feature[] {
-    if (!sensor.azimuth_deg || !sensor.slant_range_m) return [];
-    const [left, right] = sensor.azimuth_deg.map((azimuth) => azimuth + sensor.heading_deg) as [number, number];
+    const ring = coverage(sensor);
     const sees = this.picture.sight.get(site.site_id)?.seeing.includes(sensor.sensor_id) ?? false;
-    const place: Point = [sensor.longitude_deg, sensor.latitude_deg];
-    return [polygon(wedge(place, [left, right], sensor.slant_range_m), { sees })];
+    return ring ? [polygon(ring, { sees })] : [];
   }
 
   private draw_tracks(tracks: Track[], chosen: string | null): void {
@@ -276,8 +284,6 @@ class FitControl implements IControl {
     button.type = "button";
     button.id = "fit";
     button.textContent = "⌂";
-    button.title = say("fit");
-    button.setAttribute("aria-label", say("fit"));
     button.addEventListener("click", on_click);
     this.box.append(button);
   }
@@ -295,20 +301,10 @@ function empty_source() {
   return { type: "geojson" as const, data: collection([]) };
 }
 
-function place_of(site: Site | undefined): Point | null {
-  return site && site.longitude_deg !== null && site.latitude_deg !== null ? [site.longitude_deg, site.latitude_deg] : null;
-}
-
-/** How far the widest-seeing sensor with known limits reaches. */
-function reach_m(site: Site): number {
-  return Math.max(LEAST_REACH_M, ...site.sensors.map((sensor) => sensor.slant_range_m?.[1] ?? 0));
-}
-
-function rings(center: Point, reach: number): Feature[] {
-  const step = round_step(reach / (RING_COUNT - 1));
-  return Array.from({ length: RING_COUNT }, (_, i) => (i + 1) * step).flatMap((radius) => [
+function rings(site: Site, center: Point): Feature[] {
+  return ring_radii_m(site).flatMap((radius) => [
     line(circle(center, radius)),
-    point(arc(center, 180, 180, radius)[0]!, { text: metres(radius) }),
+    point(ring_name_place(site, center, radius), { text: metres(radius) }),
   ]);
 }
 

@@ -3,7 +3,7 @@
 import { as_sent, element, fact, fill } from "./elements";
 import type { Picture } from "./picture";
 import type { Health, OwnPosition, Sensor, SensorHealth, Sight } from "./wire";
-import { metres, say, say_state, utc, type Word } from "./words";
+import { metres, say, say_fix, say_reason, say_state, utc, type Word } from "./words";
 
 const SIGNS: Record<string, string> = { ok: "●", degraded: "◐", silent: "○", waiting: "…", lost: "✕" };
 const SIGHT_WORDS: Record<Sight["state"], Word> = {
@@ -18,7 +18,7 @@ export function sight_text(sight: Sight, health: Health | undefined): string {
     return sensor ? `${sensor_id} ${say_state(sensor.state)}` : sensor_id;
   };
   const blind = sight.not_seeing.map((id) => [named(id), about.get(id)?.text].filter(Boolean).join(": "));
-  return say(SIGHT_WORDS[sight.state], { post: sight.site_id, seeing: sight.seeing.map(named).join(say("comma")), blind: blind.join("; ") || (health?.text ?? "") });
+  return say(SIGHT_WORDS[sight.state] ?? "unknown_sight", { post: sight.site_id, seeing: sight.seeing.map(named).join(say("comma")), blind: blind.join("; ") || (health?.text ?? "") });
 }
 
 /** What is seen, and what it means that nothing is. */
@@ -66,8 +66,8 @@ function sensor_row(sensor: SensorHealth, mounting: Sensor | undefined, picture:
 
 function counts(sensor: SensorHealth): string {
   const sum = (frames: Record<string, number>) => Object.values(frames).reduce((total, count) => total + count, 0);
-  const reasons = Object.entries(sensor.rejected).map(([reason, count]) => `${reason} ${count}`);
-  const rejected = `${say("rejected")} ${sum(sensor.rejected)}${reasons.length ? ` (${reasons.join(", ")})` : ""}`;
+  const reasons = Object.entries(sensor.rejected).map(([reason, count]) => `${say_reason(reason)} ${count}`);
+  const rejected = `${say("rejected")} ${sum(sensor.rejected)}${reasons.length ? ` (${reasons.join(say("comma"))})` : ""}`;
   return [`${say("decoded")} ${sum(sensor.decoded)}`, rejected, ...(sensor.dropped ? [`${say("dropped")} ${sensor.dropped}`] : [])].join(" · ");
 }
 
@@ -82,6 +82,6 @@ function post_facts(health: Health): HTMLElement[] {
 }
 
 function own_position_text(own: OwnPosition): string {
-  const text = say("own_position", { sensor: own.sensor_id, fix: own.fix, count: own.satellites_used ?? "–" });
+  const text = say("own_position", { sensor: own.sensor_id, fix: say_fix(own.fix), count: own.satellites_used ?? "–" });
   return own.distance_from_survey_m === null ? text : `${text}; ${say("from_survey", { distance: metres(own.distance_from_survey_m) })}`;
 }

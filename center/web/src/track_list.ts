@@ -5,7 +5,7 @@ import { speed_m_s } from "./geometry";
 import { likeliest, track_key, type Picture } from "./picture";
 import { sign_image } from "./symbols";
 import type { Track } from "./wire";
-import { metres, percent, say, say_class, type Word } from "./words";
+import { metres, percent, say, say_class, say_status, type Word } from "./words";
 
 type Column = "number" | "class_name" | "height" | "speed" | "seen" | "status";
 
@@ -61,7 +61,7 @@ export class TrackList {
       element("td", { class: "number" }, track.direction ? "–" : metres(track.height_m)),
       element("td", { class: "number" }, track.direction ? "–" : `${speed_m_s(track.velocity_enu_m_s).toFixed(1)} m/s`),
       element("td", { class: "number" }, `${this.age_s(track).toFixed(0)} s`),
-      element("td", {}, track.direction ? say("direction_only") : say(track.status as Word)),
+      element("td", {}, track.direction ? say("direction_only") : say_status(track.status)),
     );
   }
 

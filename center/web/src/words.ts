@@ -109,6 +109,50 @@ const ENGLISH = {
   map: "Map",
   comma: ", ",
   no_post_health: "No post has said how it is.",
+  tentative: "not yet confirmed",
+  zoom_in: "Zoom in",
+  zoom_out: "Zoom out",
+  north_up: "Turn north up",
+  sources: "Sources of the map",
+  agreement_unknown: "Whether our measurements agree is not known.",
+  of_a_message: "message: {reason}",
+  kind_airplane: "airplane",
+  kind_multirotor: "multirotor",
+  kind_gyroplane: "gyroplane",
+  kind_hybrid_lift: "hybrid lift",
+  kind_ornithopter: "ornithopter",
+  kind_glider: "glider",
+  kind_kite: "kite",
+  kind_free_balloon: "free balloon",
+  kind_captive_balloon: "captive balloon",
+  kind_airship: "airship",
+  kind_parachute: "parachute",
+  kind_rocket: "rocket",
+  kind_tethered: "tethered",
+  kind_ground_obstacle: "obstacle on the ground",
+  kind_other: "other",
+  claimed_ground: "on the ground",
+  claimed_airborne: "airborne",
+  claimed_emergency: "emergency",
+  claimed_remote_id_failure: "Remote ID fails",
+  fix_none: "no fix",
+  fix_2d: "2D fix",
+  fix_3d: "3D fix",
+  fix_differential: "differential fix",
+  fix_rtk_float: "RTK float",
+  fix_rtk_fixed: "RTK fixed",
+  fix_dead_reckoning: "dead reckoning",
+  fix_unknown: "fix not known",
+  reason_length: "length",
+  reason_checksum: "checksum",
+  reason_cut: "cut",
+  reason_tail: "no end",
+  reason_unknown: "unknown",
+  reason_field: "field",
+  reason_json: "no JSON",
+  reason_tlv: "TLV",
+  reason_size: "picture size",
+  reason_range: "out of range",
 };
 
 export type Word = keyof typeof ENGLISH;
@@ -220,6 +264,50 @@ const URDU: Record<Word, string> = {
   map: "نقشہ",
   comma: "، ",
   no_post_health: "کسی چوکی نے ابھی اپنی حالت نہیں بتائی۔",
+  tentative: "ابھی تصدیق نہیں ہوئی",
+  zoom_in: "قریب کریں",
+  zoom_out: "دور کریں",
+  north_up: "شمال اوپر کریں",
+  sources: "نقشے کے ماخذ",
+  agreement_unknown: "معلوم نہیں کہ ہماری پیمائش متفق ہے یا نہیں۔",
+  of_a_message: "پیغام: {reason}",
+  kind_airplane: "ہوائی جہاز",
+  kind_multirotor: "ملٹی روٹر",
+  kind_gyroplane: "جائروپلین",
+  kind_hybrid_lift: "ہائبرڈ لفٹ",
+  kind_ornithopter: "پر ہلانے والا",
+  kind_glider: "گلائیڈر",
+  kind_kite: "پتنگ",
+  kind_free_balloon: "آزاد غبارہ",
+  kind_captive_balloon: "بندھا ہوا غبارہ",
+  kind_airship: "ایئر شپ",
+  kind_parachute: "پیراشوٹ",
+  kind_rocket: "راکٹ",
+  kind_tethered: "تار سے بندھا",
+  kind_ground_obstacle: "زمین پر رکاوٹ",
+  kind_other: "کوئی اور",
+  claimed_ground: "زمین پر",
+  claimed_airborne: "فضا میں",
+  claimed_emergency: "ہنگامی حالت",
+  claimed_remote_id_failure: "ریموٹ آئی ڈی خراب",
+  fix_none: "مقام نہیں ملا",
+  fix_2d: "2D مقام",
+  fix_3d: "3D مقام",
+  fix_differential: "ڈفرینشل مقام",
+  fix_rtk_float: "RTK فلوٹ",
+  fix_rtk_fixed: "RTK فکسڈ",
+  fix_dead_reckoning: "اندازے سے مقام",
+  fix_unknown: "مقام کی نوعیت نامعلوم",
+  reason_length: "لمبائی",
+  reason_checksum: "چیک سم",
+  reason_cut: "کٹا ہوا",
+  reason_tail: "اختتام نہیں",
+  reason_unknown: "نامعلوم",
+  reason_field: "خانہ",
+  reason_json: "JSON نہیں",
+  reason_tlv: "TLV",
+  reason_size: "تصویر کا سائز",
+  reason_range: "حد سے باہر",
 };
 
 const TABLES: Record<Language, Record<Word, string>> = { en: ENGLISH, ur: URDU };
@@ -241,7 +329,41 @@ export function use_language(next: Language): void {
 export function say(word: Word, names: Record<string, string | number> = {}): string {
   // an isolate of its own direction: numbers and Latin names run left to right even in Urdu
   const isolate = (text: string) => (language === "ur" ? `${ARABIC.test(text) ? "\u2067" : "\u2066"}${text}\u2069` : text);
-  return TABLES[language][word].replace(/\{(\w+)\}/g, (_, name: string) => isolate(String(names[name] ?? "")));
+  const sentence = is_word(word) ? TABLES[language][word] : String(word); // what this page does not know stays as it was sent
+  return sentence.replace(/\{(\w+)\}/g, (_, name: string) => isolate(String(names[name] ?? "")));
+}
+
+function is_word(text: string): text is Word {
+  return Object.hasOwn(ENGLISH, text);
+}
+
+/** A word of a post's or a target's vocabulary; as it was sent where this page does not know it. */
+function say_one_of(vocabulary: string, sent: string): string {
+  const word = `${vocabulary}_${sent}`;
+  return is_word(word) ? say(word) : sent;
+}
+
+export const say_kind = (sent: string): string => say_one_of("kind", sent);
+export const say_claimed_status = (sent: string): string => say_one_of("claimed", sent);
+export const say_fix = (sent: string): string => say_one_of("fix", sent);
+
+/** Why frames were rejected; "message length" is a part of a frame whose length is wrong. */
+export function say_reason(sent: string): string {
+  const part = sent.startsWith("message ") ? sent.slice("message ".length) : null;
+  return part === null ? say_one_of("reason", sent) : say("of_a_message", { reason: say_one_of("reason", part) });
+}
+
+const STATUSES = ["tentative", "confirmed", "coasting"] as const;
+const AGREEMENTS = ["agrees", "contradicts", "not_testable"] as const;
+
+export function say_status(sent: string): string {
+  const word = STATUSES.find((status) => status === sent);
+  return word ? say(word) : sent;
+}
+
+export function say_agreement(sent: string): string {
+  const word = AGREEMENTS.find((agreement) => agreement === sent);
+  return say(word ?? "agreement_unknown");
 }
 
 const STATES: Record<string, Word> = {
@@ -252,12 +374,12 @@ const CLASSES: Record<string, Word> = {
 };
 
 export function say_state(state: string): string {
-  const word = STATES[state];
+  const word = Object.hasOwn(STATES, state) ? STATES[state] : undefined;
   return word ? say(word) : state;
 }
 
 export function say_class(name: string): string {
-  const word = CLASSES[name];
+  const word = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
   return word ? say(word) : name;
 }
 
@@ -267,4 +389,7 @@ export const metres = (value: number): string => (Math.abs(value) >= 10_000 ? `$
 export const degrees = (value: number, digits = 0): string => `${value.toFixed(digits)}°`;
 export const percent = (value: number): string => `${Math.round(value * 100)} %`;
 export const place = (latitude: number, longitude: number): string => `${latitude.toFixed(5)}°, ${longitude.toFixed(5)}°`;
-export const utc = (time: string | number): string => `${new Date(time).toISOString().slice(11, 19)} UTC`;
+export function utc(time: string | number): string {
+  const date = new Date(time);
+  return Number.isFinite(date.getTime()) ? `${date.toISOString().slice(11, 19)} UTC` : "–";
+}
