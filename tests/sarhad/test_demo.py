@@ -143,7 +143,9 @@ def test_ctrl_c_before_it_is_ready_ends_it_as_well(tmp_path):
         assert family
         process.send_signal(signal.SIGINT)
         errors = process.communicate(timeout=60)[1]
-        assert (process.returncode, errors) == (0, "stopped before the post was running\n")
+        assert process.returncode == 0
+        assert errors.endswith("stopped before the post was running\n")  # mosquitto may have warned that it is root
+        assert "Traceback" not in errors
     finally:
         process.kill()
     assert psutil.wait_procs(family, timeout=10)[1] == []
