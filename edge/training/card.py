@@ -50,9 +50,9 @@ those trained on), confidence 0.25:
 {rendered}
 
 Thin: visible bird, airplane and helicopter have 2, 3 and 5 clips there, so their figures may change with one clip.
-The same clips were looked at while it was trained, and what was shown in the last part (text overlays, magnified birds
-and airplanes, fewer drones) answers to mistakes seen there; of the last two parts' ends this one was taken by these
-figures. On days nobody has looked at, expect somewhat less.
+The same clips were looked at while it was trained, and what was shown in the last parts (text overlays, magnified birds
+and airplanes, whole pictures, halved visible ones) answers to mistakes seen there; of the last parts' ends this one was
+taken by these figures. On days nobody has looked at, expect somewhat less.
 
 ## Detection probability by pixels on target
 

@@ -1,6 +1,7 @@
 """What the model sees while it learns: 320x256 pictures put together from clips, rendered worlds and pasted objects.
 
-Everything is at native pixels: infrared frames are 320x256 as they are, visible ones are crops, never shrunk frames.
+Infrared frames are 320x256 as they are; visible ones are crops at native pixels, or whole frames at half size. What is looked
+at later is never shrunk: the halved ones only lend the infrared its missing near birds and airplanes.
 One integer seeds a picture, so a training set is a list of integers:
 
     pick a source (infrared, visible, rendered) and a class → cut → perhaps mosaic of four → paste small objects
@@ -19,9 +20,11 @@ import numpy.typing as npt
 from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
 
 SIZE_PX = (320, 256)
-SOURCE_SHARES = {"ir": 0.43, "visible": 0.39, "rendered": 0.18}
+SOURCE_SHARES = {"ir": 0.48, "visible": 0.38, "rendered": 0.14}
 CLASS_SHARES = (0.26, 0.28, 0.23, 0.23)  # drones first, but no class rare: the others are what drones are mistaken for
-MOSAIC_SHARE = 0.45  # four objects for the price of one picture, against fewer whole backgrounds
+MOSAIC_SHARE = 0.05  # whole pictures: what surrounds an object tells its class as much as its shape does
+PASTE_SHARE, OVERLAY_SHARE, MAGNIFY_SHARE = 0.1, 0.15, 0.12
+HALVED_SHARE = 0.45  # of visible pictures: near airplanes and birds, of which the infrared clips have hardly any
 KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
 SMALLEST_PX = 3.0
 FAINTEST = 20.0  # grey levels: an object that stands out less from its sky is not worth pasting elsewhere
@@ -54,12 +57,12 @@ class Scenes:
             picture, boxes = mosaic([self._piece(source, chance) for _ in range(4)], chance)
         else:
             picture, boxes = self._cut(source, chance)
-        if source != "rendered" and chance.random() < 0.2:
+        if source != "rendered" and chance.random() < PASTE_SHARE:
             cuttings = self._cuttings[source]
             picture, boxes = paste(
                 picture, boxes, [cuttings[i] for i in chance.integers(len(cuttings), size=3)], chance
             )
-        if source != "rendered" and chance.random() < 0.2:
+        if source != "rendered" and chance.random() < OVERLAY_SHARE:
             picture = overlay(picture, boxes, chance)
         picture = weather(picture, source, chance)
         if chance.random() < 0.5:
@@ -86,6 +89,8 @@ class Scenes:
         index = int(frames[chance.integers(len(frames))])
         if source == "ir":
             return magnify(cv2.cvtColor(np.array(pool.pictures[index]), cv2.COLOR_GRAY2BGR), pool.boxes[index], chance)
+        if chance.random() < HALVED_SHARE:
+            return halved(pool.pictures[index], pool.boxes[index], chance)
         return native_crop(pool.pictures[index], pool.boxes[index], chance)
 
 
@@ -103,6 +108,14 @@ def loosen(boxes: Boxes) -> Boxes:
     return grown
 
 
+def halved(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tuple[Picture, Boxes]:
+    """A whole visible frame at half its size, mostly grey: what an infrared camera of fewer pixels would show by day."""
+    picture = cv2.resize(frame, SIZE_PX, interpolation=cv2.INTER_AREA)
+    if chance.random() < 0.75:
+        picture = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    return np.asarray(picture, np.uint8), boxes * np.array([1, 0.5, 0.5, 0.5, 0.5], np.float32)
+
+
 def native_crop(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tuple[Picture, Boxes]:
     """A 320x256 piece of a larger frame: mostly with an object anywhere in it, one in eight anywhere at all."""
     height, width = frame.shape[:2]
@@ -118,12 +131,12 @@ def native_crop(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tu
 
 
 def magnify(frame: Picture, boxes: Boxes, chance: np.random.Generator) -> tuple[Picture, Boxes]:
-    """Infrared frames: a third with other classes are magnified around the object, up to 3 times; never shrunk.
+    """Infrared frames: a few with other classes are magnified around the object, up to 3 times; never shrunk.
 
     Drones were filmed near and far, birds and airplanes from afar only: magnified they stand for the near ones,
     so that large does not mean drone."""
     limit = 1.25 if not len(boxes) or (boxes[:, 0] == 0).any() else 3.0
-    if not len(boxes) or chance.random() < 0.65:
+    if not len(boxes) or chance.random() >= MAGNIFY_SHARE:
         return frame, boxes
     _, x, y, w, h = boxes[chance.integers(len(boxes))]
     factor = float(chance.uniform(1.0, min(limit, 0.6 * SIZE_PX[0] / w, 0.6 * SIZE_PX[1] / h) + 0.01))
