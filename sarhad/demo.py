@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from sarhad import STARTED_S
 from sarhad.broker import Broker, BrokerError
 from sarhad.child import Child, ChildDied, MemoryWatch, child_running
 from sarhad.demo_wishes import HOST, Wishes, map_port, working_folder
@@ -75,7 +76,7 @@ class Demo:
 
     def __init__(self, wishes: Wishes, folder: Path, port: int, say: Say) -> None:
         self._wishes, self._folder, self._port, self._say = wishes, folder, port, say
-        self._began_s = time.monotonic() - running_s()
+        self._began_s = STARTED_S
         self._stopping = threading.Event()
         self._broker: Broker | None = None
         self._children: dict[str, Child] = {}
@@ -276,11 +277,6 @@ class Demo:
                 if name in self._children:
                     stack.callback(self._children[name].stop)
             stack.callback(self.feed.stop)
-
-
-def running_s() -> float:
-    """How long this process has been there: loading its own code is part of starting."""
-    return max(0.0, time.time() - float(psutil.Process().create_time()))
 
 
 def has_screen() -> bool:
