@@ -40,6 +40,7 @@ FIRST_RETRY_S, LAST_RETRY_S = 1, 10  # pauses between attempts to reach the brok
 DEAF_S = 30.0  # a broker that takes nothing for so long has forgotten us, though it may still answer pings
 RESEND_S = 5.0  # a center commits and acknowledges within a second
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 30.0  # between rounds through the outbox while nobody acknowledges
+PARTING_S = 5.0  # the network thread is a daemon: one that still hangs then does not hold the process
 HIGHEST_SEQUENCE = 2**63 - 1  # what SQLite can hold
 LIVE_LIMIT = 1000  # messages waiting in memory; beyond it they go out from the outbox
 LIVE_ON_THE_WAY = 64  # messages that the broker has not taken yet
@@ -84,6 +85,8 @@ class SteadyClient(mqtt.Client):
             try:
                 return super().loop_forever(timeout, retry_first_connection)
             except Exception as error:
+                if self._thread_terminate:
+                    return MQTTErrorCode.MQTT_ERR_SUCCESS
                 log.warning("broker connection: %r; connecting anew", error)
                 time.sleep(FIRST_RETRY_S)
                 with contextlib.suppress(Exception):
@@ -185,9 +188,24 @@ class Publisher:
             if self._client.is_connected():
                 farewell = self._client.publish(topic(self.site_id, "health"), self._gone("stopped"), 1, retain=True)
                 farewell.wait_for_publish(timeout=1.0)
-            self._client.disconnect()
-            self._client.loop_stop()
+        self._part()
         return self._outbox.counts.pending == 0
+
+    def _part(self) -> None:
+        """End the network thread; a connection that is being made at this very moment is ended too."""
+        ending = threading.Thread(target=self._client.loop_stop, name="publisher parting", daemon=True)
+        end_s = time.monotonic() + PARTING_S
+        while time.monotonic() < end_s:
+            with contextlib.suppress(Exception):
+                self._client.disconnect()
+            if not ending.ident:
+                ending.start()
+            ending.join(0.2)
+            if not ending.is_alive():
+                return
+            if (link := self._client.socket()) is not None:
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
 
     # paho's network thread
 
