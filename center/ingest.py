@@ -50,6 +50,7 @@ RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
 RECONNECT_S = (1, 30)
 KEEPALIVE_S = 15
 STOP_WITHIN_S = 10.0
+PARTING_TRIES = 20  # a quarter of a second each; a network thread that still hangs then is a daemon
 SUBSCRIBED_WITHIN_S = 10.0  # a broker that does not confirm the subscription serves us nothing
 CLIENT_ID = f"sarhad-center-{os.getpid()}-{secrets.token_hex(3)}"  # two centers on one broker must not part each other
 
@@ -95,8 +96,24 @@ class Ingest:
         with contextlib.suppress(queue.Full):  # then the writer has no need to be woken
             self._queue.put_nowait(None)
         self._writer.join(timeout=STOP_WITHIN_S)
+        self._part()
+
+    def _part(self) -> None:
+        """End the network thread; a connection that is being made at this very moment is ended too."""
+        ending = threading.Thread(target=self._client.loop_stop, name="parting from the broker", daemon=True)
         self._client.disconnect()
-        self._client.loop_stop()
+        ending.start()
+        for _ in range(PARTING_TRIES):
+            ending.join(0.25)
+            if not ending.is_alive():
+                return
+            self._client.disconnect()
+            self._cut_link()
+
+    def _cut_link(self) -> None:
+        if (link := self._client.socket()) is not None:
+            with contextlib.suppress(OSError):
+                link.shutdown(socket.SHUT_RDWR)
 
     @property
     def is_connected(self) -> bool:
@@ -148,11 +165,9 @@ class Ingest:
         if self._awaiting is not None:
             self._awaiting.cancel()
 
-    def _cut(self, client: mqtt.Client) -> None:
+    def _cut(self, _client: mqtt.Client) -> None:
         self._say(f"broker {self._broker.host}:{self._broker.port} does not confirm the subscription; connecting anew")
-        if (link := client.socket()) is not None:
-            with contextlib.suppress(OSError):
-                link.shutdown(socket.SHUT_RDWR)
+        self._cut_link()
 
     def _disconnected(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
