@@ -110,6 +110,7 @@ class Publisher:
         self._waiting: dict[Key, float] = {}  # live messages that the center should acknowledge, and until when
         self._waiting_backlog: dict[Key, float] = {}
         self._early: set[int] = set()  # taken by the broker before `_send` knew their number
+        self._connected_s = 0.0
         self._sending = 0  # threads that are handing a message to paho
         self._is_running = False
         self._site: Message | None = None
@@ -253,6 +254,7 @@ class Publisher:
         with self._changed:
             self._counters.connected = True
             self._counters.connects += 1
+            self._connected_s = time.monotonic()  # what was on its way before is sent again now
             self._begin_anew()
             site, health = self._site, self._health
             self._changed.notify_all()
@@ -356,7 +358,7 @@ class Publisher:
 
     def _leave_deaf_broker(self, now_s: float) -> None:
         """Cut a connection over which nothing is taken any more; the network thread then connects anew."""
-        oldest_s = min((sent.sent_s for sent in self._on_the_way.values()), default=now_s)
+        oldest_s = max(self._connected_s, min((sent.sent_s for sent in self._on_the_way.values()), default=now_s))
         if self._counters.connected and now_s - oldest_s > DEAF_S:
             log.warning("broker %s:%d takes nothing for %.0f s", self._broker.host, self._broker.port, now_s - oldest_s)
             self._on_the_way.clear()
