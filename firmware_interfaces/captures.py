@@ -39,16 +39,21 @@ class Format:
     record: Callable[[Framed[Any], bytes], dict[str, Any]]  # (message, the whole capture)
     settings: dict[str, str | bool | int | float] = field(default_factory=dict)  # with their defaults
     aliases: tuple[str, ...] = ()
-    not_interpreted: dict[str, str] = field(default_factory=dict)  # field or message -> why
+    # what of a record is left uninterpreted -> why; a field is named by its path ("decoded.roll"), * stands for any text
+    not_interpreted: dict[str, str] = field(default_factory=dict)
+    is_stream: bool = True  # False: a file is read in one piece, as captures of datagrams are
 
 
-def read(capture_format: Format, data: bytes, settings: dict[str, Any]) -> tuple[Iterator[dict[str, Any]], Counts]:
+def read(
+    capture_format: Format, data: bytes, settings: dict[str, Any], chunk_bytes: int = CHUNK_BYTES
+) -> tuple[Iterator[dict[str, Any]], Counts]:
     """A capture's records, in order, and the counts, which are complete when the records are read."""
     reader = capture_format.open(**settings)
+    chunk_bytes = chunk_bytes if capture_format.is_stream else max(1, len(data))
 
     def records() -> Iterator[dict[str, Any]]:
-        for place in range(0, len(data), CHUNK_BYTES):
-            for framed in reader.feed(data[place : place + CHUNK_BYTES], 0):
+        for place in range(0, len(data), chunk_bytes):
+            for framed in reader.feed(data[place : place + chunk_bytes], 0):
                 yield capture_format.record(framed, data)
         for framed in reader.finish():
             yield capture_format.record(framed, data)

@@ -6,8 +6,10 @@ import base64
 import json
 import math
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from firmware_interfaces import dronescout, esp32_remote_id, ld2450, mavlink, nm
 from firmware_interfaces.open_drone_id_messages import BasicId, Location, OperatorId, SelfId, System
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
+
+sys.path.insert(0, str(Path(__file__).parent))  # truth_*.py
 
 SENSOR = Sensor(
     "post",

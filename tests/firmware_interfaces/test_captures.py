@@ -3,30 +3,68 @@
 Walks whatever lies at $SARHAD_SENSOR_DATA (default: ../shared/data/sensors beside the checkout): a folder a protocol,
 NAME beside NAME.expected.json, `pairs.json` for captures that share a truth. No file is known by name here.
 
-Truth that another decoder made is compared in every field that both name. Tolerances: 32-bit floats are printed with
-five or more digits by the other side, so 2e-5 of the value or 2e-5 absolute; integers and texts must be equal.
+A folder is one line of FOLDERS. Its parts:
+
+    truth        (expected file's content, path of the capture, whether it is a damaged twin) -> the records it lists; a
+                 generator in a `truth_*.py` beside this, where the truth also tells what is none of the bytes' content
+    how          path of the capture -> (name in captures.FORMATS, settings): by suffix and by what SOURCE.md says of a
+                 file name, such as an edition; left out: the folder's own name, no settings
+    interpreted  (expected record, ours) -> (what of it is compared, names of the rest); left out: all but the fields
+                 that the format's `not_interpreted` names by path
+    compare      (truth, our records, shares truth) -> differences in words; for truths that are no list of records
+
+Records meet by "offset", "end_offset", "line" or "index", else by their order. Truth that another decoder made is
+compared in every field that it names. Tolerances: 32-bit floats are printed with five or more digits by the other side,
+so 2e-5 of the value or 2e-5 absolute; integers and texts must be equal.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
+import truth_streams as streams
 
-from firmware_interfaces.captures import FORMATS, read
+from firmware_interfaces.captures import FORMATS, Format, read
 
 DATA = Path(os.environ.get("SARHAD_SENSOR_DATA", Path(__file__).parents[3] / "shared/data/sensors"))
 EXPECTED = ".expected.json"
 TOLERANCE = 2e-5
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no sensor data at {DATA} (SARHAD_SENSOR_DATA)")
 
-OPTIONAL = "?"  # marks a record of the truth that a reader may leave out
 Record = dict[str, Any]
+
+
+def by_folder(path: Path) -> tuple[str, Record]:
+    """The format named as the folder is, nothing set."""
+    return path.parent.name, {}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """How the captures of one protocol family are read and compared; see the top of this file."""
+
+    truth: Callable[[Any, Path, bool], Iterable[Record]]
+    how: Callable[[Path], tuple[str, Record]] = by_folder
+    interpreted: Callable[[Record, Record], tuple[Record, set[str]]] | None = None
+    compare: Callable[[Any, list[Record], bool], Iterable[str]] | None = None
+
+
+FOLDERS: dict[str, Folder] = {
+    "dronescout_mqtt": Folder(streams.broadcasts),
+    "esp32_rid_json": Folder(streams.esp32_lines),
+    "gnss": Folder(streams.gnss_messages, interpreted=streams.gnss_interpreted),
+    "hlk_ld2450": Folder(streams.reports),
+    "mavlink_odid": Folder(streams.mavlink_messages),
+    "ti_mmwave": Folder(streams.ti_frames),
+}
 
 
 @dataclass(frozen=True)
@@ -57,87 +95,7 @@ def captures(folder: str) -> list[Capture]:
     return [capture for capture in found if capture.path.is_file() and capture.expected.is_file()]
 
 
-CASES = [(folder, capture) for folder in FORMATS for capture in captures(folder)]
-
-
-# Folders: which records the truth lists, and what of them is none of the bytes' content
-
-
-def frames(truth: Any, capture: Capture) -> Iterator[Record]:
-    """TI: frames; those that the other reader gave up on are compared by their headers alone.
-
-    Of those, only a frame that lost one byte can be asked for: it was padding, or is the next one's first.
-    """
-    listed = truth["frames"]
-    for frame, following in zip(listed, [*listed[1:], None], strict=True):
-        if "error" not in frame:
-            yield frame
-            continue
-        end = capture.path.stat().st_size if following is None else following["offset"]
-        lost = frame["total_len"] - (end - frame["offset"])
-        yield {**{k: v for k, v in frame.items() if k not in ("error", "tlvs")}, OPTIONAL: lost > 1}
-
-
-def messages(truth: Any, capture: Capture) -> Iterator[Record]:
-    """MAVLink: "source" tells how the capture was made."""
-    ignored = {"source", "offset"} if capture.shares_truth else {"source"}
-    for message in truth["messages"]:
-        yield {k: v for k, v in message.items() if k not in ignored}
-
-
-def sentences(truth: Any, capture: Capture) -> Iterator[Record]:
-    """GNSS: what the other decoder could not name is a comment line that begins with "$", not a sentence."""
-    for message in truth["messages"]:
-        if message["identity"] is not None:
-            yield message
-
-
-def reports(truth: Any, capture: Capture) -> Iterator[Record]:
-    """LD2450: notes tell what stands between the reports."""
-    for report in truth:
-        if "note" not in report:
-            yield {k: v for k, v in report.items() if k != "source"}
-
-
-def lines(truth: Any, capture: Capture) -> Iterator[Record]:
-    """ESP32: boot text and cut lines are no records; of a forged line it is told that it is forged."""
-    for line in truth:
-        value = line["value"]
-        if value is None or "error" in value:
-            continue
-        yield {**line, "value": {"injection": True}} if value.get("injection") else line
-
-
-def broadcasts(truth: Any, capture: Capture) -> Iterator[Record]:
-    """DroneScout: the version of the envelope is not read, and authentication pages are left alone."""
-    for message in truth:
-        told = {k: v for k, v in message.items() if k != "protocol"}
-        if "uas_data" in told:
-            told["uas_data"] = {k: v for k, v in told["uas_data"].items() if k != "auth_pages"}
-        yield told
-
-
-TRUTH: dict[str, Callable[[Any, Capture], Iterator[Record]]] = {
-    "ti_mmwave": frames,
-    "mavlink_odid": messages,
-    "gnss": sentences,
-    "hlk_ld2450": reports,
-    "esp32_rid_json": lines,
-    "dronescout_mqtt": broadcasts,
-}
-
-
-def interpreted(folder: str, expected: Record, found: Record) -> tuple[Record, set[str]]:
-    """The part of an expected record that we interpret, and the names of the rest."""
-    if folder != "gnss":
-        return expected, set()
-    ours = found["fields"]
-    left = {f"{expected['identity']}.{name}" for name in expected["fields"] if name not in ours}
-    told = {**expected, "fields": {name: v for name, v in expected["fields"].items() if name in ours}}
-    if not ours:  # not in the tables: framed and checked, the name is the other decoder's own
-        left = {str(expected["identity"])}
-        del told["identity"], told["fields"], told["protocol"]
-    return told, left
+CASES = [(folder, capture) for folder in FOLDERS for capture in captures(folder)]
 
 
 def differences(expected: Any, found: Any, where: str = "") -> Iterator[str]:
@@ -160,11 +118,27 @@ def differences(expected: Any, found: Any, where: str = "") -> Iterator[str]:
         yield f"{where} is {found!r}, expected {expected!r}"
 
 
+def named(read_by: Format, value: Any, path: str, left: set[str]) -> Any:
+    """A part of the truth without the fields that the format's table names as not interpreted."""
+    if isinstance(value, list):
+        return [named(read_by, entry, path, left) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {}
+    for name, part in value.items():
+        here = f"{path}.{name}".removeprefix(".")
+        if any(fnmatchcase(here, pattern) for pattern in read_by.not_interpreted):
+            left.add(re.sub(r"[0-9]+$", "#", here))
+        else:
+            kept[name] = named(read_by, part, here, left)
+    return kept
+
+
 def place_of(record: Record, index: int) -> int:
     """What a record of the truth and one of ours are matched by: where they stand."""
     if "end_offset" in record:
         return int(record["end_offset"] - record["len"])
-    return int(record.get("offset", record.get("line", index)))
+    return int(record.get("offset", record.get("line", record.get("index", index))))
 
 
 @pytest.mark.parametrize(("folder", "capture"), CASES, ids=[str(capture) for _, capture in CASES])
@@ -172,19 +146,27 @@ def test_every_record_of_a_capture_has_the_values_that_an_independent_decoder_fo
     folder: str, capture: Capture
 ) -> None:
     whole_truth = json.loads(capture.expected.read_text())
-    truth = list(TRUTH[folder](whole_truth, capture))
-    records, counts = read(FORMATS[folder], capture.path.read_bytes(), {})
+    entry = FOLDERS[folder]
+    name, settings = entry.how(capture.path)
+    records, counts = read(FORMATS[name], capture.path.read_bytes(), settings)
     listed = list(records)
     assert counts.bytes == capture.path.stat().st_size
     assert sum(counts.decoded.values()) == len(listed)
+    truth = list(entry.truth(whole_truth, capture.path, capture.shares_truth))
+    assert truth or not listed
+    if entry.compare is not None:
+        assert not list(entry.compare(truth, listed, capture.shares_truth))
+        return
     found = {i if capture.shares_truth else place_of(record, i): record for i, record in enumerate(listed)}
+    assert len(found) == len(listed)
     not_interpreted: set[str] = set()
     for index, expected in enumerate(truth):
-        is_optional = expected.pop(OPTIONAL, False)
-        record = found.pop(place_of(expected, index), None)
+        is_optional = expected.pop(streams.OPTIONAL, False)
+        record = found.pop(index if capture.shares_truth else place_of(expected, index), None)
         assert record is not None or is_optional, f"record {index} is missing: {expected}"
         if record is not None:
-            told, left = interpreted(folder, expected, record)
+            told, left = entry.interpreted(expected, record) if entry.interpreted else (expected, set())
+            told = named(FORMATS[name], told, "", not_interpreted)
             not_interpreted |= left
             assert not list(differences(told, record, f"record {index}"))
     # what the other decoder refused for its content may be sound by its checksum
@@ -196,16 +178,22 @@ def test_every_record_of_a_capture_has_the_values_that_an_independent_decoder_fo
 
 # Damage
 
-DAMAGED = [
-    c for c in captures("malformed") if Path(json.loads(c.expected.read_text())["source"]).parent.name in FORMATS
-]
+
+def source_of(capture: Capture) -> Path:
+    """The sound capture that a damaged one was made of; it need not be here."""
+    return DATA / str(json.loads(capture.expected.read_text())["source"])
 
 
+DAMAGED = [c for c in captures("malformed") if source_of(c).parent.name in FOLDERS]
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 4096, 1 << 20])
 @pytest.mark.parametrize("capture", DAMAGED, ids=[str(capture) for capture in DAMAGED])
-def test_every_intact_frame_of_a_damaged_stream_comes_out(capture: Capture) -> None:
+def test_every_intact_frame_of_a_damaged_stream_comes_out(capture: Capture, chunk_bytes: int) -> None:
     truth = json.loads(capture.expected.read_text())
-    folder = Path(truth["source"]).parent.name
-    records, _ = read(FORMATS[folder], capture.path.read_bytes(), {})
+    source = source_of(capture)
+    name, settings = FOLDERS[source.parent.name].how(source)
+    records, _ = read(FORMATS[name], capture.path.read_bytes(), settings, chunk_bytes)
     offsets = {r["offset"] if "offset" in r else r["end_offset"] - r["len"] for r in records}
     lost = [frame for frame in truth["intact_frames"] if frame["offset"] not in offsets]
     # the truth allows one good frame lost a damage; a reader that scans and checks loses none
@@ -213,5 +201,4 @@ def test_every_intact_frame_of_a_damaged_stream_comes_out(capture: Capture) -> N
 
 
 def test_there_is_something_to_compare() -> None:
-    assert {folder for folder, _ in CASES} <= set(TRUTH)
-    assert CASES, f"{DATA} holds no capture of {', '.join(FORMATS)}"
+    assert CASES, f"{DATA} holds no capture of {', '.join(FOLDERS)}"
