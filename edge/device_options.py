@@ -168,6 +168,10 @@ PROTOCOLS: dict[str, ProtocolKind] = {
     ),
     "dronescout": ProtocolKind("Remote ID: DroneScout receivers, JSON over MQTT", "claims", ("mqtt_feed",)),
     "esp32_remote_id": ProtocolKind("Remote ID: ESP32 sniffers, JSON lines", "claims", ("serial_port", "tcp_stream")),
+    "radio_frames": ProtocolKind(
+        "Remote ID and DJI DroneID in radio frames of a Wi-Fi or Bluetooth sniffer (pcap)", "claims", ("tcp_stream",)
+    ),
+    "antsdr": ProtocolKind("DJI DroneID: AntSDR receivers, text or binary", "claims", ("tcp_stream", "udp_listener")),
     "ld2450": ProtocolKind(
         "LD2450 presence radar modules (people at a few metres, no drones)",
         "radar",

@@ -56,6 +56,10 @@ PROTOCOLS: dict[str, Protocol] = {
     "esp32_remote_id": Protocol(
         "firmware_interfaces.esp32_remote_id", False, "Remote ID heard by ESP32 sniffers, JSON lines", 300.0, True
     ),
+    "radio_frames": Protocol(
+        "firmware_interfaces.radio_frames", False, "Remote ID and DJI DroneID in captured radio frames", 300.0, True
+    ),
+    "antsdr": Protocol("firmware_interfaces.antsdr", False, "DJI DroneID heard by AntSDR receivers", 300.0, True),
     "ld2450": Protocol("firmware_interfaces.ld2450", True, "LD2450 presence radar: a tripwire of six metres"),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }

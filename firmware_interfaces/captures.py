@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firmware_interfaces import dronescout, esp32_remote_id, ld2450, mavlink, nmea, ti_mmwave
+from firmware_interfaces import antsdr, dronescout, esp32_remote_id, ld2450, mavlink, nmea, radio_frames, ti_mmwave
 from firmware_interfaces.decoder import Counts, Framed
 from firmware_interfaces.nmea_sentences import Sentence
+from firmware_interfaces.pcap import is_capture
 
 CHUNK_BYTES = 65_536
 
@@ -85,6 +86,46 @@ def _line_record(framed: Framed[esp32_remote_id.Line], data: bytes) -> dict[str,
     return {"line": data.count(b"\n", 0, framed.offset) + 1, "value": esp32_remote_id.record(framed.message)}
 
 
+class DroneIds:
+    """DroneID in whichever of its forms a capture begins: a sniffer's file, else what AntSDR receivers send."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self._beginning = b""
+        self._reader: Reader | None = None
+
+    def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Any]]:
+        """The messages that these bytes complete."""
+        if self._reader is None:
+            self._beginning += data
+            if len(self._beginning) < 12:
+                return []
+            data, self._beginning = self._beginning, b""
+            self._choose(data)
+        assert self._reader is not None
+        return self._reader.feed(data, monotonic_ns)
+
+    def finish(self) -> list[Framed[Any]]:
+        """What can be made of the rest when nothing more will come."""
+        if self._reader is None:
+            self._choose(self._beginning)
+        assert self._reader is not None
+        return [*self._reader.feed(self._beginning, 0), *self._reader.finish()]
+
+    def _choose(self, beginning: bytes) -> None:
+        is_sniffed = is_capture(beginning)
+        self._reader = radio_frames.Frames("dji_droneid", self.counts) if is_sniffed else antsdr.Bursts(self.counts)
+
+
+def _remote_id_record(framed: Framed[radio_frames.Broadcast], data: bytes) -> dict[str, Any]:
+    return radio_frames.record(framed.message)
+
+
+def _drone_id_record(framed: Framed[radio_frames.Broadcast | antsdr.Heard], data: bytes) -> dict[str, Any]:
+    said = framed.message
+    return antsdr.record(said) if isinstance(said, antsdr.Heard) else radio_frames.record(said)
+
+
 FORMATS: dict[str, Format] = {
     "ti_mmwave": Format(
         "TI mmWave radar, data UART: three header profiles, points, side info, tracker TLVs",
@@ -147,6 +188,28 @@ FORMATS: dict[str, Format] = {
         {
             "answers to commands": "recognised, left alone",
             "targets behind the third": "longer reports are not documented",
+        },
+    ),
+    "remote_id": Format(
+        "Remote ID in captured radio frames, pcap or pcapng: Wi-Fi beacon and NAN, Bluetooth 4 and 5",
+        lambda: radio_frames.Frames("remote_id"),
+        _remote_id_record,
+        {},
+        ("radio_frames",),
+        {
+            "decoded.auth_pages*": "told page by page; no keys exist to check them with",
+            "elements of other owners, NAN's other services": "not about drones",
+        },
+    ),
+    "dji_droneid": Format(
+        "DJI DroneID: Wi-Fi beacons in a capture, or the text lines and packets of AntSDR receivers",
+        DroneIds,
+        _drone_id_record,
+        {},
+        ("antsdr",),
+        {
+            "altitude, speeds and yaw of beacons": "told raw: nobody has documented their scale and datum",
+            "state_hex": "told raw: its bits are not documented",
         },
     ),
 }

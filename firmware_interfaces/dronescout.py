@@ -21,6 +21,7 @@ from __future__ import annotations
 import binascii
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -280,8 +281,8 @@ def record(said: Heard | ReceiverStatus) -> dict[str, Any]:
     }
 
 
-def messages_record(messages: tuple[Message, ...]) -> dict[str, Any]:
-    """The messages under the names of opendroneid-core-c."""
+def messages_record(messages: tuple[Message, ...], text: Callable[[bytes], str | None] = clean_text) -> dict[str, Any]:
+    """The messages under the names of opendroneid-core-c; `text` makes bytes readable."""
     out: dict[str, Any] = {"basic_id": []}
     for message in messages:
         if isinstance(message, BasicId):
@@ -289,7 +290,7 @@ def messages_record(messages: tuple[Message, ...]) -> dict[str, Any]:
                 {
                     "ua_type": message.aircraft_type,
                     "id_type": message.id_type,
-                    "uas_id": clean_text(message.uas_id) or "",
+                    "uas_id": text(message.uas_id) or "",
                 }
             )
         elif isinstance(message, Location):
@@ -297,9 +298,9 @@ def messages_record(messages: tuple[Message, ...]) -> dict[str, Any]:
         elif isinstance(message, System):
             out["system"] = _system_record(message)
         elif isinstance(message, SelfId):
-            out["self_id"] = {"desc_type": message.description_type, "desc": clean_text(message.text) or ""}
+            out["self_id"] = {"desc_type": message.description_type, "desc": text(message.text) or ""}
         elif isinstance(message, OperatorId):
-            out["operator_id"] = {"type": message.id_type, "id": clean_text(message.operator_id) or ""}
+            out["operator_id"] = {"type": message.id_type, "id": text(message.operator_id) or ""}
     return out
 
 

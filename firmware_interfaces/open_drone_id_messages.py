@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -25,6 +26,7 @@ from firmware_interfaces.decoder import Rejected
 MESSAGE_BYTES = 25
 MAX_PACKED = 9
 PACK_TYPE = 15
+MOST_IN_PACK = {0: 2, 1: 1, 3: 1, 4: 1, 5: 1}  # by message type; more is a radio's bit error (opendroneid-core-c)
 ID_TYPES = {1: "serial", 2: "registration", 3: "utm", 4: "session"}
 ID_UTM, ID_SESSION = 3, 4
 CATEGORIES = {
@@ -172,6 +174,10 @@ def decode_packed(size: int, count: int, raw: bytes) -> tuple[Message, ...]:
         raise Rejected("length", f"packed messages of {size} bytes, expected {MESSAGE_BYTES}")
     if count > MAX_PACKED or count * size > len(raw):
         raise Rejected("length", f"{count} messages packed in {len(raw)} bytes, at most {MAX_PACKED}")
+    kinds = Counter(raw[place] >> 4 for place in range(0, count * size, size))
+    for kind, at_most in MOST_IN_PACK.items():
+        if kinds[kind] > at_most:
+            raise Rejected("content", f"{kinds[kind]} messages of type {kind} in one pack, at most {at_most}")
     return tuple(decode(raw[place : place + size]) for place in range(0, count * size, size))
 
 

@@ -14,8 +14,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-ETHERNET, RAW_IP, IEEE802_11, LINUX_COOKED, IEEE802_11_RADIOTAP, BLUETOOTH_LE, NORDIC_BLE = (
-    1, 101, 105, 113, 127, 251, 272,
+ETHERNET, RAW_IP, IEEE802_11, LINUX_COOKED, IEEE802_11_RADIOTAP, PPI, BLUETOOTH_LE, BLUETOOTH_LE_PHDR, NORDIC_BLE = (
+    1, 101, 105, 113, 127, 192, 251, 256, 272,
 )  # fmt: skip
 MAGIC = {  # first four bytes -> (byte order, nanoseconds in a unit of the fraction)
     b"\xd4\xc3\xb2\xa1": ("<", 1000),
@@ -93,7 +93,7 @@ def _ng_packets(data: bytes) -> Iterator[Packet]:
         body = data[place + 8 : place + length - 4]
         place += length
         if kind == INTERFACE and len(body) >= 8:
-            interfaces.append((struct.unpack_from(order + "H", body)[0], _units_a_second(body[8:], order)))
+            interfaces.append((struct.unpack_from(order + "H", body)[0], units_a_second(body[8:], order)))
         elif kind == ENHANCED_PACKET and len(body) >= 20:
             interface, high, low, kept, _ = struct.unpack_from(order + "IIIII", body)
             if interface < len(interfaces) and 20 + kept <= len(body):
@@ -103,7 +103,7 @@ def _ng_packets(data: bytes) -> Iterator[Packet]:
             index += 1
 
 
-def _units_a_second(options: bytes, order: str) -> int:
+def units_a_second(options: bytes, order: str) -> int:
     place = 0
     while place + 4 <= len(options):
         code, length = struct.unpack_from(order + "HH", options, place)

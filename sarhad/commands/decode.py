@@ -47,7 +47,7 @@ def command(
     except ValueError as error:
         refuse(f"decode: {protocol}: {error}")
     for record in records:
-        sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+        sys.stdout.write(json.dumps(record, allow_nan=False) + "\n")
     sys.stdout.flush()
     click.echo(summary(counts, as_json), err=True)
 

@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from firmware_interfaces.open_drone_id_messages import BasicId, Location, Operat
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
 
-sys.path.insert(0, str(Path(__file__).parent))  # truth_*.py
+sys.path.insert(0, str(Path(__file__).parent))  # truth_*.py, made_*.py
+import made_radio
 
 SENSOR = Sensor(
     "post",
@@ -156,6 +158,7 @@ CASES = (
     Case("gnss", lambda: nmea.Decoder(SENSOR), gnss_stream()),
     Case("esp32_remote_id", lambda: esp32_remote_id.Decoder(SENSOR), esp32_stream()),
     Case("dronescout", lambda: dronescout.Decoder(SENSOR), dronescout_message(), is_stream=False),
+    *(Case(name, partial(make, SENSOR), stream) for name, make, stream in made_radio.DECODERS),
     Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
     Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),
 )

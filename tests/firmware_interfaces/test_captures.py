@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import truth_radio as radio
 import truth_streams as streams
 
 from firmware_interfaces.captures import FORMATS, Format, read
@@ -58,11 +59,13 @@ class Folder:
 
 
 FOLDERS: dict[str, Folder] = {
+    "dji_droneid": Folder(radio.frames),
     "dronescout_mqtt": Folder(streams.broadcasts),
     "esp32_rid_json": Folder(streams.esp32_lines),
     "gnss": Folder(streams.gnss_messages, interpreted=streams.gnss_interpreted),
     "hlk_ld2450": Folder(streams.reports),
     "mavlink_odid": Folder(streams.mavlink_messages),
+    "remote_id": Folder(radio.frames),
     "ti_mmwave": Folder(streams.ti_frames),
 }
 
