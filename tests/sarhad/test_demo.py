@@ -107,6 +107,12 @@ def test_the_bird_is_seen_and_never_called_a_drone(run):
     assert "drone" not in called
 
 
+def at_a_terminal():
+    """Signals as a terminal's child has them: what runs in the background may ignore them, and its children with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def started(process, word="map"):
     """Waits for the line that names the map, or what else begins with `word`; the processes of the demo."""
     for line in process.stdout:
@@ -117,7 +123,7 @@ def started(process, word="map"):
 
 def test_ctrl_c_ends_it_well_and_leaves_nothing_behind(tmp_path):
     env = {**os.environ, "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen([*DEMO], stdout=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen(DEMO, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=at_a_terminal)
     try:
         family = started(process)
         assert len(family) >= 4
@@ -135,9 +141,8 @@ def test_ctrl_c_ends_it_well_and_leaves_nothing_behind(tmp_path):
 
 
 def test_ctrl_c_before_it_is_ready_ends_it_as_well(tmp_path):
-    process = subprocess.Popen(
-        [*DEMO], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
-    )
+    env, pipe = {**os.environ, "TMPDIR": str(tmp_path)}, subprocess.PIPE
+    process = subprocess.Popen(DEMO, stdout=pipe, stderr=pipe, text=True, env=env, preexec_fn=at_a_terminal)
     try:
         family = started(process, "broker")
         assert family
@@ -166,7 +171,8 @@ def test_a_demo_that_is_killed_leaves_no_process_behind(tmp_path):
 
 
 def test_a_closed_terminal_ends_it_as_ctrl_c_does(tmp_path):
-    process = subprocess.Popen([*DEMO], stdout=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(tmp_path)})
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(DEMO, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=at_a_terminal)
     try:
         family = started(process, "broker")
         process.send_signal(signal.SIGHUP)
