@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass, replace
 
 from edge.site_keys import Key
+from firmware_interfaces.asterix_records import MAX_SKIPPED_BYTES, read_editions
 from firmware_interfaces.mavlink import UNDO_CRLF
 from firmware_interfaces.ti_mmwave_frames import READ_HEADER
 from fusion.types import Accuracy
@@ -146,6 +147,13 @@ DRIVERS: dict[str, DriverKind] = {
 
 STREAMS = ("serial_port", "tcp_stream", "udp_listener", "mqtt_feed")
 
+ASTERIX = (
+    Key("editions", "text", 'of its categories where not the newest: "48:1.27, 62:1.16"', "", read=read_editions),
+    Key("skip_bytes", "integer", "put in front by a gateway", 0, at_least=0, at_most=MAX_SKIPPED_BYTES),
+    Key("sac", "integer", "of the source to take; left out: any", None, at_least=0, at_most=255),
+    Key("sic", "integer", "of the source to take; left out: any", None, at_least=0, at_most=255),
+)
+
 PROTOCOLS: dict[str, ProtocolKind] = {
     "ti_mmwave": ProtocolKind(
         "TI mmWave radar boards, TLV frames",
@@ -182,6 +190,14 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         ),
         Accuracy(math.radians(5.0), None, 0.3, 0.2),
     ),
+    "asterix": ProtocolKind(
+        "radars of air traffic control and air defence, ASTERIX plots over UDP",
+        "radar",
+        ("udp_listener",),
+        ASTERIX,
+        Accuracy(math.radians(0.15), None, 100.0),
+    ),
+    "asterix_tracks": ProtocolKind("tracks of other systems, ASTERIX over UDP", "claims", ("udp_listener",), ASTERIX),
     "gnss": ProtocolKind(
         "a satellite receiver: NMEA 0183 and UBX",
         "own_position",

@@ -23,8 +23,22 @@ from fusion import wire
 from fusion.frames import LocalFrame
 from fusion.messages import claim_message, track_message
 from fusion.tracker import Tracker
-from fusion.types import CLOCK, NODE, Claim, Detection, Polar, Position, RangeRate, Reading, Scan, Track, Update
+from fusion.types import (
+    CLOCK,
+    NODE,
+    Claim,
+    Detection,
+    Polar,
+    Position,
+    RangeRate,
+    Reading,
+    RemoteTrack,
+    Scan,
+    Track,
+    Update,
+)
 
+MAX_REMOTE_TRACKS = 2000  # of one system between two messages
 DETECTIONS_PERIOD_NS = 1_000_000_000  # the map shows raw detections for orientation only
 
 
@@ -48,6 +62,7 @@ class Pipeline:
         self._software = software
         self._sequence = 0
         self._detections_published_ns: dict[str, int] = {}
+        self._remote: dict[str, dict[int, RemoteTrack]] = {}  # by sensor and number, since the last message
 
     def opening(self, started_ns: int) -> Outgoing:
         """The first message of a run: who and where this post is."""
@@ -71,6 +86,8 @@ class Pipeline:
                 outgoing += self._tracks(update, reading)
             if isinstance(fact, Scan):
                 outgoing += self._detections(fact)
+            if isinstance(fact, RemoteTrack):
+                outgoing += self._remote_tracks(fact)
         return outgoing
 
     def tracks_at(self, time_ns: int) -> Iterable[Track]:
@@ -95,17 +112,33 @@ class Pipeline:
         last_ns = self._detections_published_ns.get(scan.sensor_id)
         if not scan.detections or (last_ns is not None and scan.time_ns - last_ns < DETECTIONS_PERIOD_NS):
             return []
-        self._detections_published_ns[scan.sensor_id] = scan.time_ns
+        found = tuple(detection_message(detection, self.frame) for detection in scan.detections)
+        return [self._shown(scan.sensor_id, scan.time_ns, found)]
+
+    def _remote_tracks(self, track: RemoteTrack) -> list[Outgoing]:
+        """Another system's tracks are shown as it tells them, once a second, and never fused."""
+        told = self._remote.setdefault(track.sensor_id, {})
+        if track.remote_track_number in told or len(told) < MAX_REMOTE_TRACKS:
+            told[track.remote_track_number] = track
+        last_ns = self._detections_published_ns.get(track.sensor_id)
+        if last_ns is not None and 0 <= track.time_ns - last_ns < DETECTIONS_PERIOD_NS:
+            return []
+        self._remote[track.sensor_id] = {}
+        return [self._shown(track.sensor_id, track.time_ns, tuple(map(remote_message, told.values())))]
+
+    def _shown(self, sensor_id: str, time_ns: int, found: tuple[wire.DetectionMessage, ...]) -> Outgoing:
+        """What the map shows for orientation."""
+        self._detections_published_ns[sensor_id] = time_ns
         message = wire.DetectionsMessage(
             version=wire.VERSION,
             site_id=self.site.site_id,
             run_id=self.run_id,
             sequence=self._next(),
-            sensor_id=scan.sensor_id,
-            time=wire.rfc3339(scan.time_ns),
-            detections=tuple(detection_message(detection, self.frame) for detection in scan.detections),
+            sensor_id=sensor_id,
+            time=wire.rfc3339(time_ns),
+            detections=found,
         )
-        return [self._outgoing("detections", message)]
+        return self._outgoing("detections", message)
 
     def _next(self) -> int:
         self._sequence += 1
@@ -188,4 +221,14 @@ def detection_message(detection: Detection, frame: LocalFrame) -> wire.Detection
         longitude_deg=round(place.longitude_deg, 7),
         height_m=None if measurement.up_m is None else round(place.height_m or 0.0, 2),
         **shared,
+    )
+
+
+def remote_message(track: RemoteTrack) -> wire.DetectionMessage:
+    """Another system's track as the map shows it."""
+    place = track.position
+    return wire.DetectionMessage(
+        latitude_deg=round(place.latitude_deg, 7),
+        longitude_deg=round(place.longitude_deg, 7),
+        height_m=None if place.height_m is None else round(place.height_m, 2),
     )

@@ -61,6 +61,10 @@ PROTOCOLS: dict[str, Protocol] = {
     ),
     "antsdr": Protocol("firmware_interfaces.antsdr", False, "DJI DroneID heard by AntSDR receivers", 300.0, True),
     "ld2450": Protocol("firmware_interfaces.ld2450", True, "LD2450 presence radar: a tripwire of six metres"),
+    "asterix": Protocol("firmware_interfaces.asterix", True, "a network radar's plots, ASTERIX CAT048 and 034", 30.0),
+    "asterix_tracks": Protocol(
+        "firmware_interfaces.asterix", False, "other systems' tracks, ASTERIX CAT062, 021, 020, 010, 015", 300.0, True
+    ),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class Key:
     below: float | None = None
     choices: tuple[Any, ...] = ()
     count: int | None = None  # of a list's items
+    read: Callable[[Any], Any] | None = None  # understands the value, or raises ValueError in words
 
     def expected(self) -> str:
         """What may stand here, in words."""
@@ -108,11 +109,11 @@ def shown(value: Any) -> str:
     return in_line(text)
 
 
-def in_line(text: str) -> str:
-    """On one line, at most 80 characters, nothing that a terminal would obey."""
+def in_line(text: str, longest: int = 80) -> str:
+    """On one line, cut where it is long, nothing that a terminal would obey."""
     text = "".join(letter if letter.isprintable() else " " for letter in text)
     text = " ".join(text.split())
-    return text if len(text) <= 80 else text[:77] + "..."
+    return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
 def read_keys(table: Any, keys: Sequence[Key], place: Place) -> dict[str, Any]:
@@ -138,6 +139,11 @@ def read_key(table: dict[str, Any], key: Key, place: Place) -> Any:
         if key.kind == "tables" and isinstance(value, dict):
             hint = f", each under [[{key.name}]] in two brackets"
         raise place.found(key.name, value, key.expected() + hint)
+    if key.read is not None:
+        try:
+            key.read(value)
+        except ValueError as error:
+            raise place.error(f"{place.inside}{in_line(str(error), 200)}") from None
     return float(value) if key.kind == "number" else value
 
 

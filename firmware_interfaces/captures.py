@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from firmware_interfaces import antsdr, dronescout, esp32_remote_id, ld2450, mavlink, nmea, radio_frames, ti_mmwave
+from firmware_interfaces import (
+    antsdr,
+    asterix,
+    dronescout,
+    esp32_remote_id,
+    ld2450,
+    mavlink,
+    nmea,
+    radio_frames,
+    ti_mmwave,
+)
 from firmware_interfaces.decoder import Counts, Framed
 from firmware_interfaces.nmea_sentences import Sentence
 from firmware_interfaces.pcap import is_capture
@@ -50,16 +60,19 @@ def read(
 ) -> tuple[Iterator[dict[str, Any]], Counts]:
     """A capture's records, in order, and the counts, which are complete when the records are read."""
     reader = capture_format.open(**settings)
+    return records_of(capture_format, reader, data, chunk_bytes), reader.counts
+
+
+def records_of(
+    capture_format: Format, reader: Reader, data: bytes, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[dict[str, Any]]:
+    """A capture's records by a reader of its own."""
     chunk_bytes = chunk_bytes if capture_format.is_stream else max(1, len(data))
-
-    def records() -> Iterator[dict[str, Any]]:
-        for place in range(0, len(data), chunk_bytes):
-            for framed in reader.feed(data[place : place + chunk_bytes], 0):
-                yield capture_format.record(framed, data)
-        for framed in reader.finish():
+    for place in range(0, len(data), chunk_bytes):
+        for framed in reader.feed(data[place : place + chunk_bytes], 0):
             yield capture_format.record(framed, data)
-
-    return records(), reader.counts
+    for framed in reader.finish():
+        yield capture_format.record(framed, data)
 
 
 def _at_offset(record: Callable[[Any], dict[str, Any]]) -> Callable[[Framed[Any], bytes], dict[str, Any]]:
@@ -211,6 +224,14 @@ FORMATS: dict[str, Format] = {
             "altitude, speeds and yaw of beacons": "told raw: nobody has documented their scale and datum",
             "state_hex": "told raw: its bits are not documented",
         },
+    ),
+    "asterix": Format(
+        "ASTERIX: a pcap file of UDP datagrams, or one datagram; read strictly by edition",
+        asterix.CaptureFile,
+        lambda framed, data: {"index": framed.offset, **asterix.record(framed.message)},
+        {"editions": "", "skip_bytes": 0},
+        not_interpreted={"reserved expansion and special purpose fields": "told as they are, in hexadecimal"},
+        is_stream=False,
     ),
 }
 

@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from fusion.types import Fact, Reading
 
@@ -68,6 +68,14 @@ class Decoder(Protocol):
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do, in one line; None when all is well."""
+
+
+@runtime_checkable
+class Doubting(Protocol):
+    """A reader that can tell that what it reads is probably read in a wrong way."""
+
+    def diagnosis(self) -> str | None:
+        """What is wrong and what to do, in one line; None when all is well."""
 
 
 @dataclass(frozen=True, slots=True)

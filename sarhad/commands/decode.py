@@ -27,7 +27,8 @@ def command(
 
     PROTOCOL is one that --list prints. Exit code 2 where protocol, setting or file is wrong.
     """
-    from firmware_interfaces.captures import FORMATS, format_named, read
+    from firmware_interfaces.captures import FORMATS, format_named, records_of
+    from firmware_interfaces.decoder import Doubting
 
     if list_protocols:
         show_list(FORMATS, as_json)
@@ -43,13 +44,14 @@ def command(
         refuse(f"{file}: {error.strerror}; expected a file of raw bytes")
     values = dict(setting(protocol, found, text) for text in settings)
     try:
-        records, counts = read(found, data, values)
+        reader = found.open(**values)
     except ValueError as error:
         refuse(f"decode: {protocol}: {error}")
-    for record in records:
+    for record in records_of(found, reader, data):
         sys.stdout.write(json.dumps(record, allow_nan=False) + "\n")
     sys.stdout.flush()
-    click.echo(summary(counts, as_json), err=True)
+    wrong = reader.diagnosis() if isinstance(reader, Doubting) else None
+    click.echo(summary(reader.counts, as_json, wrong), err=True)
 
 
 def refuse(line: str) -> NoReturn:
@@ -75,8 +77,8 @@ def setting(protocol: str, found: Format, text: str) -> tuple[str, Any]:
         refuse(f'decode: {protocol}: {name} is "{value}", expected a number')
 
 
-def summary(counts: Counts, as_json: bool) -> str:
-    """How much was read, and what was refused for which reason."""
+def summary(counts: Counts, as_json: bool, wrong: str | None = None) -> str:
+    """How much was read, what was refused for which reason, and what is wrong with the whole."""
     told = {
         "bytes": counts.bytes,
         "decoded": sum(counts.decoded.values()),
@@ -85,12 +87,12 @@ def summary(counts: Counts, as_json: bool) -> str:
         "remarks": {name: count for name, count in sorted(counts.remarks.items()) if count},
     }
     if as_json:
-        return json.dumps(told)
+        return json.dumps({**told, "diagnosis": wrong} if wrong else told)
     rejected = ", ".join(f"{count} {reason}" for reason, count in counts.rejected.items()) or "nothing"
     remarks = "".join(f"; {count} x {name}" for name, count in counts.remarks.items() if count)
     return (
         f"{counts.bytes} bytes: {told['decoded']} records; rejected: {rejected}; "
-        f"{counts.resync_bytes} bytes skipped{remarks}"
+        f"{counts.resync_bytes} bytes skipped{remarks}{f'; {wrong}' if wrong else ''}"
     )
 
 

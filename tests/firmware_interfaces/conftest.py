@@ -11,11 +11,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from firmware_interfaces import dronescout, esp32_remote_id, ld2450, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
+from firmware_interfaces import (
+    asterix,
+    asterix_records,
+    dronescout,
+    esp32_remote_id,
+    ld2450,
+    mavlink,
+    nmea,
+    open_drone_id,
+    ti_mmwave,
+    ubx,
+    yolo,
+)
 from firmware_interfaces.open_drone_id_messages import BasicId, Location, OperatorId, SelfId, System
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
@@ -120,6 +133,53 @@ def ld2450_stream() -> bytes:
     return b"".join(reports)
 
 
+def asterix_block(category: int, *records: bytes) -> bytes:
+    """A data block, its length in front."""
+    body = b"".join(records)
+    return bytes((category,)) + (len(body) + 3).to_bytes(2, "big") + body
+
+
+def asterix_record(category: int, edition: str, items: dict[str, bytes]) -> bytes:
+    """A record: the FSPEC that an edition's order of items asks for, then the items."""
+    base, categories = asterix_records._library()
+    major, minor = (int(part) for part in edition.split("."))
+    uap = categories[category][(major, minor)].cv_uap.cv_record.cv_items_list
+    names = [slot.cv_non_spare.cv_name if issubclass(slot, base.UapItem) else None for slot in uap]
+    numbers = sorted(names.index(name) for name in items)
+    fspec = bytearray(numbers[-1] // 7 + 1)
+    for number in numbers:
+        fspec[number // 7] |= 0x80 >> number % 7
+    for place in range(len(fspec) - 1):
+        fspec[place] |= 1
+    return bytes(fspec) + b"".join(items[str(names[number])] for number in numbers)
+
+
+def asterix_plot(
+    time_of_day_s: float, azimuth_deg: float, slant_range_nm: float, kind: int = 1, sic: int = 13
+) -> bytes:
+    """CAT048: source, time of day, descriptor, polar position."""
+    of_day = round(time_of_day_s * 128) % (86_400 * 128)
+    place = struct.pack(">HH", round(slant_range_nm * 256), round(azimuth_deg * 65_536 / 360) % 65_536)
+    return b"\xf0\x19" + bytes((sic,)) + of_day.to_bytes(3, "big") + bytes((kind << 5,)) + place
+
+
+def asterix_sector(time_of_day_s: float, azimuth_deg: float, sic: int = 13) -> bytes:
+    """CAT034: source, sector crossing, time of day, sector."""
+    of_day = round(time_of_day_s * 128) % (86_400 * 128)
+    return b"\xf0\x19" + bytes((sic, 2)) + of_day.to_bytes(3, "big") + bytes((round(azimuth_deg * 256 / 360) % 256,))
+
+
+def asterix_turn(turns: int = 2, period_s: float = 4.0) -> list[bytes]:
+    """A radar's datagrams: each of 32 sectors with a plot near its middle, then its crossing; received without delay."""
+    start_s = RECEIVED_NS / 1e9 % 86_400.0
+    datagrams = []
+    for sector in range(1, 32 * turns + 1):
+        end_s, end_deg = start_s + sector * period_s / 32, sector * 11.25 % 360.0
+        plot = asterix_plot(end_s - period_s / 64, (end_deg - 5.6) % 360.0, 20.0 + sector / 10)
+        datagrams.append(asterix_block(48, plot) + asterix_block(34, asterix_sector(end_s, end_deg)))
+    return datagrams
+
+
 def yolo_reading(**changes: Any) -> bytes:
     """A picture in which a drone was found."""
     found = {
@@ -160,6 +220,7 @@ CASES = (
     Case("dronescout", lambda: dronescout.Decoder(SENSOR), dronescout_message(), is_stream=False),
     *(Case(name, partial(make, SENSOR), stream) for name, make, stream in made_radio.DECODERS),
     Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
+    Case("asterix", lambda: asterix.Decoder(SENSOR), asterix_turn()[0], is_stream=False),
     Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),
 )
 
@@ -217,3 +278,11 @@ def make_location() -> Callable[..., Location]:
 def make_dronescout_message() -> Callable[..., bytes]:
     """A DroneScout receiver's message, with changes."""
     return dronescout_message
+
+
+@pytest.fixture
+def make_asterix() -> SimpleNamespace:
+    """ASTERIX blocks, plots, sector crossings and whole turns."""
+    return SimpleNamespace(
+        block=asterix_block, record=asterix_record, plot=asterix_plot, sector=asterix_sector, turn=asterix_turn
+    )
