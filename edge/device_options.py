@@ -101,6 +101,7 @@ DRIVERS: dict[str, DriverKind] = {
             Key("authority", "path", "who signed the broker's certificate (PEM)", None),
             Key("certificate", "path", "our certificate (PEM)", None),
             Key("key", "path", "the certificate's key (PEM)", None),
+            Key("allow", "texts", "topics that are taken, of those listened to; left out: all", None),
         ),
     ),
     "video_file": DriverKind(

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from edge.site_file import SensorEntry, Site
+from edge.site_types import SwitchSettings
 from firmware_interfaces.decoder import Decoder
 from fusion.types import VISION_SUFFIX
 from hardware.device import Driver
+from hardware.relay import KernelFile, PowerCycle, SerialRelay, Switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,21 @@ def driver_of(entry: SensorEntry) -> Driver:
     module, name = DRIVERS[entry.device.driver].split(":")
     driver: Driver = getattr(importlib.import_module(module), name)(**entry.device.options)
     return driver
+
+
+def switch_of(settings: SwitchSettings) -> Switch:
+    """A switch, not yet touched."""
+    if settings.switch == "serial_relay":
+        return SerialRelay(settings.path, settings.channel)
+    return KernelFile(settings.path, settings.on, settings.off)
+
+
+def power_of(entry: SensorEntry) -> PowerCycle | None:
+    """What may take a sensor's power for a moment; a receiver that may be silent keeps it while its port is there."""
+    if entry.power is None:
+        return None
+    on_silence = not PROTOCOLS[entry.protocol].hears_only_claims
+    return PowerCycle(switch_of(entry.power.switch), entry.power.off_s, entry.power.after_s, on_silence)
 
 
 def decoders_of(site: Site) -> dict[str, Decoder]:

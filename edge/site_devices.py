@@ -36,7 +36,8 @@ def read_device(table: Any, protocol: str, folder: Path | None, place: Place) ->
         if key.kind == "path":
             options[key.name] = resolve(options[key.name], folder)
         if key.kind == "texts":
-            options[key.name] = read_addresses(key.name, options[key.name], place)
+            read = read_topics if driver == "mqtt_feed" else read_addresses
+            options[key.name] = read(key.name, options[key.name], place)
         if key.kind == "text" and key.name in CHECKS:
             CHECKS[key.name](key.name, options[key.name], place)
     if driver == "mqtt_feed" and "key" in options and "certificate" not in options:
@@ -62,6 +63,12 @@ def read_addresses(name: str, addresses: list[str], place: Place) -> tuple[str, 
                 name, addresses, f"addresses or networks such as 192.0.2.0/24; {address} is none"
             ) from error
     return tuple(addresses)
+
+
+def read_topics(name: str, topics: list[str], place: Place) -> tuple[str, ...]:
+    for topic in topics:
+        check_topic(name, topic, place)
+    return tuple(topics)
 
 
 def check_host(name: str, host: str, place: Place) -> None:

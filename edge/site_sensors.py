@@ -16,7 +16,7 @@ from edge.device_options import PROTOCOLS, ProtocolKind
 from edge.site_devices import given, one_of, read_device
 from edge.site_files import read_lines, read_model
 from edge.site_keys import Place, read_keys, resolve
-from edge.site_types import CommandPort, SensorEntry
+from edge.site_types import CommandPort, PowerSettings, SensorEntry, SwitchSettings
 from fusion.camera import Lens
 from fusion.frames import LocalFrame
 from fusion.types import Accuracy, Coverage, DetectionProbability, Orientation, Sensor
@@ -44,6 +44,7 @@ def read_sensor(
         lens=lens,
         model=read_model(written["model"], protocol.family == "camera", folder, place),
         transmits=read_transmits(written["transmits"], place),
+        power=read_power(written["power"], folder, place),
     )
 
 
@@ -212,6 +213,19 @@ def read_command(table: Any, folder: Path | None, place: Place) -> CommandPort |
     written = read_keys(table, site_tables.COMMAND, inside)
     lines = read_lines(written["send"], folder, inside)
     return CommandPort(resolve(written["path"], folder), written["baud"], lines)
+
+
+def read_power(table: Any, folder: Path | None, place: Place) -> PowerSettings | None:
+    if table is None:
+        return None
+    written = read_keys(table, site_tables.POWER, place.within("power"))
+    return PowerSettings(read_switch(written, folder), written["off_s"], written["after_s"])
+
+
+def read_switch(written: dict[str, Any], folder: Path | None) -> SwitchSettings:
+    """The switch of a table whose keys have been read."""
+    path = resolve(written["path"], folder)
+    return SwitchSettings(written["switch"], path, written["on"], written["off"], written["channel"])
 
 
 def read_transmits(table: Any, place: Place) -> str | None:

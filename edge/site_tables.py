@@ -69,6 +69,7 @@ SENSOR = (
     Key("protocol", "text", "what it speaks, see Protocols"),
     Key("protocol_options", "table", "settings of the protocol, see Protocols", {}),
     Key("command", "table", "a second port over which it is started", None),
+    Key("power", "table", "a switch that takes its power for a moment when it has been gone or dumb for long", None),
     Key("transmits", "table", "what it radiates; left out: nothing", None),
     Key("position", "table", "where it stands; radars and cameras need it", None),
     Key("position_sigma_m", "number", "1-sigma of that position", 0.0, at_least=0.0, at_most=1000.0),
@@ -114,6 +115,28 @@ COMMAND = (
     Key("path", "path", "the command port"),
     Key("baud", "integer", "symbols a second", 115200, at_least=1200, at_most=4_000_000),
     Key("send", "path", "file whose lines are sent, again after every reconnect"),
+)
+
+SWITCH = (
+    Key("switch", "text", "what switches", choices=("kernel_file", "serial_relay")),
+    Key("path", "path", "the kernel's file (a USB port's `disable`, a light's `brightness`), or the relay's port"),
+    Key("on", "text", "kernel_file: what is written for on; a USB port's `disable` takes 0", "1"),
+    Key("off", "text", "kernel_file: what is written for off; a USB port's `disable` takes 1", "0"),
+    Key("channel", "integer", "serial_relay: which of its relays", 1, at_least=1, at_most=16),
+)
+
+POWER = (
+    *SWITCH,
+    Key("off_s", "number", "how long the power stays off", 5.0, at_least=0.1, at_most=20.0),
+    Key(
+        "after_s",
+        "number",
+        "so long without bytes; twice as long before each further time, up to an hour. A receiver that may have nothing "
+        "to say counts only while its port is gone",
+        60.0,
+        at_least=5.0,
+        at_most=3600.0,
+    ),
 )
 
 TRANSMITS = (
@@ -180,6 +203,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("[tracker]", TRACKER),
     ("[[sensor]]", SENSOR),
     ("sensor.command", COMMAND),
+    ("sensor.power", POWER),
     ("sensor.transmits", TRANSMITS),
     ("sensor.position", POSITION),
     ("sensor.orientation", ORIENTATION),

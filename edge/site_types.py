@@ -29,6 +29,26 @@ class CommandPort:
 
 
 @dataclass(frozen=True, slots=True)
+class SwitchSettings:
+    """Something that is switched on and off: a file of the kernel's, or a channel of a serial relay board."""
+
+    switch: str  # "kernel_file", "serial_relay"
+    path: str
+    on: str
+    off: str
+    channel: int
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSettings:
+    """A switch in a sensor's supply, and when it is used."""
+
+    switch: SwitchSettings
+    off_s: float
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Which detector a camera uses. path None: the one that ships."""
 
@@ -49,6 +69,7 @@ class SensorEntry:
     lens: Lens | None
     model: ModelSettings | None
     transmits: str | None  # what it radiates and under which permit, in words
+    power: PowerSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path
+from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path, power_of
 from edge.site_file import SensorEntry, Site
 from edge.vision.client import VisionProcess
 from edge.vision.detector import Region
@@ -27,6 +27,9 @@ from hardware.device import DeviceEvent, DeviceRunner
 
 DOOR_LIMIT = 4096  # readings; about 20 s of a busy post, far more than the pipeline may lag behind
 DOOR_LIMIT_BYTES = 64_000_000  # a stalled loop must not gather video without end
+
+HANGS_AFTER_S = 60.0  # no driver of ours waits so long in one call; a camera may be told to wait longer for its stream
+LOOK_AFTER_S = 1.0
 
 log = logging.getLogger("sarhad.edge")
 
@@ -92,7 +95,7 @@ class Live:
         self._site, self._clock, self._cues = site, clock, cues
         self._cameras = {entry.sensor.sensor_id: entry for entry in site.sensors if is_camera(entry)}
         self.visions: dict[str, VisionProcess] = {}
-        self._runners: list[DeviceRunner] = []
+        self._runners: dict[str, DeviceRunner] = {}
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -106,6 +109,7 @@ class Live:
         try:
             self._start_devices(door)
             tasks = [asyncio.create_task(self._look(entry, door)) for entry in self._cameras.values()]
+            tasks.append(asyncio.create_task(self._look_after_drivers(door)))
             stopping = asyncio.create_task(self._stopping.wait())
             while not self._stopping.is_set():
                 taking = asyncio.create_task(door.take())
@@ -125,15 +129,20 @@ class Live:
             yield reading
 
     def _start_devices(self, door: Door) -> None:
+        report = self._reporter(door)
+        self._runners[CLOCK] = DeviceRunner(CLOCK, ClockDriver(self._clock), self._clock, door.put, report)
+        for entry in self._site.sensors:
+            self._runners[entry.sensor.sensor_id] = self._runner(entry, door, report)
+        for runner in self._runners.values():
+            runner.start()
+
+    def _reporter(self, door: Door) -> Callable[[DeviceEvent], None]:
         def report(event: DeviceEvent) -> None:
             log.info("%s %s: %s", event.sensor_id, event.event, event.text)
             received_ns, monotonic_ns = self._clock.now()
             door.put_event(Reading(NODE, received_ns, monotonic_ns, None, None, event.to_json()))
 
-        self._runners = [DeviceRunner(CLOCK, ClockDriver(self._clock), self._clock, door.put, report)]
-        self._runners += [self._runner(entry, door, report) for entry in self._site.sensors]
-        for runner in self._runners:
-            runner.start()
+        return report
 
     def _runner(self, entry: SensorEntry, door: Door, report: Callable[[DeviceEvent], None]) -> DeviceRunner:
         port = entry.command
@@ -145,12 +154,30 @@ class Live:
             report,
             silence_s=PROTOCOLS[entry.protocol].silence_s,
             command=None if port is None else CommandPort(port.path, port.baud, port.lines),
+            power=power_of(entry),
         )
 
+    async def _look_after_drivers(self, door: Door) -> None:
+        """A driver that does not come back from a call is left to itself, and a new one takes its place."""
+        report = self._reporter(door)
+        while True:
+            await asyncio.sleep(LOOK_AFTER_S)
+            _, monotonic_ns = self._clock.now()
+            for entry in self._site.sensors:
+                sensor_id = entry.sensor.sensor_id
+                hanging = self._runners[sensor_id]
+                if (hangs_s := hanging.hangs_for_s(monotonic_ns)) < hangs_after_s(entry):
+                    continue
+                hanging.abandon()
+                threading.Thread(target=hanging.driver.close, name=f"closing {sensor_id}", daemon=True).start()
+                report(DeviceEvent(sensor_id, "lost", f"its driver hangs for {hangs_s:.0f} s; starting another"))
+                self._runners[sensor_id] = self._runner(entry, door, report)
+                self._runners[sensor_id].start()
+
     def _stop_devices(self) -> None:
-        for runner in self._runners:
+        for runner in self._runners.values():
             runner.ask_to_stop()
-        for runner in self._runners:
+        for runner in self._runners.values():
             runner.stop()
 
     def _show(self, reading: Reading) -> None:
@@ -179,6 +206,12 @@ class Live:
                 door.put(Reading(sensor_id + VISION_SUFFIX, received_ns, monotonic_ns, None, None, result))
         finally:
             await vision.close()
+
+
+def hangs_after_s(entry: SensorEntry) -> float:
+    """How long one call of a sensor's driver may take before it counts as hanging."""
+    stall_s = entry.device.options.get("stall_s", 0.0)
+    return max(HANGS_AFTER_S, 2.0 * float(stall_s))
 
 
 async def recorded(readings: Iterator[Reading], speed: float | None) -> AsyncIterator[Reading]:

@@ -18,6 +18,7 @@ from fusion.frames import LocalFrame
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Reading, Scan, Status, Update
 
 BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
+SENDER_REASON = "sender not allowed"
 SEES_FOR_S = 5.0  # a sensor whose last scan is older is not counted on to see anything
 
 
@@ -32,6 +33,7 @@ class SensorWatch:
     scans: int = 0
     detections: int = 0
     dropped: int = 0
+    refused: int = 0  # deliveries of senders that `allow` does not name
     last_reading_ns: int | None = None
     last_scan_ns: int | None = None
     device_state: str = "waiting"  # "waiting", "ok", "silent", "lost"
@@ -53,11 +55,16 @@ class SensorWatch:
             scans=self.scans,
             detections=self.detections,
             decoded=dict(sorted(counts.decoded.items())),
-            rejected=dict(sorted(counts.rejected.items())),
+            rejected=self.rejected(),
             dropped=self.dropped,
             can_see=self.can_see(now_ns),
             sees=self.sees(),
         )
+
+    def rejected(self) -> dict[str, int]:
+        """What was not used, by reason: frames by the decoder's, whole deliveries because of who sent them."""
+        kept_out = {SENDER_REASON: self.refused} if self.refused else {}
+        return dict(sorted({**self.decoder.counts.rejected, **kept_out}.items()))
 
     def detector_event(self, event: dict[str, Any]) -> None:
         """What became of the vision process that looks at this camera's pictures."""
@@ -181,6 +188,8 @@ class PostWatch:
             sensor.start_complaint = event["text"] if event["event"] == "start_failed" else None
         elif event["event"] == "dropped":
             sensor.dropped += int(event.get("count", 0))
+        elif event["event"] == "refused":
+            sensor.refused += int(event.get("count", 0))
 
     def _clock_event(self, event: dict[str, Any]) -> None:
         self.events["clock " + event["event"]] += 1

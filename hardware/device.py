@@ -23,6 +23,7 @@ from fusion.types import Reading
 READ_TIMEOUT_S = 0.2  # how long a quiet device may hold the thread from seeing `stop`
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
+REFUSALS_TOLD_NS = 10_000_000_000  # what an allow-list kept out is told at most so often
 EPISODE_NS = 1_000_000_000  # drops less than a second apart are one episode
 SETTLED_NS = 10_000_000_000  # a device that was open this long has earned a short first pause again
 
@@ -71,15 +72,31 @@ class StartsSensor(Protocol):
         """Send them all; gives what the sensor complained of, a line each. Raises DeviceLost."""
 
 
+class CyclesPower(Protocol):
+    """What takes a sensor's power away for a moment (`relay.PowerCycle`)."""
+
+    on_silence: bool
+
+    def is_due(self, without_bytes_s: float) -> bool:
+        """Whether it is time, so long after the last bytes or the last cycle."""
+
+    def well(self) -> None:
+        """The sensor speaks."""
+
+    def cycle(self, stopping: threading.Event) -> None:
+        """Off and on again. Raises DeviceLost."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceEvent:
     """A change in a device's life; recorded as a reading of sensor `fusion.types.NODE`."""
 
     sensor_id: str
-    event: str  # "opened", "lost", "back", "silent", "speaking", "dropping", "dropped", "started", "start_failed"
+    event: str  # "opened", "lost", "back", "silent", "speaking", "dropping", "dropped", "started", "start_failed",
+    # "refused", "power_cycled", "power_failed"
     text: str  # why, and what to do where that is known
     duration_s: float | None = None  # of the outage, the silence or the dropping, at its end
-    count: int | None = None  # of readings dropped, at the end
+    count: int | None = None  # of readings dropped, at the end; of deliveries refused
 
     def to_json(self) -> bytes:
         """One object without spaces, keys in the order of the fields, those that are None left out."""
@@ -122,6 +139,7 @@ class DeviceRunner:
         report: Callable[[DeviceEvent], None],
         silence_s: float = 5.0,
         command: StartsSensor | None = None,
+        power: CyclesPower | None = None,
     ) -> None:
         self.sensor_id = sensor_id
         self.driver = driver
@@ -135,6 +153,9 @@ class DeviceRunner:
         self._report = report
         self._silence_ns = round(silence_s * 1e9)
         self._command = command
+        self._power = power
+        self._powered_ns: int | None = None  # when power was last cycled, or it last spoke
+        self._refused, self._refused_told_ns = 0, 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device {sensor_id}", daemon=True)
         self._pause_s = FIRST_PAUSE_S
@@ -161,6 +182,17 @@ class DeviceRunner:
         """Let the thread end by itself; a node asks all of its runners before it waits for each with `stop`."""
         self._stopping.set()
 
+    def hangs_for_s(self, monotonic_ns: int) -> float:
+        """How long its driver has not come back from one call; a stopped or finished one does not hang."""
+        if self.turned_ns is None or self._stopping.is_set() or not self._thread.is_alive():
+            return 0.0
+        return (monotonic_ns - self.turned_ns) / 1e9
+
+    def abandon(self) -> None:
+        """Leave a driver that hangs to itself: whatever it still gives is thrown away. Another runner takes its place."""
+        self._stopping.set()
+        self._deliver, self._report = (lambda _: True), (lambda _: None)
+
     def is_alive(self) -> bool:
         """Whether the thread still runs; a finished device's does not."""
         return self._thread.is_alive()
@@ -180,6 +212,8 @@ class DeviceRunner:
                 except Exception as error:  # a driver's fault must not take the other sensors along
                     logger.exception("%s: its driver failed", self.sensor_id)
                     self._lose(f"its driver failed: {type(error).__name__}: {error}")
+                self.turned_ns = self._clock.now()[1]
+                self._consider_power(self.turned_ns)
                 if self._stopping.wait(self._pause_s):
                     return
                 self._pause_s = min(2.0 * self._pause_s, LONGEST_PAUSE_S)
@@ -203,8 +237,11 @@ class DeviceRunner:
             self.turned_ns = monotonic_ns
             if monotonic_ns - opened_ns > SETTLED_NS:
                 self._pause_s = FIRST_PAUSE_S
+            self._note_refusals(monotonic_ns)
             if delivery is None:
                 self._note_silence(monotonic_ns)
+                if self._silent_ns is not None and self._power is not None and self._power.on_silence:
+                    self._consider_power(monotonic_ns)
             else:
                 self._note_speech(monotonic_ns)
                 self._hand_over(delivery, received_ns, monotonic_ns)
@@ -279,6 +316,39 @@ class DeviceRunner:
         self._heard_ns = self._restarted_ns = monotonic_ns
         self._restart_pause_ns = self._silence_ns
         self._pause_s = FIRST_PAUSE_S
+
+        if self._power is not None:
+            self._power.well()
+            self._powered_ns = monotonic_ns
+
+    def _consider_power(self, monotonic_ns: int) -> None:
+        """Take the power away for a moment from what has been gone or dumb for long. Raises DeviceLost to open it anew."""
+        if self._power is None or self._stopping.is_set():
+            return
+        if self._powered_ns is None:
+            self._powered_ns = monotonic_ns
+        without_s = (monotonic_ns - self._powered_ns) / 1e9
+        if not self._power.is_due(without_s):
+            return
+        was_open = self.is_open
+        try:
+            self._power.cycle(self._stopping)
+        except DeviceLost as error:
+            self._tell("power_failed", f"its power cannot be switched: {error}")
+        else:
+            self._tell("power_cycled", f"its power was taken for a moment after {without_s:.0f} s without bytes")
+        self.turned_ns = self._powered_ns = self._clock.now()[1]
+        self._pause_s = FIRST_PAUSE_S
+        if was_open:
+            raise DeviceLost("its power was taken for a moment: opening it anew")
+
+    def _note_refusals(self, monotonic_ns: int) -> None:
+        """Tell what the driver's allow-list kept out, where it has one."""
+        refused = getattr(self.driver, "refused", 0)
+        if refused == self._refused or monotonic_ns - self._refused_told_ns < REFUSALS_TOLD_NS:
+            return
+        count, self._refused, self._refused_told_ns = refused - self._refused, refused, monotonic_ns
+        self._tell("refused", f"{count} deliveries of senders that `allow` does not name", count=count)
 
     # a full door
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from edge.sources import Door, recorded
+import pytest
+
+from edge.site_file import SensorEntry, parse_site
+from edge.sources import Door, Live, recorded
 from fusion.types import NODE, Reading
+from hardware.clock import Clock
+from hardware.device import Delivery, DeviceEvent
 
 
 def reading(sensor_id: str, number: int) -> Reading:
@@ -74,3 +79,77 @@ def test_a_recording_is_given_at_its_own_pace_times_the_speed() -> None:
 
     assert asyncio.run(took_s(4.0)) >= 0.1  # eight steps of 50 ms, four times as fast
     assert asyncio.run(took_s(None)) < asyncio.run(took_s(1.0))
+
+
+RADAR_SITE = """
+[site]
+id = "ridge"
+origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
+[[sensor]]
+id = "remote-id"
+device = { driver = "udp_listener", port = 40001, host = "127.0.0.1" }
+protocol = "open_drone_id"
+[[sensor]]
+id = "gnss"
+device = { driver = "udp_listener", port = 40002, host = "127.0.0.1" }
+protocol = "gnss"
+"""
+
+
+class Hanging:
+    """A driver whose read does not come back until it is let go."""
+
+    def __init__(self, let_go: threading.Event) -> None:
+        self._let_go, self.is_closed = let_go, threading.Event()
+
+    def open(self) -> None:
+        pass
+
+    def read(self, timeout_s: float) -> Delivery | None:
+        self._let_go.wait(30.0)
+        return Delivery(b"too late")
+
+    def close(self) -> None:
+        self.is_closed.set()
+
+
+class Speaking(Hanging):
+    def read(self, timeout_s: float) -> Delivery | None:
+        threading.Event().wait(0.02)
+        return Delivery(b"hello")
+
+
+def test_a_driver_that_hangs_is_left_and_another_takes_its_place_while_the_rest_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = threading.Event()
+    made: list[Hanging] = []
+
+    def driver_of(entry: SensorEntry) -> Hanging:
+        hangs = entry.sensor.sensor_id == "gnss" and not made
+        driver = Hanging(let_go) if hangs else Speaking(let_go)
+        if entry.sensor.sensor_id == "gnss":
+            made.append(driver)
+        return driver
+
+    monkeypatch.setattr("edge.sources.driver_of", driver_of)
+    monkeypatch.setattr("edge.sources.HANGS_AFTER_S", 0.5)
+    monkeypatch.setattr("edge.sources.LOOK_AFTER_S", 0.1)
+
+    async def run() -> list[Reading]:
+        live = Live(parse_site(RADAR_SITE, "ridge.toml"), Clock(), lambda entry, time_ns: ())
+        taken: list[Reading] = []
+        async for reading in live.readings():
+            taken.append(reading)
+            if reading.sensor_id == "gnss":
+                let_go.set()
+                live.stop()
+        return taken
+
+    taken = asyncio.run(asyncio.wait_for(run(), 30.0))
+    events = [DeviceEvent.from_json(r.data) for r in taken if r.sensor_id == NODE]
+    assert any(e.sensor_id == "gnss" and e.event == "lost" and "hangs for" in e.text for e in events)
+    assert not any(e.sensor_id == "remote-id" and e.event == "lost" for e in events)
+    assert {r.data for r in taken if r.sensor_id == "gnss"} == {b"hello"}
+    assert len(made) == 2
+    assert made[0].is_closed.wait(10.0)

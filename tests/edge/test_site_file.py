@@ -219,6 +219,12 @@ MISTAKES = [
         ('sensor "radar-north"', "only a camera"),
     ),
     ("band_ghz = [60.0, 64.0]", "band_ghz = [64.0, 60.0]", ("transmits.band_ghz", "the lower one first")),
+    (
+        "latency_s = 0.045",
+        'power = { switch = "magic", path = "a" }',
+        ("power.switch", "one of kernel_file, serial_relay"),
+    ),
+    ("latency_s = 0.045", 'power = { switch = "kernel_file" }', ("power.path is missing",)),
     ("[[sensor]]", "[[sensors]]", ('did you mean "sensor"?',)),
     ('host = "center.example.net"', 'host = "not a host"', ("[broker]", 'host is "not a host"', "a host name or an")),
     (
@@ -273,6 +279,7 @@ DEVICES = [
     ('driver = "udp_listener", port = 1', 'group = "192.0.2.1"', "224.0.0.0 to 239.255.255.255"),
     ('driver = "mqtt_feed"', 'topic = "a/#/b"', 'topic is "a/#/b"; expected an MQTT topic'),
     ('driver = "mqtt_feed"', 'topic = "a+/b"', "+ stands for a whole level"),
+    ('driver = "mqtt_feed", topic = "a/#"', 'allow = ["a/#/b"]', 'allow is "a/#/b"; expected an MQTT topic'),
     ('driver = "mqtt_feed", topic = "a"', 'key = "k.pem"', "certificate is missing"),
     ('driver = "mqtt_feed", topic = "a"', 'host = "a/b"', 'host is "a/b"'),
     ('driver = "tcp_stream", port = 1', 'host = "tcp://a"', 'host is "tcp://a"'),

@@ -9,12 +9,13 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
 from hardware.clock import Clock
 from hardware.device import DeviceLost, DeviceRunner
-from hardware.mqtt_feed import QUEUED, MqttFeed
+from hardware.mqtt_feed import LONGEST_PAYLOAD, MqttFeed
 from hardware.tcp_stream import TcpStream
 from hardware.udp_listener import AllowList, UdpListener
 
@@ -244,19 +245,64 @@ def test_a_broker_that_goes_is_a_loss_and_one_that_returns_is_heard(run, door, b
     door.await_that(lambda: door.data == b"again")
 
 
-def test_a_queue_nobody_empties_keeps_the_newest_and_counts_the_rest(broker, publish, await_that):
+def test_a_burst_comes_whole_and_in_order(broker, publish, run, door):
+    run(MqttFeed("sniffer/#", port=broker.port))
+    door.await_event("opened")
+    publish(*(b"%d," % number for number in range(3000)))
+    door.await_that(lambda: len(door.readings) == 3000)
+    assert door.data == b"".join(b"%d," % number for number in range(3000))
+
+
+def test_messages_too_long_are_left_out_and_counted(broker, publish, run, door):
     feed = MqttFeed("sniffer/#", port=broker.port)
-    feed.open()
-    publish(*(b"%d" % number for number in range(QUEUED + 5)))
-    await_that(lambda: feed.overrun == 5)
-    messages = []
-    while (delivery := feed.read(0.1)) is not None:
-        messages.append(int(delivery.data))
-    feed.close()
-    assert messages == list(range(5, QUEUED + 5))
+    run(feed)
+    door.await_event("opened")
+    publish(bytes(LONGEST_PAYLOAD + 1), b"short")
+    door.await_that(lambda: door.data == b"short")
+    assert feed.overrun == 1
 
 
 def test_no_broker_is_a_loss_with_its_address():
     port = free_port()
     with pytest.raises(DeviceLost, match=f"mqtt 127.0.0.1:{port} sniffer: Connection refused"):
         MqttFeed("sniffer", port=port).open()
+
+
+def test_messages_of_topics_that_are_not_allowed_are_dropped_and_counted(run, door, broker, publish):
+    feed = MqttFeed("sniffer/#", port=broker.port, allow=("sniffer/roof", "sniffer/mast/+"))
+    run(feed)
+    door.await_event("opened")
+    publish(b"stranger", topic="sniffer/cellar")
+    publish(b"roof", topic="sniffer/roof")
+    publish(b"mast", topic="sniffer/mast/2")
+    door.await_that(lambda: door.data == b"roofmast")
+    assert feed.refused == 1
+    assert "does not name" in door.await_event("refused").text
+
+
+def test_closing_never_waits_for_a_broker_that_flickers(broker, publish):
+    feed = MqttFeed("sniffer/#", port=broker.port)
+    before = threading.active_count()
+    for _ in range(3):
+        feed.open()
+        broker.stop()
+        before_s = time.monotonic()
+        feed.close()
+        assert time.monotonic() - before_s < 1.0
+        broker.start()
+    assert threading.active_count() <= before + 3  # the brokers' own readers in this test
+
+
+def test_a_broker_that_says_what_none_says_is_a_loss(run, door):
+    """The node goes on, tries again, and says so: a packet of type 0 is forbidden (MQTT 3.1.1, section 2.2.1)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        run(MqttFeed("sniffer", port=server.getsockname()[1]))
+        link, _ = server.accept()
+        link.recv(1000)
+        link.sendall(b"\x20\x02\x00\x00")  # CONNACK
+        link.recv(1000)
+        link.sendall(b"\x90\x03\x00\x01\x00")  # SUBACK
+        door.await_event("opened")
+        link.sendall(b"\x00\xff\xff\xff\xff\xff" + b"\x30\x02\xff\xff" * 8)
+        assert "mqtt 127.0.0.1" in door.await_event("lost").text
+        link.close()
