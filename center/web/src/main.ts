@@ -26,6 +26,7 @@ let chosen: string | null = key_in(location.hash);
 let is_changed = true;
 let is_asked = false;
 
+await document.fonts.load('24px "Noto Sans Arabic"', "ہ").catch(() => []); // the map draws each letter once, by the fonts of that moment
 const map = new LiveMap(picture, choose);
 const tracks = new TrackList(get("tracks"), picture, choose);
 const claims = new ClaimList(get("claims"), picture, choose);

@@ -30,7 +30,7 @@ const LABELS: [selector: string, word: Word][] = [
   [".maplibregl-canvas", "map"],
 ];
 const SOURCES = ["land", "grid", "rings", "coverage", "trails", "ellipses", "wedges", "leaders", "links", "posts", "operators", "claims", "tracks"];
-const FONT = { "text-font": ["sans-serif"] };
+const FONT = { "text-font": ["Noto Sans Arabic", "sans-serif"] };
 const HALO = { "text-halo-color": "#0d141b", "text-halo-width": 1.4 };
 
 type Properties = Record<string, string | number | boolean>;
