@@ -35,7 +35,7 @@ def simulate(path: Path, out: Path, seconds: float, seed: int | None, video: boo
     try:
         count = write_recording(scenario, out, seconds, seed, video)
         with truth.open("x") as file:
-            file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.start_ns, seconds))
+            file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.clock.start_ns, seconds))
     except OSError as error:
         return wrong_input(f"{error.filename or out}: {error.strerror or error}; expected a folder that can be written")
     took_s = time.monotonic() - began_s
@@ -78,7 +78,7 @@ def header(scenario: Scenario, seed: int | None, video: bool) -> RecordingHeader
     return RecordingHeader(
         site_id=site.site_id,
         run_id=f"simulated-{scenario.name}-{seed}",
-        started_ns=scenario.start_ns,
+        started_ns=scenario.clock.start_ns,
         site_text=site.text,
         site_sha256=hashlib.sha256(site.text.encode()).hexdigest(),
         models=models_of(site) if video else {},

@@ -19,10 +19,11 @@ import cv2
 import numpy as np
 
 from edge.simulator.chance import chance_of
-from edge.simulator.mount import Mount
+from edge.simulator.faults import holding
+from edge.simulator.mount import mount_of
 from edge.simulator.scenario import Scenario
 from edge.simulator.scenery import Picture, Scenery, Sprite
-from edge.simulator.world import Sighting
+from edge.simulator.world import Sighting, visible_to
 from edge.site_file import SensorEntry
 from edge.site_keys import Key, Place, read_keys
 from fusion.camera import Lens
@@ -30,12 +31,15 @@ from fusion.types import FloatArray
 
 BODY_TO_OPTICAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 NEAREST_M = 1.0  # what is closer, or behind, is not painted
+BLINDED_GREY = 250  # glare
 SMALLEST_PX = 0.5  # a tenth of a grey level: no picture shows it
-LOST_IN_HAZE = math.log(0.05)  # contrast at the visibility range (Koschmieder's 5 %)
 
 KEYS = (
     Key("rate_hz", "number", "frames a second", 10.0, above=0.0, at_most=60.0),
     Key("latency_s", "number", "from exposure to the network", 0.08, at_least=0.0, at_most=5.0),
+    Key("jitter_s", "number", "mean of what comes on top of the latency", 0.0, at_least=0.0, at_most=5.0),
+    Key("infrared", "yes_no", "a camera that sees heat", False),
+    Key("detector", "table", "how well a detector does, for runs without pictures: looks.py", None),
     Key("quality_crf", "integer", "x264's rate factor: lower is finer", 22, at_least=0, at_most=51),
     Key("key_frame_s", "number", "between key frames", 1.0, above=0.0, at_most=60.0),
     Key("horizon_px", "number", "row of the horizon; left out: as the mounting gives it", None),
@@ -48,16 +52,20 @@ class Camera:
     def __init__(self, scenario: Scenario, entry: SensorEntry, simulate: Mapping[str, Any], seed: int, place: Place):
         if entry.lens is None:
             raise place.missing("lens", "a lens: a simulated camera projects through it")
-        values, scene = read_keys(dict(simulate), KEYS, place), scenario.scene
+        scene = scenario.scene
+        self._mount, rest = mount_of(entry.sensor, simulate, seed, scene.gusts, scenario.faults, place)
+        values = read_keys(rest, KEYS, place)
         self.sensor_id = entry.sensor.sensor_id
-        self.rate_hz, self.latency_s = values["rate_hz"], values["latency_s"]
-        self._lens, self._mount, self._world, self._scene = entry.lens, Mount(entry.sensor), scenario.world, scene
-        self._exposure_s = values["exposure_s"]
+        self.rate_hz, self.latency_s, self.jitter_s = values["rate_hz"], values["latency_s"], values["jitter_s"]
+        self._lens, self._world, self._scene = entry.lens, scenario.world, scene
+        self._exposure_s, self._faults = values["exposure_s"], scenario.faults
+        self._spectrum = "infrared" if values["infrared"] else "visible"
         horizon_px = values["horizon_px"]
         if horizon_px is None:
             horizon_px = entry.lens.center_px[1] + entry.lens.focal_px[1] * math.tan(entry.sensor.orientation.pitch_rad)
         self._horizon_px, self._trees = float(horizon_px), values["trees"]
         self._painted_from = int(chance_of(seed, self.sensor_id).integers(1 << 31))
+        self._encoded = 0
         self._encoder = Encoder(entry.lens.size_px, self.rate_hz, values["quality_crf"], values["key_frame_s"])
 
     @cached_property
@@ -66,6 +74,7 @@ class Camera:
         return Scenery(
             self._lens.size_px,
             self._painted_from,
+            spectrum=self._spectrum,  # type: ignore[arg-type]  # one of two
             light=self._scene.light,  # type: ignore[arg-type]  # one of its choices, checked by its Key
             horizon_px=self._horizon_px,
             cloudiness=self._scene.cloudiness,
@@ -74,18 +83,25 @@ class Camera:
 
     def emit(self, number: int, time_s: float, time_ns: int) -> bytes:
         """The access unit of this frame."""
-        return self._encoder.encode(self.picture(number, time_s), number)
+        self._encoded += 1  # a looped film repeats its pictures, and yet its stream goes on
+        return self._encoder.encode(self.picture(number, time_s), self._encoded - 1)
 
     def picture(self, number: int, time_s: float) -> Picture:
+        if holding(self._faults, self.sensor_id, "blinded", time_s) is not None:
+            return np.full((self._lens.size_px[1], self._lens.size_px[0], 3), BLINDED_GREY, np.uint8)
         return self.scenery.render(self.sprites(time_s), number)
 
     def sprites(self, time_s: float) -> list[Sprite]:
         """What stands in the picture at a time, in pixels; some of it may be beyond its edges."""
-        found = (self._sprite(sighting) for sighting in self._world.at(time_s))
+        there = [sighting for sighting in self._world.at(time_s) if visible_to(sighting.object, self.sensor_id)]
+        seen = self._world.is_seen(
+            self._mount.position_enu_m, np.array([s.position_enu_m for s in there]).reshape(-1, 3)
+        )
+        found = (self._sprite(sighting, time_s) for sighting, is_seen in zip(there, seen, strict=True) if is_seen)
         return [sprite for sprite in found if sprite is not None]
 
-    def _sprite(self, sighting: Sighting) -> Sprite | None:
-        body = self._mount.to_body(sighting.position_enu_m)
+    def _sprite(self, sighting: Sighting, time_s: float) -> Sprite | None:
+        body = self._mount.to_body(sighting.position_enu_m, time_s)
         if body[1] < NEAREST_M:
             return None
         away_m = float(np.linalg.norm(body))
@@ -105,7 +121,7 @@ class Camera:
             heading_rad=sighting.heading_rad - azimuth_rad,
             phase=sighting.cycle,
             elevation_rad=math.atan2(line[2], math.hypot(line[0], line[1])),
-            contrast=math.exp(LOST_IN_HAZE * away_m / self._scene.visibility_m),
+            contrast=float(self._scene.contrast(away_m)),
             blur_px=math.hypot(0.6, smear_px),
         )
 

@@ -13,11 +13,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from edge.simulator.faults import Line
 from edge.simulator.ports import Port
-from edge.simulator.run import SECOND_NS, SimulatedSensor, sensors_of
+from edge.simulator.run import SECOND_NS, SimulatedSensor, look_bytes, sensors_of
 from edge.simulator.scenario import Scenario
 from edge.simulator.site_text import DEVICES, Device, site_text
 from edge.simulator.stream import CameraServer
@@ -54,6 +56,7 @@ class LivePost:
 
     def start(self) -> None:
         self._started_ns, self._started_monotonic_ns = time.time_ns(), time.monotonic_ns()
+        self._scenario = replace(self._scenario, start_ns=self._started_ns)
         self._truth = self.truth_path.open("w")
         self._truth.write(origin_line(self._scenario.site.origin))
         self._run("truth", self._write_truth)
@@ -90,11 +93,12 @@ class LivePost:
         return not self._stop.wait(max(0.0, due_s - self.elapsed_s()))
 
     def _send(self, sensor: SimulatedSensor) -> None:
-        number = 0
+        number, line = 0, Line(sensor.sensor_id, self._scenario.faults, self._scenario.seed)
         while not self._stop.is_set():
             time_s = number / sensor.rate_hz
-            data = sensor.emit(number, time_s, self._started_ns + round(time_s * SECOND_NS))
-            if not self._is_due(time_s + sensor.latency_s):
+            sent = line.number_sent(number, sensor.rate_hz)
+            data = b"" if sent is None else look_bytes(sensor, self._scenario, line, number, sent)
+            if not self._is_due(time_s + sensor.latency_s + line.delay_s(time_s)):
                 return
             if data:
                 self._deliver(sensor.sensor_id, data)

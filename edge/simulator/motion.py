@@ -1,4 +1,4 @@
-"""How things move through a simulated sky: each motion gives a position for any time, and comes round again.
+"""How things move through a simulated sky: each motion gives positions for any times, and comes round again.
 
     circuit     a smooth closed curve through points, flown at constant speed
     waypoints   straight legs: speed up, cruise, brake, hover, turn to the next; back to the first at the end
@@ -7,8 +7,9 @@
     soaring     circles in a thermal that wanders and lifts
     still       fixed to the ground
 
-A motion is a pure function of time, so that any moment can be asked for at any time, in any order. All repeat after
-`period_s` (or stand), so that a run of hours needs no more memory than one of seconds. Positions are ENU metres.
+`manoeuvres.py` has the ones that are flown by hand or by chance. A motion is a pure function of time, so that any moment can
+be asked for at any time, in any order, and many at once. All repeat after `period_s` (or stand), so that a run of hours needs
+no more memory than one of seconds. Times are s, shape (n,); positions ENU metres, shape (n, 3).
 """
 
 from __future__ import annotations
@@ -26,22 +27,34 @@ DIFFERENCE_S = 0.01  # velocities are central differences over this: within 1 mm
 
 
 class Motion(Protocol):
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        """East, north, up in m, shape (3,)."""
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        """East, north, up in m, shape (n, 3)."""
+
+
+def position_enu_m(motion: Motion, time_s: float) -> FloatArray:
+    """East, north, up in m, shape (3,)."""
+    return np.asarray(motion.positions_enu_m(np.array([time_s]))[0])
 
 
 def velocity_enu_m_s(motion: Motion, time_s: float) -> FloatArray:
     """East, north, up in m/s, shape (3,)."""
-    after, before = motion.position_enu_m(time_s + DIFFERENCE_S), motion.position_enu_m(time_s - DIFFERENCE_S)
-    return np.asarray((after - before) / (2 * DIFFERENCE_S))
+    return positions_and_velocities(motion, np.array([time_s]))[1][0]
+
+
+def positions_and_velocities(motion: Motion, times_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both at once, shape (n, 3) each, m and m/s."""
+    count = len(times_s)
+    asked = np.concatenate([times_s, times_s + DIFFERENCE_S, times_s - DIFFERENCE_S])
+    found = motion.positions_enu_m(asked)
+    return found[:count], (found[count : 2 * count] - found[2 * count :]) / (2 * DIFFERENCE_S)
 
 
 class Still:
     def __init__(self, point_enu_m: Sequence[float]) -> None:
         self._point = np.asarray(point_enu_m, float)
 
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        return self._point
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        return np.tile(self._point, (len(times_s), 1))
 
 
 class Circuit:
@@ -60,8 +73,8 @@ class Circuit:
         self._length_m, self._speed_m_s, self._start_s = float(arc_m[-1]), speed_m_s, start_s
         self.period_s = self._length_m / speed_m_s
 
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        return np.asarray(self._curve((time_s + self._start_s) * self._speed_m_s % self._length_m))
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        return np.asarray(self._curve((times_s + self._start_s) * self._speed_m_s % self._length_m))
 
 
 class Waypoints:
@@ -84,13 +97,18 @@ class Waypoints:
         self._begin_s = np.concatenate([[0.0], np.cumsum(self._moving_s + hover_s)])
         self._start_s, self.period_s = start_s, float(self._begin_s[-1])
 
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        time_s = (time_s + self._start_s) % self.period_s
-        leg = int(np.searchsorted(self._begin_s, time_s, side="right")) - 1
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        times_s = (times_s + self._start_s) % self.period_s
+        leg = np.searchsorted(self._begin_s, times_s, side="right") - 1
+        leg = np.minimum(leg, len(self._points) - 1)
         gone_m = leg_distance_m(
-            time_s - self._begin_s[leg], self._length_m[leg], self._speed_m_s, self._acceleration_m_s2
+            times_s - self._begin_s[leg],
+            self._length_m[leg],
+            self._moving_s[leg],
+            self._speed_m_s,
+            self._acceleration_m_s2,
         )
-        return np.asarray(self._points[leg] + gone_m * self._direction[leg])
+        return np.asarray(self._points[leg] + gone_m[:, None] * self._direction[leg])
 
 
 def leg_duration_s(length_m: float, speed_m_s: float, acceleration_m_s2: float) -> float:
@@ -101,15 +119,15 @@ def leg_duration_s(length_m: float, speed_m_s: float, acceleration_m_s2: float) 
     return 2.0 * speed_m_s / acceleration_m_s2 + (length_m - braking_m) / speed_m_s
 
 
-def leg_distance_m(time_s: float, length_m: float, speed_m_s: float, acceleration_m_s2: float) -> float:
-    """How far along the leg after time_s; stays at its end."""
-    whole_s = leg_duration_s(length_m, speed_m_s, acceleration_m_s2)
-    if time_s >= whole_s:
-        return length_m
-    if time_s > whole_s / 2:  # the second half is the first, mirrored
-        return length_m - leg_distance_m(whole_s - time_s, length_m, speed_m_s, acceleration_m_s2)
-    faster_s = min(time_s, speed_m_s / acceleration_m_s2)
-    return 0.5 * acceleration_m_s2 * faster_s**2 + speed_m_s * (time_s - faster_s)
+def leg_distance_m(
+    times_s: FloatArray, length_m: FloatArray, whole_s: FloatArray, speed_m_s: float, acceleration_m_s2: float
+) -> FloatArray:
+    """How far along its leg of whole_s each time is; stays at its end."""
+    is_second_half = times_s > whole_s / 2  # the second half is the first, mirrored
+    since_end_s = np.where(is_second_half, np.maximum(whole_s - times_s, 0.0), times_s)
+    faster_s = np.minimum(since_end_s, speed_m_s / acceleration_m_s2)
+    gone_m = 0.5 * acceleration_m_s2 * faster_s**2 + speed_m_s * (since_end_s - faster_s)
+    return np.asarray(np.where(is_second_half, length_m - gone_m, gone_m))
 
 
 class Hover:
@@ -121,9 +139,9 @@ class Hover:
         self._period_s = chance.uniform(3.0, 11.0, (4, 1))
         self._phase = chance.uniform(0.0, 2 * math.pi, (4, 3))
 
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        swings = self._swing_m * np.sin(2 * math.pi * time_s / self._period_s + self._phase)
-        return np.asarray(self._point + swings.sum(axis=0))
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        angle = 2 * math.pi * times_s[:, None, None] / self._period_s + self._phase
+        return np.asarray(self._point + (self._swing_m * np.sin(angle)).sum(axis=1))
 
 
 class Flapping:
@@ -143,11 +161,11 @@ class Flapping:
         self._bout_s = float(chance.uniform(3.5, 6.0))
         self._phase = chance.uniform(0.0, 2 * math.pi, 3)
 
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        bout = 2 * math.pi * time_s / self._bout_s
-        up_m = self._bounding_m * math.sin(bout + self._phase[0])
-        aside_m = 0.5 * self._bounding_m * np.sin(0.37 * bout + self._phase[1:])
-        return np.asarray(self._circuit.position_enu_m(time_s) + np.array([aside_m[0], aside_m[1], up_m]))
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        bout = 2 * math.pi * times_s / self._bout_s
+        up_m = self._bounding_m * np.sin(bout + self._phase[0])
+        aside_m = 0.5 * self._bounding_m * np.sin(0.37 * bout[:, None] + self._phase[1:])
+        return np.asarray(self._circuit.positions_enu_m(times_s) + np.column_stack([aside_m, up_m]))
 
     def is_flapping(self, time_s: float) -> bool:
         """While it climbs."""
@@ -170,9 +188,11 @@ class Soaring:
         self._radius_m, self._turn_rate_rad_s = radius_m, speed_m_s / radius_m
         self._lift_m, self._lift_period_s, self._start_s = lift_m, lift_period_s, start_s
 
-    def position_enu_m(self, time_s: float) -> FloatArray:
-        turned = self._turn_rate_rad_s * (time_s + self._start_s)
-        slow = 2 * math.pi * (time_s + self._start_s) / self._lift_period_s
-        circle = np.array([math.sin(turned), math.cos(turned), 0.0]) * self._radius_m
-        drift = np.array([math.sin(0.7 * slow), math.cos(0.4 * slow), 0.0]) * self._radius_m
-        return np.asarray(self._centre + circle + drift + np.array([0.0, 0.0, self._lift_m * 0.5 * math.sin(slow)]))
+    def positions_enu_m(self, times_s: FloatArray) -> FloatArray:
+        turned = self._turn_rate_rad_s * (times_s + self._start_s)
+        slow = 2 * math.pi * (times_s + self._start_s) / self._lift_period_s
+        level = np.zeros_like(slow)
+        circle = np.column_stack([np.sin(turned), np.cos(turned), level]) * self._radius_m
+        drift = np.column_stack([np.sin(0.7 * slow), np.cos(0.4 * slow), level]) * self._radius_m
+        lift = np.column_stack([level, level, self._lift_m * 0.5 * np.sin(slow)])
+        return np.asarray(self._centre + circle + drift + lift)

@@ -1,50 +1,54 @@
 """A TI mmWave radar at a mounting: points of a frame, as its data port gives them.
 
-Signal-to-noise falls with the fourth power of range and grows with the cross section::
+Signal-to-noise falls with the fourth power of range and in the rain, and grows with the cross section::
 
-    snr_db = snr_db_at_50m + 10·log10(σ / 0.01 m²) − 40·log10(r / 50 m)
+    snr_db = snr_db_at_50m + 10·log10(σ / 0.01 m²) − 40·log10(r / 50 m) − rain
 
 A frame detects an object by the Swerling 1 law, P = Pfa^(1 / (1 + SNR)), and a strong one gives several points. They
-come from one peak of one spectrum, so they share its error and differ only by their places on the object. Clutter stands
-in places (a swaying mast, a buoy), false points anywhere in the coverage.
+come from one peak of one spectrum, so they share its error and differ only by their places on the object. What the ground
+hides gives nothing. `echoes.py` adds what is no object: clutter in places, reflections, rain, false points.
 
 Source: Richards, Fundamentals of Radar Signal Processing, 2nd ed. (2014), section 6.3.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from edge.simulator.chance import chance_of
-from edge.simulator.mount import Mount, Seen, covers
+from edge.simulator.echoes import (
+    ECHO_KEYS,
+    LEAST_SNR_DB,
+    FalseEchoes,
+    Returns,
+    clutter_points,
+    points_of,
+)
+from edge.simulator.faults import holding
+from edge.simulator.mount import View, covers, mount_of
 from edge.simulator.scenario import Scenario
+from edge.simulator.world import Timeline
 from edge.site_file import SensorEntry
 from edge.site_keys import Key, Place, read_keys
 from firmware_interfaces.ti_mmwave import encode_frame
-from fusion.types import Coverage
+from fusion.types import Coverage, FloatArray
 
 FALSE_ALARM_PROBABILITY = 1e-4  # of one cell, at the detector's threshold
 REFERENCE_RANGE_M, REFERENCE_CROSS_SECTION_M2 = 50.0, 0.01
-LEAST_SNR_DB = 8.0  # a weaker peak never passes the radar's own threshold
-NOISE_DB = 40.0  # as TI's side info reports it, over its own reference
 CPU_HZ = 200e6  # of the frame header's cycle counter, which wraps every 21 s
 POINT_SPREAD = 0.25  # 1-sigma of the places of its points, as a share of an object's size
+LARGEST_SPREAD_M = 0.6  # one peak of one range cell, however large the thing
 MOST_POINTS = 4  # of one small object, at the range resolution of this band
-
-# right, forward, up in m, range rate in m/s, signal-to-noise ratio and noise in dB
-Point: TypeAlias = tuple[float, float, float, float, float, float]
 
 KEYS = (
     Key("rate_hz", "number", "frames a second", 10.0, above=0.0, at_most=50.0),
-    Key("latency_s", "number", "from measurement to the port", 0.02, at_least=0.0, at_most=2.0),
+    Key("latency_s", "number", "from measurement to the port", 0.02, at_least=0.0, at_most=5.0),
+    Key("jitter_s", "number", "mean of what comes on top of the latency", 0.0, at_least=0.0, at_most=5.0),
     Key("snr_db_at_50m", "number", "of 0.01 m²", 26.0, at_least=-20.0, at_most=80.0),
-    Key("false_points_per_frame", "number", "anywhere in the coverage", 0.3, at_least=0.0, at_most=200.0),
-    Key("clutter_probability", "number", "that a place of clutter gives a point", 0.05, at_least=0.0, at_most=1.0),
-    Key("clutter_sigma_m", "number", "how far its points scatter", 0.6, at_least=0.0),
+    *ECHO_KEYS,
 )
 
 
@@ -52,102 +56,75 @@ class Radar:
     def __init__(self, scenario: Scenario, entry: SensorEntry, simulate: Mapping[str, Any], seed: int, place: Place):
         if entry.sensor.coverage is None:
             raise place.missing("coverage", "limits: a simulated radar sees inside them")
-        rest = dict(simulate)
-        self._clutter_enu_m = clutter_points(rest.pop("clutter_enu_m", []), place)
+        sensor, scene = entry.sensor, scenario.scene
+        self._mount, rest = mount_of(sensor, simulate, seed, scene.gusts, scenario.faults, place)
+        clutter = clutter_points(rest.pop("clutter_enu_m", []), "clutter_enu_m", place)
+        mirrors = clutter_points(rest.pop("mirrors_enu_m", []), "mirrors_enu_m", place)
         values = read_keys(rest, KEYS, place)
-        self.sensor_id = entry.sensor.sensor_id
-        self.rate_hz, self.latency_s = values["rate_hz"], values["latency_s"]
-        self._coverage: Coverage = entry.sensor.coverage
-        self._accuracy = entry.sensor.accuracy
-        self._mount, self._world, self._seed, self._values = Mount(entry.sensor), scenario.world, seed, values
+        self.sensor_id = sensor.sensor_id
+        self.rate_hz, self.latency_s, self.jitter_s = values["rate_hz"], values["latency_s"], values["jitter_s"]
+        self._coverage: Coverage = sensor.coverage
+        accuracy = sensor.accuracy
+        self._sigma = [accuracy.azimuth_rad, accuracy.elevation_rad, accuracy.slant_range_m, accuracy.range_rate_m_s]
+        self._seed, self._scene, self._faults = seed, scene, scenario.faults
+        self._snr_db_at_50m = float(values["snr_db_at_50m"])
+        self._false = FalseEchoes(values, clutter, mirrors, scenario.clutter, scene, self._coverage)
+        self._look_at(scenario.world)
+
+    def _look_at(self, world: Any) -> None:
+        self._world, self._timeline = world, Timeline(world, self.rate_hz)
+        self._cross_section_m2 = np.array([thing.cross_section_m2 for thing in world.objects])
+        self._size_m = np.array([thing.size_m for thing in world.objects])
+        self._visible = world.visible_to(self.sensor_id)
 
     def emit(self, number: int, time_s: float, time_ns: int) -> bytes:
         """The frame of this look."""
         chance = chance_of(self._seed, self.sensor_id, number)
-        points = self._objects(time_s, chance) + self._clutter(chance) + self._false_points(chance)
-        return encode_frame(number + 1, points, cpu_cycles=round(time_s * CPU_HZ))
+        jam = holding(self._faults, self.sensor_id, "jammed", time_s)
+        returns = self._returns(number, 0.0 if jam is None else float(jam.told["loss_db"]))
+        points = [
+            self._objects(returns, time_s, chance),
+            self._false.points(returns, self._mount, time_s, chance),
+        ]
+        return encode_frame(number + 1, np.concatenate(points).tolist(), cpu_cycles=round(time_s * CPU_HZ))
 
-    def _objects(self, time_s: float, chance: np.random.Generator) -> list[Point]:
-        points = []
-        for sighting in self._world.at(time_s):
-            seen = self._mount.see(sighting)
-            if not covers(self._coverage, seen):
-                continue
-            snr_db = self.snr_db(seen.slant_range_m, sighting.object.cross_section_m2)
-            if chance.random() < detection_probability(snr_db):
-                points += self._echo(seen, snr_db, sighting.object.size_m, chance)
-        return points
+    def _returns(self, number: int, loss_db: float) -> Returns:
+        """The objects that could give an echo in this look."""
+        moment = self._timeline.at(number)
+        view = self._mount.view(moment)
+        there = np.flatnonzero(moment.exists & self._visible & covers(self._coverage, view))
+        there = there[self._world.is_seen(self._mount.position_enu_m, moment.position_enu_m[there])]
+        chosen = View(*(getattr(view, name)[there] for name in View.__slots__))
+        snr_db = self.snr_db(chosen.slant_range_m, self._cross_section_m2[there]) - loss_db
+        return Returns(there, chosen, moment.position_enu_m[there], snr_db)
 
-    def snr_db(self, slant_range_m: float, cross_section_m2: float) -> float:
-        stronger_db = 10 * math.log10(cross_section_m2 / REFERENCE_CROSS_SECTION_M2)
-        farther_db = 40 * math.log10(max(slant_range_m, 0.5) / REFERENCE_RANGE_M)
-        return float(self._values["snr_db_at_50m"]) + stronger_db - farther_db
-
-    def _echo(self, seen: Seen, snr_db: float, size_m: float, chance: np.random.Generator) -> list[Point]:
+    def _objects(self, returns: Returns, time_s: float, chance: np.random.Generator) -> FloatArray:
         """An object's points: one error for all, as the site file states it, and their own places on the object."""
-        errors, accuracy = chance.standard_normal(4), self._accuracy
-        noisy = Seen(
-            seen.azimuth_rad + errors[0] * (accuracy.azimuth_rad or 0.0),
-            seen.elevation_rad + errors[1] * (accuracy.elevation_rad or 0.0),
-            seen.slant_range_m + errors[2] * (accuracy.slant_range_m or 0.0),
-            seen.range_rate_m_s + errors[3] * (accuracy.range_rate_m_s or 0.0),
+        seen = np.flatnonzero(chance.random(len(returns.index)) < detection_probability(returns.snr_db))
+        view, snr_db, size_m = returns.view, returns.snr_db[seen], self._size_m[returns.index[seen]]
+        errors = chance.standard_normal((4, len(seen))) * np.array([s or 0.0 for s in self._sigma])[:, None]
+        azimuth, elevation, slant_range, range_rate = errors + np.stack(
+            [v[seen] for v in (view.azimuth_rad, view.elevation_rad, view.slant_range_m, view.range_rate_m_s)]
         )
-        points = []
-        for _ in range(point_count(snr_db, chance)):
-            right, forward, up, rate, snr, noise = to_point(noisy, max(LEAST_SNR_DB, chance.normal(snr_db, 1.5)))
-            aside = chance.normal(0.0, POINT_SPREAD * size_m, 3)
-            points.append((right + aside[0], forward + aside[1], up + aside[2], rate, snr, noise))
+        slant_range = slant_range + self._mount.range_error_m(time_s)
+        which = np.repeat(np.arange(len(seen)), point_count(snr_db, chance))
+        points = points_of(azimuth, elevation, slant_range, range_rate, snr_db)[which]
+        spread_m = np.minimum(POINT_SPREAD * size_m[which], LARGEST_SPREAD_M)[:, None]
+        points[:, :3] += chance.standard_normal((len(which), 3)) * spread_m
+        points[:, 4] = np.maximum(LEAST_SNR_DB, points[:, 4] + chance.normal(0.0, 1.5, len(which)))
         return points
 
-    def _clutter(self, chance: np.random.Generator) -> list[Point]:
-        points = []
-        for place_enu_m in self._clutter_enu_m:
-            if chance.random() < self._values["clutter_probability"]:
-                moved = place_enu_m + chance.normal(0.0, self._values["clutter_sigma_m"], 3)
-                right, forward, up = self._mount.to_body(moved)
-                points.append(point(right, forward, up, float(chance.normal(0.0, 0.15)), 14.0))
-        return points
-
-    def _false_points(self, chance: np.random.Generator) -> list[Point]:
-        limits = (self._coverage.azimuth_rad, self._coverage.elevation_rad, self._coverage.slant_range_m)
-        points = []
-        for _ in range(chance.poisson(self._values["false_points_per_frame"])):
-            azimuth, elevation, slant_range = (float(chance.uniform(low, high)) for low, high in limits)
-            seen = Seen(azimuth, elevation, slant_range, float(chance.normal(0.0, 4.0)))
-            points.append(to_point(seen, LEAST_SNR_DB + float(chance.exponential(1.5))))
-        return points
+    def snr_db(self, slant_range_m: Any, cross_section_m2: Any) -> Any:
+        stronger_db = 10 * np.log10(np.divide(cross_section_m2, REFERENCE_CROSS_SECTION_M2))
+        farther_db = 40 * np.log10(np.maximum(slant_range_m, 0.5) / REFERENCE_RANGE_M)
+        return self._snr_db_at_50m + stronger_db - farther_db - self._scene.radar_loss_db_per_m * slant_range_m
 
 
-def detection_probability(snr_db: float) -> float:
-    if snr_db < LEAST_SNR_DB:
-        return 0.0
-    return float(FALSE_ALARM_PROBABILITY ** (1.0 / (1.0 + 10 ** (snr_db / 10))))
+def detection_probability(snr_db: Any) -> Any:
+    found = FALSE_ALARM_PROBABILITY ** (1.0 / (1.0 + 10 ** (np.asarray(snr_db) / 10)))
+    return np.where(np.asarray(snr_db) < LEAST_SNR_DB, 0.0, found)
 
 
-def point_count(snr_db: float, chance: np.random.Generator) -> int:
+def point_count(snr_db: FloatArray, chance: np.random.Generator) -> Any:
     """One point at the threshold, more the stronger the echo."""
-    return min(MOST_POINTS, 1 + int(chance.poisson(max(0.0, snr_db - 16.0) / 12.0)))
-
-
-def to_point(seen: Seen, snr_db: float) -> Point:
-    ground_m = seen.slant_range_m * math.cos(seen.elevation_rad)
-    return point(
-        ground_m * math.sin(seen.azimuth_rad),
-        ground_m * math.cos(seen.azimuth_rad),
-        seen.slant_range_m * math.sin(seen.elevation_rad),
-        seen.range_rate_m_s,
-        snr_db,
-    )
-
-
-def point(right_m: float, forward_m: float, up_m: float, range_rate_m_s: float, snr_db: float) -> Point:
-    return (right_m, forward_m, up_m, range_rate_m_s, snr_db, NOISE_DB)
-
-
-def clutter_points(found: Any, place: Place) -> list[np.ndarray]:
-    good = isinstance(found, list) and all(
-        isinstance(one, list) and len(one) == 3 and all(type(v) in (int, float) for v in one) for one in found
-    )
-    if not good:
-        raise place.found("clutter_enu_m", found, "a list of points [east, north, up]")
-    return [np.asarray(one, float) for one in found]
+    return np.minimum(MOST_POINTS, 1 + chance.poisson(np.maximum(0.0, snr_db - 16.0) / 12.0))

@@ -3,7 +3,10 @@
     drone ──(basic id, location, system, operator id, once a second; some get lost)──▶ receiver ──▶ MAVLink
 
 The position in it is what the drone's own satellite receiver believes. That wanders slowly about the truth, with periods of
-half a minute and more, so that neighbouring seconds are nearly equally wrong.
+half a minute and more, so that neighbouring seconds are nearly equally wrong. A drone may lie (a position that is not its own,
+an old one, another's serial), and a transmitter need not be a drone: an object that no other sensor can see.
+
+What is heard is decided by `hearing.py`: distance, chance, reflections that fade, hills between.
 """
 
 from __future__ import annotations
@@ -14,11 +17,10 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-import numpy as np
-
 from edge.simulator.chance import chance_of
+from edge.simulator.hearing import HEARING_KEYS, Hearing, error_m
 from edge.simulator.scenario import Scenario
-from edge.simulator.world import Broadcast, Sighting
+from edge.simulator.world import Broadcast, Timeline
 from edge.site_file import SensorEntry
 from edge.site_keys import Key, Place, read_keys
 from firmware_interfaces import mavlink
@@ -29,10 +31,9 @@ from fusion.types import FloatArray, Geodetic
 KEYS = (
     Key("rate_hz", "number", "broadcasts a second of each drone", 1.0, above=0.0, at_most=10.0),
     Key("latency_s", "number", "from the drone's fix to the port", 0.3, at_least=0.0, at_most=10.0),
-    Key("loss_probability", "number", "that a broadcast is not heard", 0.05, at_least=0.0, at_most=1.0),
-    Key("reach_m", "number", "beyond it nothing is heard", 3000.0, above=0.0),
+    Key("jitter_s", "number", "mean of what comes on top of the latency", 0.0, at_least=0.0, at_most=5.0),
+    *HEARING_KEYS,
 )
-WANDER_S = (37.0, 53.0, 71.0)  # periods of the slow error in east, north, up
 SERIAL_NUMBER, MULTIROTOR, AIRBORNE, LIVE_OPERATOR = 1, 2, 2, 1  # codes of ASTM F3411-22a
 SPEED_CODE = 3  # better than 1 m/s
 UNKNOWN_ALTITUDE_M = -1000.0
@@ -43,54 +44,47 @@ class RemoteId:
     def __init__(self, scenario: Scenario, entry: SensorEntry, simulate: Mapping[str, Any], seed: int, place: Place):
         values = read_keys(dict(simulate), KEYS, place)
         self.sensor_id = entry.sensor.sensor_id
-        self.rate_hz, self.latency_s = values["rate_hz"], values["latency_s"]
-        self._loss_probability, self._reach_m = values["loss_probability"], values["reach_m"]
-        self._world, self._frame, self._seed = scenario.world, LocalFrame(scenario.site.origin), seed
-        self._here_enu_m = np.asarray(entry.sensor.position_enu_m)
-        self._sent = 0
+        self.rate_hz, self.latency_s, self.jitter_s = values["rate_hz"], values["latency_s"], values["jitter_s"]
+        self._frame, self._seed = LocalFrame(scenario.site.origin), seed
+        self._hearing = Hearing(scenario.world, entry.sensor, values, seed)
+        self._timeline, self._sent = Timeline(scenario.world, self.rate_hz), 0
 
     def emit(self, number: int, time_s: float, time_ns: int) -> bytes:
         """All that is heard of this second's broadcasts."""
-        chance = chance_of(self._seed, self.sensor_id, number)
         heard = [
             self._packet(mavlink.HEARTBEAT, {"type": 34, "autopilot": 8, "system_status": 4, "mavlink_version": 3})
         ]
-        for sighting in self._world.at(time_s):
-            broadcast = sighting.object.broadcast
-            away_m = float(np.linalg.norm(sighting.position_enu_m - self._here_enu_m))
-            if broadcast is None or away_m > self._reach_m or chance.random() < self._loss_probability:
-                continue
-            heard += self._broadcast(sighting, broadcast, time_s, time_ns)
+        chance = chance_of(self._seed, self.sensor_id, number)
+        for broadcast, position_enu_m, velocity_enu_m_s, _ in self._hearing.heard(self._timeline.at(number), chance):
+            age_ns = round(broadcast.delay_s * 1e9)
+            where = position_enu_m + error_m(broadcast, time_s, self._seed)
+            heard += self._broadcast(broadcast, where, velocity_enu_m_s, time_ns - age_ns)
         return b"".join(heard)
 
-    def _broadcast(self, sighting: Sighting, broadcast: Broadcast, time_s: float, time_ns: int) -> list[bytes]:
-        address = {"id_or_mac": radio_address(broadcast.serial)}
+    def _broadcast(
+        self, broadcast: Broadcast, claimed_enu_m: FloatArray, velocity_enu_m_s: FloatArray, time_ns: int
+    ) -> list[bytes]:
+        address = {"id_or_mac": radio_address(broadcast.transmitter or broadcast.serial)}
         operator = self._frame.enu_to_geodetic(broadcast.operator_enu_m)
-        where = self._frame.enu_to_geodetic(sighting.position_enu_m + self._error_m(broadcast, time_s))
+        where = self._frame.enu_to_geodetic(claimed_enu_m)
         return [
             self._packet(
                 mavlink.BASIC_ID,
                 address | {"id_type": SERIAL_NUMBER, "ua_type": MULTIROTOR, "uas_id": broadcast.serial.encode()},
             ),
-            self._packet(mavlink.LOCATION, address | location(where, sighting.velocity_enu_m_s, broadcast, time_ns)),
+            self._packet(mavlink.LOCATION, address | location(where, velocity_enu_m_s, broadcast, time_ns)),
             self._packet(mavlink.SYSTEM, address | system(operator, time_ns)),
             self._packet(mavlink.OPERATOR_ID, address | {"operator_id": broadcast.operator_id}),
         ]
 
-    def _error_m(self, broadcast: Broadcast, time_s: float) -> FloatArray:
-        """How wrong the drone's own receiver is now, ENU."""
-        phase = chance_of(self._seed, broadcast.serial).uniform(0.0, 2 * math.pi, 3)
-        sigma = np.array([broadcast.horizontal_sigma_m] * 2 + [broadcast.vertical_sigma_m])
-        return np.asarray(sigma * math.sqrt(2.0) * np.sin(2 * math.pi * time_s / np.asarray(WANDER_S) + phase))
-
     def _packet(self, message_id: int, fields: dict[str, Any]) -> bytes:
         self._sent += 1
-        return mavlink.encode(message_id, mavlink.LAYOUTS[message_id].pack(fields), self._sent)
+        return mavlink.encode(message_id, mavlink.LAYOUTS[message_id].pack(fields), self._sent & 0xFF)
 
 
-def radio_address(serial: str) -> bytes:
+def radio_address(name: str) -> bytes:
     """Six bytes, of the range that is nobody's (locally administered)."""
-    return b"\x02\x00" + zlib.crc32(serial.encode()).to_bytes(4, "big")
+    return b"\x02\x00" + zlib.crc32(name.encode()).to_bytes(4, "big")
 
 
 def location(

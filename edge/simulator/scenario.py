@@ -1,10 +1,15 @@
 """A scenario file: a post as its site file would describe it, and the world around it. TOML, degrees, metres, seconds.
 
-    [scenario]              name, words, seed, start
-    [scene]                 light, clouds, how far one sees
+    [scenario]              name, words, seed, start, duration
+    [scene]                 hour, clouds, sight, rain, wind                                weather.py
+    [terrain]               the ground that hides things; left out: a plain                terrain.py
     [site] [tracker]        as in a site file
     [[sensor]]              as in a site file, but with `simulate` (what really happens there) in place of `device`
-    [[object]]              what flies: id, class, size, motion, and a broadcast where it sends one
+    [[object]]              what flies, drives or only pretends to                         objects.py
+    [[clutter]]             places that give echoes of nothing: trees, turbines, surf      clutter.py
+    [[fault]]               what breaks, or is done to a sensor, and when                  faults.py
+    [clock]                 the post's own clock: steps, a boot in 1970                    post_clock.py
+    [expect]                what must come of it                                           expect.py
 
 What a sensor says of itself stands in the site's part; what is true stands in `simulate`. Where both agree the post is
 honest; a scenario that wants a crooked mounting or an optimistic accuracy writes them apart.
@@ -13,21 +18,21 @@ honest; a scenario that wants a crooked mounting or an optimistic accuracy write
 from __future__ import annotations
 
 import sys
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from edge.simulator.motion import Circuit, Flapping, Hover, Motion, Soaring, Still, Waypoints
-from edge.simulator.silhouettes import SHAPES
+from edge.simulator.clutter import ClutterPlace, clutter_of
+from edge.simulator.faults import Fault, faults_of
+from edge.simulator.objects import object_of
+from edge.simulator.post_clock import PostClock, clock_of
 from edge.simulator.site_text import site_text
-from edge.simulator.world import Broadcast, World, WorldObject
+from edge.simulator.terrain import Terrain, read_ground
+from edge.simulator.weather import SCENE_KEYS, Scene
+from edge.simulator.world import World, WorldObject
 from edge.site_file import Site, parse_site
 from edge.site_keys import Key, Place, SiteFileError, read_keys, shown
-from fusion.types import CLASSES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -35,69 +40,21 @@ else:
     import tomli as tomllib
 
 LARGEST_FILE_BYTES = 1_000_000
+LIBRARY = Path(__file__).parents[1] / "scenarios"  # the scenarios that ship
 
 SCENARIO_KEYS = (
     Key("name", "text", "short name, also of the file"),
     Key("words", "text", "what happens"),
     Key("seed", "integer", "start of all chance", 0, at_least=0),
     Key("start", "text", "UTC of second 0 in simulated recordings", "2026-06-21T10:00:00Z"),
+    Key("duration_s", "number", "how long it is played for its expected outcome", 60.0, above=0.0, at_most=86_400.0),
 )
-SCENE_KEYS = (
-    Key("light", "text", "hour of the day", "day", choices=("day", "dusk")),
-    Key("cloudiness", "number", "0 clear, 1 overcast", 0.4, at_least=0.0, at_most=1.0),
-    Key("visibility_m", "number", "where contrast has fallen to 5 %", 8000.0, above=10.0),
-)
-OBJECT_KEYS = (
-    Key("id", "text", "its name in the truth file"),
-    Key("class", "text", "what it is", choices=CLASSES),
-    Key("shape", "text", "its outline; left out: that of its class", None, choices=tuple(SHAPES)),
-    Key("size_m", "number", "its largest dimension", above=0.0, at_most=100.0),
-    Key("cross_section_m2", "number", "to radar", above=0.0, at_most=1000.0),
-    Key("motion", "table", "how it moves"),
-    Key("broadcast", "table", "its Remote ID; left out: silent", None),
-)
-BROADCAST_KEYS = (
-    Key("serial", "text", "serial number, CTA-2063"),
-    Key("operator_id", "text", "registration of the operator"),
-    Key("operator_enu_m", "numbers", "where the operator stands", count=3),
-    Key("horizontal_sigma_m", "number", "error of its receiver", 1.5, above=0.0),
-    Key("vertical_sigma_m", "number", "error of its receiver", 3.0, above=0.0),
-)
-SPEED = Key("speed_m_s", "number", "along the path", above=0.0, at_most=400.0)
-START = Key("start_s", "number", "how far along it is at second 0", 0.0)
-POINT = Key("point_enu_m", "numbers", "where it is", count=3)
-MOTION_KEYS: dict[str, tuple[Key, ...]] = {
-    "circuit": (SPEED, START),
-    "waypoints": (
-        SPEED,
-        Key("hover_s", "number", "pause at each point", 2.0, at_least=0.0),
-        Key("acceleration_m_s2", "number", "speeding up and braking", 2.5, above=0.0),
-        START,
-    ),
-    "hover": (POINT, Key("gust_m", "number", "how far gusts move it", 0.3, at_least=0.0)),
-    "flapping": (SPEED, Key("bounding_m", "number", "rise and fall between bouts", 0.8, at_least=0.0), START),
-    "soaring": (
-        POINT,
-        SPEED,
-        Key("radius_m", "number", "of its circles", above=0.0),
-        Key("lift_m", "number", "between its lowest and highest", 15.0, at_least=0.0),
-        Key("lift_period_s", "number", "time for both", 90.0, above=0.0),
-        START,
-    ),
-    "still": (POINT,),
-}
-THROUGH_POINTS = ("circuit", "waypoints", "flapping")  # these take points_enu_m, two or more
+PARTS = ("scenario", "scene", "terrain", "site", "broker", "tracker", "sensor", "object", "clutter", "fault", "clock",
+         "expect")  # fmt: skip
 
 
 class ScenarioError(Exception):
     """One line: file, place, what was found, what was expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    light: str
-    cloudiness: float
-    visibility_m: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +64,13 @@ class Scenario:
     name: str
     words: str
     seed: int
-    start_ns: int
+    start_ns: int  # true UTC of second 0
+    duration_s: float
     scene: Scene
     world: World
+    clutter: tuple[ClutterPlace, ...]
+    faults: tuple[Fault, ...]
+    clock: PostClock
     site: Site  # as the post would read it; its devices are not opened
     simulate: dict[str, dict[str, Any]]  # sensor id -> what really happens there, as written
     tables: dict[str, Any]  # the file as TOML gave it
@@ -143,21 +104,28 @@ def parse_scenario(text: str, file: str) -> Scenario:
 
 def build(tables: dict[str, Any], file: str) -> Scenario:
     head = read_keys(section(tables, "scenario", file), SCENARIO_KEYS, Place(file, "[scenario]"))
-    scene = read_keys(tables.get("scene", {}), SCENE_KEYS, Place(file, "[scene]"))
-    simulate = {
-        str(sensor.get("id")): sensor.get("simulate", {})
-        for sensor in several(tables, "sensor", file)
-        if isinstance(sensor.get("simulate", {}), dict)
-    }
+    for part in tables:
+        if part not in PARTS:
+            raise SiteFileError(f"{file}: [{part}] is not known here; known are {', '.join(PARTS)}")
+    scene = Scene(**read_keys(tables.get("scene", {}), SCENE_KEYS, Place(file, "[scene]")))
+    sensors = several(tables, "sensor", file)
+    site = parse_site(site_text(tables), file)
+    sensor_ids = [entry.sensor.sensor_id for entry in site.sensors]
+    start_ns = start_ns_of(head["start"], file)
+    terrain = read_ground(tables, site.origin, site.geoid_height_m or 0.0, head["seed"], file)
     return Scenario(
         head["name"],
         head["words"],
         head["seed"],
-        start_ns_of(head["start"], file),
-        Scene(**scene),
-        World(objects_of(tables, head["seed"], file)),
-        parse_site(site_text(tables), file),
-        simulate,
+        start_ns,
+        head["duration_s"],
+        scene,
+        World(objects_of(tables, head["seed"], scene, terrain, sensor_ids, file), terrain),
+        clutter_of(tables, scene, file),
+        faults_of(tables, {entry.sensor.sensor_id: entry.protocol for entry in site.sensors}, file),
+        clock_of(tables, start_ns, file),
+        site,
+        {str(sensor.get("id")): sensor.get("simulate", {}) for sensor in sensors},
         tables,
         file,
     )
@@ -186,61 +154,18 @@ def start_ns_of(text: str, file: str) -> int:
     return int(moment.timestamp()) * 1_000_000_000
 
 
-def objects_of(tables: dict[str, Any], seed: int, file: str) -> tuple[WorldObject, ...]:
+def objects_of(
+    tables: dict[str, Any], seed: int, scene: Scene, terrain: Terrain | None, sensor_ids: list[str], file: str
+) -> tuple[WorldObject, ...]:
+    """All [[object]]; none at all is a quiet day."""
     objects: dict[str, WorldObject] = {}
-    for number, table in enumerate(several(tables, "object", file), 1):
+    for number, table in enumerate(several(tables, "object", file) if "object" in tables else [], 1):
         place = Place(file, f'object "{table["id"]}"' if isinstance(table.get("id"), str) else f"object {number}")
-        thing = object_of(read_keys(table, OBJECT_KEYS, place), seed, place)
-        if thing.object_id in objects:
-            raise place.error("this id is used twice; expected one of its own")
-        objects[thing.object_id] = thing
+        for thing in object_of(table, seed, scene, terrain, place):
+            if thing.object_id in objects:
+                raise place.error("this id is used twice; expected one of its own")
+            for sensor_id in thing.seen_by or ():
+                if sensor_id not in sensor_ids:
+                    raise place.found("seen_by", sensor_id, "ids of sensors: " + ", ".join(sensor_ids))
+            objects[thing.object_id] = thing
     return tuple(objects.values())
-
-
-def object_of(values: dict[str, Any], seed: int, place: Place) -> WorldObject:
-    shape = values["shape"] or values["class"]
-    if shape not in SHAPES:
-        raise place.missing("shape", "one of " + ", ".join(SHAPES))
-    chance = np.random.default_rng([seed, zlib.crc32(values["id"].encode())])
-    broadcast = None
-    if values["broadcast"] is not None:
-        said = read_keys(values["broadcast"], BROADCAST_KEYS, place.within("broadcast"))
-        broadcast = Broadcast(**said | {"operator_enu_m": tuple(said["operator_enu_m"])})
-    motion = motion_of(values["motion"], chance, place.within("motion"))
-    return WorldObject(
-        values["id"], values["class"], shape, values["size_m"], values["cross_section_m2"], motion, broadcast
-    )
-
-
-def motion_of(table: dict[str, Any], chance: np.random.Generator, place: Place) -> Motion:
-    rest = dict(table)
-    kind = rest.pop("kind", None)
-    if kind not in MOTION_KEYS:
-        raise place.found("kind", kind, "one of " + ", ".join(MOTION_KEYS))
-    points = points_of(rest.pop("points_enu_m", None), place) if kind in THROUGH_POINTS else []
-    values = read_keys(rest, MOTION_KEYS[kind], place)
-    match kind:
-        case "circuit":
-            return Circuit(points, **values)
-        case "waypoints":
-            return Waypoints(points, **values)
-        case "flapping":
-            return Flapping(points, chance=chance, **values)
-        case "hover":
-            return Hover(values["point_enu_m"], values["gust_m"], chance)
-        case "soaring":
-            return Soaring(values.pop("point_enu_m"), **values)
-    return Still(values["point_enu_m"])
-
-
-def points_of(found: Any, place: Place) -> list[list[float]]:
-    """Two or more different points of three numbers each."""
-    expected = "two or more different points [east, north, up]"
-    if found is None:
-        raise place.missing("points_enu_m", expected)
-    is_list = isinstance(found, list) and all(isinstance(point, list) and len(point) == 3 for point in found)
-    if not is_list or not all(type(v) in (int, float) for point in found for v in point) or len(found) < 2:
-        raise place.found("points_enu_m", found, expected)
-    if any(one == following for one, following in zip(found, [*found[1:], found[0]], strict=True)):
-        raise place.found("points_enu_m", "a point that follows itself", expected)
-    return [[float(v) for v in point] for point in found]

@@ -70,11 +70,15 @@ LOOKS = {
     ("visible", "dusk"): Look(
         (120, 92, 78), (128, 160, 205), (118, 120, 140), (30, 32, 34), (20, 20, 22), (92, 90, 92), 4.0
     ),
+    ("visible", "night"): Look((22, 16, 14), (30, 26, 24), (26, 24, 24), (8, 8, 8), (10, 10, 10), (24, 24, 24), 6.0),
     ("infrared", "day"): Look(
         (58, 58, 58), (104, 104, 104), (96, 96, 96), (150, 150, 150), (128, 128, 128), (242, 242, 242), 2.4
     ),
     ("infrared", "dusk"): Look(
         (34, 34, 34), (72, 72, 72), (62, 62, 62), (112, 112, 112), (104, 104, 104), (248, 248, 248), 3.2
+    ),
+    ("infrared", "night"): Look(
+        (20, 20, 20), (56, 56, 56), (46, 46, 46), (84, 84, 84), (90, 90, 90), (250, 250, 250), 3.6
     ),
 }  # infrared is white-hot: a clear sky is the coldest thing in the picture
 
@@ -88,7 +92,7 @@ class Scenery:
         seed: int,
         *,
         spectrum: Literal["visible", "infrared"] = "visible",
-        light: Literal["day", "dusk"] = "day",
+        light: Literal["day", "dusk", "night"] = "day",
         horizon_px: float | None = None,
         cloudiness: float = 0.5,
         trees: bool = True,

@@ -1,4 +1,4 @@
-"""The outlines of things that fly, as a camera on the ground sees them.
+"""The outlines of things that fly, and of one that drives, as a camera on the ground sees them.
 
 Each shape is a few flat parts in its own axes, in units of its largest dimension::
 
@@ -208,10 +208,19 @@ def bird(phase: float) -> list[Solid]:
     return solids
 
 
+def vehicle(phase: float) -> list[Solid]:
+    """A car: body, cabin, four wheels, a warm bonnet; 1 long."""
+    wheels = [rod((x, y, -0.12), (x, y + 0.02, -0.12), 0.15, 0.1) for x in (-0.3, 0.3) for y in (-0.17, 0.17)]
+    body = [rod((-0.42, y, 0.0), (0.42, y, 0.0), 0.2, 0.3, 0.6) for y in (-0.12, 0.0, 0.12)]
+    cabin = [rod((-0.22, y, 0.14), (0.14, y, 0.14), 0.16, 0.55, 0.5) for y in (-0.1, 0.1)]
+    return [*wheels, *body, *cabin, rod((0.3, -0.1, 0.04), (0.3, 0.1, 0.04), 0.14, 0.3, 1.0)]
+
+
 SHAPES: dict[str, Callable[[float], list[Solid]]] = {
     "drone": quadcopter,
     "fixed_wing": fixed_wing,
     "airplane": airplane,
     "helicopter": helicopter,
     "bird": bird,
+    "vehicle": vehicle,
 }

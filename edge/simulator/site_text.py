@@ -11,6 +11,8 @@ Device = Mapping[str, str | int | float | bool]
 DEVICES: dict[str, Device] = {  # by protocol; in a simulated recording's site file these are named and never opened
     "ti_mmwave": {"driver": "serial_port", "path": "/dev/ttyUSB1", "baud": 921600},
     "open_drone_id": {"driver": "serial_port", "path": "/dev/ttyACM0", "baud": 57600},
+    "esp32_remote_id": {"driver": "serial_port", "path": "/dev/ttyUSB3", "baud": 115200},
+    "ld2450": {"driver": "serial_port", "path": "/dev/ttyUSB4", "baud": 256000},
     "gnss": {"driver": "serial_port", "path": "/dev/ttyACM1", "baud": 9600},
     "yolo": {"driver": "rtsp_camera", "url": "rtsp://192.0.2.10/stream1"},
 }

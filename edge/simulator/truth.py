@@ -3,8 +3,8 @@
     {"origin": {"latitude_deg": 0.0, "longitude_deg": 0.0, "height_m": 0.0}}
     {"time_ns": 1, "objects": [{"object_id", "class", "position_enu_m": [e, n, u], "velocity_enu_m_s": [e, n, u]}]}
 
-The first line gives the origin of the ENU frame, each other one a moment, ten a second. `time_ns` is the same UTC as the
-`received_ns` of the readings.
+The first line gives the origin of the ENU frame, each other one a moment, ten a second. `time_ns` is stamped as the
+`received_ns` of the readings are. Forgeries (injected pictures, a radio that claims a drone) are in no truth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from edge.simulator.world import World
+import numpy as np
+
+from edge.simulator.world import Moment, Timeline, World
 from fusion.types import Geodetic
 
 TRUTH_HZ = 10
@@ -24,14 +26,22 @@ def origin_line(origin: Geodetic) -> str:
 
 
 def moment_line(world: World, time_s: float, time_ns: int) -> str:
+    """The line of any moment."""
+    return line_of(world, world.moments(np.array([time_s]))[0], time_ns)
+
+
+def line_of(world: World, moment: Moment, time_ns: int) -> str:
+    positions = np.round(moment.position_enu_m, 3).tolist()
+    velocities = np.round(moment.velocity_enu_m_s, 3).tolist()
     objects = [
         {
-            "object_id": sighting.object.object_id,
-            "class": sighting.object.class_name,
-            "position_enu_m": [round(float(v), 3) for v in sighting.position_enu_m],
-            "velocity_enu_m_s": [round(float(v), 3) for v in sighting.velocity_enu_m_s],
+            "object_id": thing.object_id,
+            "class": thing.class_name,
+            "position_enu_m": positions[index],
+            "velocity_enu_m_s": velocities[index],
         }
-        for sighting in world.at(time_s)
+        for index, thing in enumerate(world.objects)
+        if thing.is_real and moment.exists[index]
     ]
     return json.dumps({"time_ns": time_ns, "objects": objects}) + "\n"
 
@@ -39,5 +49,6 @@ def moment_line(world: World, time_s: float, time_ns: int) -> str:
 def truth_lines(world: World, origin: Geodetic, start_ns: int, seconds: float) -> Iterator[str]:
     """The whole file of a run that lasts so long."""
     yield origin_line(origin)
+    timeline = Timeline(world, TRUTH_HZ)
     for number in range(int(seconds * TRUTH_HZ) + 1):
-        yield moment_line(world, number / TRUTH_HZ, start_ns + number * 1_000_000_000 // TRUTH_HZ)
+        yield line_of(world, timeline.at(number), start_ns + number * 1_000_000_000 // TRUTH_HZ)

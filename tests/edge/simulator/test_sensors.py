@@ -76,7 +76,7 @@ def test_false_points_come_as_often_as_said_and_nowhere_outside_the_coverage(ent
     from edge.simulator.world import World
 
     radar = sensor_of("ti_mmwave", false_points_per_frame=2.0, clutter_enu_m=[])
-    radar._world = World(())  # nothing flies
+    radar._look_at(World(()))  # nothing flies
     scans = feed(radar, range(400))
     found = [detection.measurement for scan in scans for detection in scan.detections]
     assert len(found) / len(scans) == pytest.approx(2.0, abs=0.25)  # 3.5 sigma of a Poisson mean over 400 frames
