@@ -78,7 +78,7 @@ class Pipeline:
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []
         outgoing: list[Outgoing] = []
-        for fact in decoder.feed(reading):
+        for fact in decoder.feed(self.watch.as_sent(reading)):
             self.watch.learned(fact)
             if isinstance(fact, Scan | Claim):
                 update = self.tracker.apply(fact, reading.received_ns)

@@ -29,6 +29,7 @@ class Protocol:
     says: str  # one line for `sarhad check` and the documents
     silence_s: float = 5.0  # a healthy sensor is never quiet for longer
     hears_only_claims: bool = False  # it is quiet while nobody broadcasts, and well all the same
+    is_binary: bool = False  # binary all through, in one stream: every byte value comes, and no line ends
 
 
 DRIVERS: dict[str, str] = {  # name in the site file -> module:class
@@ -43,7 +44,9 @@ DRIVERS: dict[str, str] = {  # name in the site file -> module:class
 }
 
 PROTOCOLS: dict[str, Protocol] = {
-    "ti_mmwave": Protocol("firmware_interfaces.ti_mmwave", True, "TI mmWave radar, TLV frames over its data port"),
+    "ti_mmwave": Protocol(
+        "firmware_interfaces.ti_mmwave", True, "TI mmWave radar, TLV frames over its data port", is_binary=True
+    ),
     "yolo": Protocol("firmware_interfaces.yolo", True, "a camera, looked at by the vision process"),
     "open_drone_id": Protocol(
         "firmware_interfaces.open_drone_id",
@@ -62,7 +65,9 @@ PROTOCOLS: dict[str, Protocol] = {
         "firmware_interfaces.radio_frames", False, "Remote ID and DJI DroneID in captured radio frames", 300.0, True
     ),
     "antsdr": Protocol("firmware_interfaces.antsdr", False, "DJI DroneID heard by AntSDR receivers", 300.0, True),
-    "ld2450": Protocol("firmware_interfaces.ld2450", True, "LD2450 presence radar: a tripwire of six metres"),
+    "ld2450": Protocol(
+        "firmware_interfaces.ld2450", True, "LD2450 presence radar: a tripwire of six metres", is_binary=True
+    ),
     "asterix": Protocol("firmware_interfaces.asterix", True, "a network radar's plots, ASTERIX CAT048 and 034", 30.0),
     "asterix_tracks": Protocol(
         "firmware_interfaces.asterix", False, "other systems' tracks, ASTERIX CAT062, 021, 020, 010, 015", 300.0, True

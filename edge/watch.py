@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from edge.line_endings import LineEndings
+from edge.recent_faults import RecentFaults
 from edge.sensors import PROTOCOLS, is_camera
 from edge.site_file import SensorEntry, Site
 from firmware_interfaces.decoder import Decoder
@@ -42,6 +44,14 @@ class SensorWatch:
     detector_complaint: str | None = None  # what is wrong with a camera's vision process
     start_complaint: str | None = None  # what the sensor answered to its start file
     status: Status | None = None
+    shared_text: str | None = None  # which other programs have its port open
+    recent: RecentFaults = field(default_factory=RecentFaults)
+    line_endings: LineEndings | None = None  # of a stream that is binary all through
+
+    def __post_init__(self) -> None:
+        is_stream = self.entry.device.driver in ("serial_port", "tcp_stream")
+        if is_stream and PROTOCOLS[self.entry.protocol].is_binary:
+            self.line_endings = LineEndings()
 
     def message(self, now_ns: int) -> wire.SensorHealthMessage:
         counts = self.decoder.counts
@@ -77,7 +87,7 @@ class SensorWatch:
     def state(self, now_ns: int) -> str:
         if self.device_state != "ok":
             return self.device_state
-        return "degraded" if self.complaint() or self.is_blind(now_ns) else "ok"
+        return "degraded" if self.complaint(now_ns) or self.is_blind(now_ns) else "ok"
 
     def is_blind(self, now_ns: int) -> bool:
         """A sensor that should see, delivers bytes, and yet no scans, for longer than it takes to start."""
@@ -87,21 +97,24 @@ class SensorWatch:
     def text(self, now_ns: int) -> str:
         if self.device_state in ("lost", "silent"):
             return self.device_text
-        if complaint := self.complaint():
+        if complaint := self.complaint(now_ns):
             return complaint
         if self.device_state == "ok" and self.is_blind(now_ns):
             return "bytes come in, but no scans: the wrong protocol, or a detector that cannot follow"
         return ""
 
-    def complaint(self) -> str | None:
-        """What the decoder or the sensor itself finds wrong."""
+    def complaint(self, now_ns: int) -> str | None:
+        """What is wrong and what to do, the cause before its effects."""
         if self.detector_complaint is not None:
             return self.detector_complaint
         if self.start_complaint is not None:
             return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
             return self.status.text
-        return self.decoder.diagnosis()
+        if self.line_endings is not None and (told := self.line_endings.complaint()) is not None:
+            return told
+        told = self.recent.complaint(now_ns, self.decoder.counts) or self.decoder.diagnosis()
+        return f"{told}; {self.shared_text}" if told and self.shared_text else told
 
     def sees(self) -> bool:
         return PROTOCOLS[self.entry.protocol].sees
@@ -153,6 +166,18 @@ class PostWatch:
                 sensor.first_reading_ns = reading.received_ns
             sensor.device_state = "ok"
 
+    def as_sent(self, reading: Reading) -> Reading:
+        """The reading with its bytes as the sensor sent them, where a terminal in between has changed them."""
+        sensor = self.sensors.get(reading.sensor_id)
+        if sensor is None:
+            return reading
+        counts = sensor.decoder.counts
+        sensor.recent.note(self.now_ns, counts)
+        if sensor.line_endings is None:
+            return reading
+        data = sensor.line_endings.undo(reading.data, sum(counts.rejected.values()))
+        return reading if data == reading.data else replace(reading, data=data)
+
     def learned(self, fact: Fact) -> None:
         sensor = self.sensors.get(fact.sensor_id)
         if sensor is None:
@@ -188,6 +213,8 @@ class PostWatch:
             sensor.start_complaint = event["text"] if event["event"] == "start_failed" else None
         elif event["event"] == "dropped":
             sensor.dropped += int(event.get("count", 0))
+        elif event["event"] in ("shared", "unshared"):
+            sensor.shared_text = event["text"] if event["event"] == "shared" else None
         elif event["event"] == "refused":
             sensor.refused += int(event.get("count", 0))
 

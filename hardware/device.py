@@ -93,7 +93,7 @@ class DeviceEvent:
 
     sensor_id: str
     event: str  # "opened", "lost", "back", "silent", "speaking", "dropping", "dropped", "started", "start_failed",
-    # "refused", "power_cycled", "power_failed"
+    # "refused", "power_cycled", "power_failed", "shared", "unshared"
     text: str  # why, and what to do where that is known
     duration_s: float | None = None  # of the outage, the silence or the dropping, at its end
     count: int | None = None  # of readings dropped, at the end; of deliveries refused
@@ -156,6 +156,7 @@ class DeviceRunner:
         self._power = power
         self._powered_ns: int | None = None  # when power was last cycled, or it last spoke
         self._refused, self._refused_told_ns = 0, 0
+        self._shared_with: tuple[str, ...] = ()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"device {sensor_id}", daemon=True)
         self._pause_s = FIRST_PAUSE_S
@@ -238,6 +239,7 @@ class DeviceRunner:
             if monotonic_ns - opened_ns > SETTLED_NS:
                 self._pause_s = FIRST_PAUSE_S
             self._note_refusals(monotonic_ns)
+            self._note_sharing()
             if delivery is None:
                 self._note_silence(monotonic_ns)
                 if self._silent_ns is not None and self._power is not None and self._power.on_silence:
@@ -349,6 +351,15 @@ class DeviceRunner:
             return
         count, self._refused, self._refused_told_ns = refused - self._refused, refused, monotonic_ns
         self._tell("refused", f"{count} deliveries of senders that `allow` does not name", count=count)
+
+    def _note_sharing(self) -> None:
+        """Tell when other programs have the device open, where the driver looks for them."""
+        before, self._shared_with = self._shared_with, getattr(self.driver, "shared_with", ())
+        if self._shared_with != before:
+            if self._shared_with:
+                self._tell("shared", f"also open in process {', '.join(self._shared_with)}")
+            else:
+                self._tell("unshared", "no other program has it open any more")
 
     # a full door
 

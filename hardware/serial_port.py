@@ -4,6 +4,8 @@ The path is best a link of /dev/serial/by-id or by-path: it is resolved anew at 
 port is opened, since an Arduino or ESP32 behind it is reset by their change. The port is proven raw by reading its settings
 back: one that turns 0x0D into 0x0A changes measured values, and no checksum-less protocol would ever tell.
 
+A program that knows no lock files and had the port before us is found in /proc and named by `shared_with`.
+
 Works on pseudo-terminals too, where baud, DTR and RTS mean nothing.
 """
 
@@ -21,10 +23,12 @@ import serial
 
 from hardware.device import Delivery, DeviceLost
 from hardware.port_lock import PortLock
+from hardware.port_users import other_users
 
 GATHER_S = 0.002  # a busy line is read no oftener: at 3 Mbaud a USB adapter gives 64 bytes 4700 times a second
 READ_BYTES = 4096  # what the kernel's terminal layer holds at most
 WRITE_TIMEOUT_S = 2.0
+LOOK_FOR_OTHERS_S = 30.0
 
 # settings that change or swallow bytes, by termios field
 INPUT_FAULTS = ("ICRNL", "INLCR", "IGNCR", "ISTRIP", "IXON", "IXOFF", "PARMRK", "INPCK")
@@ -52,6 +56,9 @@ class SerialPort:
         self._poll = select.poll()
         self._put_back = b""
         self._read_s = 0.0  # when bytes were last taken, monotonic
+        self._device = ""
+        self._looked_s = 0.0
+        self.shared_with: tuple[str, ...] = ()  # other processes that have it open
 
     def open(self) -> None:
         """Take the port. Raises DeviceLost with advice."""
@@ -74,6 +81,8 @@ class SerialPort:
         except DeviceLost:
             self.close()
             raise
+        self._device = device
+        self._look_for_others(time.monotonic())
         self._poll = select.poll()
         self._poll.register(self._port.fd, select.POLLIN)
 
@@ -90,6 +99,8 @@ class SerialPort:
         if since_read_s < GATHER_S:
             time.sleep(GATHER_S - since_read_s)
         self._read_s = time.monotonic()
+        if self._read_s - self._looked_s > LOOK_FOR_OTHERS_S:
+            self._look_for_others(self._read_s)
         try:
             data = os.read(port.fd, READ_BYTES)
         except BlockingIOError:
@@ -148,6 +159,10 @@ class SerialPort:
             faults.append("not 8 data bits")
         if faults:
             raise DeviceLost(f"{self.path} cannot be made raw: {', '.join(faults)}; it would change the bytes")
+
+    def _look_for_others(self, now_s: float) -> None:
+        self._looked_s = now_s
+        self.shared_with = other_users(self._device)
 
     def _opened_port(self) -> serial.Serial:
         if self._port is None:

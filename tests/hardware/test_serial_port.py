@@ -153,6 +153,15 @@ def test_the_lock_of_a_living_program_that_knows_no_flock_counts(plug, port, loc
     assert lock.exists()
 
 
+def test_a_program_that_knows_no_lock_files_is_named(plug, runner, door):
+    text = f"import os, sys; os.open({plug.device!r}, os.O_RDWR | os.O_NOCTTY); print(1, flush=True); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", text], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    runner.start()
+    assert f"also open in process {other.pid} (" in door.await_event("shared").text
+    other.communicate(timeout=30)
+
+
 def test_pulled_out_and_plugged_in_under_another_number_it_comes_back(plug, runner, door):
     runner.start()
     door.await_event("opened")
