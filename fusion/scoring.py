@@ -1,17 +1,13 @@
-"""How good a set of tracks is against the truth: GOSPA with its parts, OSPA, identity, consistency.
+"""How good a run's tracks are against the truth: the figures of all its moments together.
 
-For a set of true points X and of tracks Y, with the best pairing γ among pairs nearer than the cut-off c:
+    GOSPA and OSPA         gospa.py          distance of the sets, with localisation, missed and false apart
+    switches, fragments    here              as in CLEAR MOT, on a pairing that keeps, at equal cost, who followed whom before
+    HOTA, IDF1             hota.py, here     `idf1` on that same pairing, `idf1_global` as TrackEval counts it
+    NEES = eᵀ P⁻¹ e        honesty.py, here  by identity without a gate; and, paired by GOSPA, of tracks sure enough for it
+    times and rates        timeliness.py     first track, right class, warning before a line; false tracks and alerts
 
-    GOSPA^p = Σ_γ d^p + c^p/2 (missed + false)             (alpha = 2)
-    OSPA^p  = (Σ_γ d^p + c^p (max(|X|,|Y|) - |γ|)) / max(|X|,|Y|)
-    NEES    = eᵀ P⁻¹ e / dims of the position,   NIS = yᵀ S⁻¹ y of an innovation
-
-Identity is counted on a pairing that keeps, at equal cost, who followed whom before: switches and fragments as in CLEAR MOT,
-IDF1 on the best pairing of whole tracks with whole objects.
-
-Sources: Rahmathullah, García-Fernández, Svensson, Generalized optimal sub-pattern assignment metric (2017); Schuhmacher, Vo,
-Vo (2008) for OSPA; Bernardin, Stiefelhagen (2008) for CLEAR MOT; Ristani et al. (2016) for IDF1; Votruba et al. (2001) for
-completeness, ambiguity, spuriousness; Bar-Shalom, Li, Kirubarajan (2001), section 5.4 for NEES and NIS.
+Sources: Bernardin, Stiefelhagen (2008) for CLEAR MOT; Ristani et al. (2016) for IDF1; Votruba et al. (2001) for completeness,
+ambiguity, spuriousness; Bar-Shalom, Li, Kirubarajan (2001), section 5.4 for NEES and NIS.
 """
 
 from __future__ import annotations
@@ -19,37 +15,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.special import gammaincinv
 
-from fusion.association import assign
-from fusion.measurement import IntArray
+from fusion.gospa import Gospa, gospa, ospa, pairing
+from fusion.honesty import Consistency, consistency, normalised_squares
+from fusion.hota import Moment, hota, idf1, numbered, similarity
+from fusion.timeliness import DAY_S, HOUR_S, Delays, Rate, Sighting, delays, rate_of, warnings
 from fusion.types import FloatArray
 
 SURE_SHARE = (
     0.3  # NEES counts only tracks surer than this share of c: pairing within c would cut off honest larger errors
 )
 SEGMENT_GAP_S = 1.5  # a longer gap between score times ends a segment
-
-
-@dataclass(frozen=True, slots=True)
-class Gospa:
-    """p-th powers of the parts, and the pairing: truth's and track's places, growing by group, with their distances."""
-
-    localisation: float
-    missed: float
-    false: float
-    truth: IntArray
-    track: IntArray
-    distance: FloatArray
-
-    @property
-    def total(self) -> float:
-        """p-th power of the distance."""
-        return self.localisation + self.missed + self.false
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +45,8 @@ class Frame:
     tracks: FloatArray  # (m, 3)
     velocities: Sequence[FloatArray | None]  # of the tracks
     covariances: Sequence[FloatArray | None]  # of the tracks, position first
+    object_classes: Sequence[str] = ()  # "drone", "bird", ...; empty where nobody knows
+    track_classes: Sequence[str | None] = ()  # as called; empty where nothing is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,41 +74,18 @@ class Score:
     pos_rmse: float | None
     vel_rmse: float | None
     nees_per_dim: float | None
-
-
-def pairing(
-    truth: FloatArray, tracks: FloatArray, c: float, p: float = 2.0, kept: frozenset[tuple[int, int]] = frozenset()
-) -> tuple[IntArray, IntArray, FloatArray]:
-    """The GOSPA pairing of points (n, d) and (m, d): places and distances. `kept` pairs gain c^p more: continuity."""
-    nothing = np.zeros(0, dtype=np.int64)
-    if len(truth) == 0 or len(tracks) == 0:
-        return nothing, nothing, np.zeros(0)
-    near = cKDTree(truth).sparse_distance_matrix(cKDTree(tracks), c, output_type="ndarray")
-    near = np.sort(near, order=["i", "j"])
-    i, j, distance = near["i"].astype(np.int64), near["j"].astype(np.int64), near["v"]
-    gain = c**p - distance**p
-    if kept:
-        gain = gain + np.array([c**p if pair in kept else 0.0 for pair in zip(i.tolist(), j.tolist(), strict=True)])
-    chosen = assign(i, j, gain)
-    return i[chosen], j[chosen], distance[chosen]
-
-
-def gospa(truth: FloatArray, tracks: FloatArray, c: float, p: float = 2.0) -> Gospa:
-    """GOSPA with alpha 2 of true points (n, d) and tracks (m, d)."""
-    i, j, distance = pairing(truth, tracks, c, p)
-    half = c**p / 2.0
-    localisation = float((distance**p).sum())
-    return Gospa(localisation, (len(truth) - len(i)) * half, (len(tracks) - len(i)) * half, i, j, distance)
-
-
-def ospa(truth: FloatArray, tracks: FloatArray, c: float, p: float = 2.0) -> float:
-    """OSPA distance of true points (n, d) and tracks (m, d); 0 where both are empty."""
-    largest = max(len(truth), len(tracks))
-    if largest == 0:
-        return 0.0
-    _, _, distance = pairing(truth, tracks, c, p)
-    power = (float((distance**p).sum()) + (largest - len(distance)) * c**p) / largest
-    return float(power ** (1.0 / p))
+    hota: float | None
+    hota_detection: float | None
+    hota_association: float | None
+    idf1_global: float | None  # as TrackEval counts it: all moments nearer than c, one track an object
+    nees_by_identity: Consistency | None
+    false_tracks_per_h: Rate  # tracks that at no moment had an object
+    false_alerts_per_day: (
+        Rate | None
+    )  # of one post: tracks once called a drone that never had one; None without classes
+    time_to_track: Delays
+    time_to_class: Delays | None
+    warning: Delays | None  # before the line, where one is given
 
 
 def normalised_squared(error: FloatArray, covariance: FloatArray) -> float:
@@ -142,8 +103,9 @@ def chi_square_bounds(count: int, dims: int, probability: float = 0.95) -> tuple
 class Scorer:
     """Adds up frames; `score` gives the figures so far."""
 
-    def __init__(self, c: float, p: float = 2.0, dims: int = 3) -> None:
-        self._c, self._p, self._dims = c, p, dims
+    def __init__(self, c: float, p: float = 2.0, dims: int = 3, line_radius_m: float | None = None) -> None:
+        """`line_radius_m`: a circle about the origin, for the seconds of warning before it is crossed."""
+        self._c, self._p, self._dims, self._line_radius_m = c, p, dims, line_radius_m
         self._sums: defaultdict[str, float] = defaultdict(float)
         self._steps = 0
         self._switches = self._fragments = 0
@@ -156,6 +118,13 @@ class Scorer:
         self._squared_m2: list[float] = []
         self._squared_m2_s2: list[float] = []
         self._nees: list[float] = []
+        self._frames: list[Frame] = []
+        self._moments: list[Moment] = []
+        self._objects: dict[Hashable, int] = {}
+        self._tracks: dict[Hashable, int] = {}
+        self._timelines: defaultdict[Hashable, list[Sighting]] = defaultdict(list)
+        self._drones_met: set[Hashable] = set()  # tracks that once had a drone
+        self._called_drone: set[Hashable] = set()
 
     def add(self, frame: Frame) -> Gospa:
         """One moment; returns its GOSPA."""
@@ -170,6 +139,9 @@ class Scorer:
         sums["tracks"] += len(tracks)
         sums["pairs"] += len(result.truth)
         self._steps += 1
+        self._frames.append(frame)
+        objects, names = numbered(frame.object_ids, self._objects), numbered(frame.track_ids, self._tracks)
+        self._moments.append(Moment(objects, names, similarity(truth, tracks, self._c)))
         self._count_near(truth, tracks)
         self._count_identity(frame, truth, tracks)
         self._count_errors(frame, result)
@@ -191,8 +163,16 @@ class Scorer:
         )
         i, j, _ = pairing(truth, tracks, self._c, self._p, kept)
         track_of = dict(zip(i.tolist(), j.tolist(), strict=True))
+        called = dict(zip(frame.track_ids, frame.track_classes, strict=True)) if frame.track_classes else {}
+        self._called_drone |= {track for track, word in called.items() if word == "drone"}
         for k, name in enumerate(frame.object_ids):
             self._existed[name] += 1
+            held_by = frame.track_ids[track_of[k]] if k in track_of else None
+            is_a = frame.object_classes[k] if frame.object_classes else None
+            is_right = None if called.get(held_by) is None else called[held_by] == is_a
+            self._timelines[name].append(Sighting(frame.time_s, frame.truth[k, :3], held_by, is_right))
+            if held_by is not None and is_a == "drone":
+                self._drones_met.add(held_by)
             if k not in track_of:
                 if name in self._was_tracked:
                     self._was_tracked[name] = False
@@ -221,6 +201,7 @@ class Scorer:
     def score(self) -> Score:
         """The figures of all frames added."""
         sums, steps, root = self._sums, max(self._steps, 1), 1.0 / self._p
+        kept = hota(self._moments, len(self._objects), len(self._tracks))
 
         def rms(name: str) -> float:
             return float((sums[name] / steps) ** root)
@@ -247,7 +228,46 @@ class Scorer:
             pos_rmse=_root_mean(self._squared_m2),
             vel_rmse=_root_mean(self._squared_m2_s2),
             nees_per_dim=_mean(self._nees),
+            hota=kept.hota if kept else None,
+            hota_detection=kept.detection if kept else None,
+            hota_association=kept.association if kept else None,
+            idf1_global=idf1(self._moments, len(self._objects), len(self._tracks)),
+            nees_by_identity=self._honesty(),
+            **self._rates_and_times(),
         )
+
+    def _rates_and_times(self) -> dict[str, Any]:
+        times_s = [frame.time_s for frame in self._frames]
+        step_s = float(np.median(np.diff(times_s))) if len(times_s) > 1 else 1.0
+        seconds = times_s[-1] - times_s[0] + step_s if times_s else 0.0
+        with_object = {track for _, track in self._together}
+        has_classes = any(frame.track_classes for frame in self._frames)
+        false_alerts = len(self._called_drone - self._drones_met)
+        line_m = self._line_radius_m
+        return {
+            "false_tracks_per_h": rate_of(len(self._tracks) - len(with_object), seconds, HOUR_S),
+            "false_alerts_per_day": rate_of(false_alerts, seconds, DAY_S) if has_classes else None,
+            "time_to_track": delays(self._timelines),
+            "time_to_class": delays(self._timelines, to_class=True) if has_classes else None,
+            "warning": None if line_m is None else warnings(self._timelines, line_m),
+        }
+
+    def _honesty(self) -> Consistency | None:
+        """NEES of every track against the object it had most, at every moment both are there, however far apart."""
+        most: dict[Hashable, tuple[int, Hashable]] = {}
+        for (name, track), moments in self._together.items():
+            most[track] = max(most.get(track, (0, None)), (moments, name), key=lambda each: each[0])
+        errors, covariances = [], []
+        for frame in self._frames:
+            row = {name: k for k, name in enumerate(frame.object_ids)}
+            for j, track in enumerate(frame.track_ids):
+                i, P = row.get(most[track][1]) if track in most else None, frame.covariances[j]
+                if i is not None and P is not None:
+                    errors.append((frame.tracks[j] - frame.truth[i, :3])[: self._dims])
+                    covariances.append(P[: self._dims, : self._dims])
+        if not errors:
+            return None
+        return consistency(normalised_squares(np.array(errors), np.array(covariances)).tolist(), self._dims)
 
 
 def _best_together(together: Mapping[tuple[Hashable, Hashable], int]) -> float:

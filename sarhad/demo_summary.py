@@ -23,7 +23,7 @@ import numpy as np
 
 from edge.site_file import read_site
 from fusion.frames import LocalFrame
-from fusion.scoring import gospa
+from fusion.gospa import gospa
 from fusion.types import FloatArray, Geodetic
 from fusion.wire import parse_rfc3339
 from sarhad.child import MemoryWatch

@@ -37,15 +37,29 @@ def gospa_of_run(truth_path: Path, tracks_path: Path, cutoff_m: float = 20.0, wh
 
 
 def score_scenario(
-    directory: Path, tracks_path: Path, c: float | None, p: float, which: str, dims: int | None
+    directory: Path,
+    tracks_path: Path,
+    c: float | None,
+    p: float,
+    which: str,
+    dims: int | None,
+    line_m: float | None = None,
 ) -> Score:
     """Figures of benchmark tracks against a tracking scenario. Raises ScoreError, OSError."""
     meta = _json(directory / "scenario.json")
     dims = dims or (2 if any(sensor.get("type") == "pos2d" for sensor in meta["sensors"]) else 3)
+    scorer = Scorer(c or float(meta["gospa"]["c"]), p, dims, line_m)
+    for frame in scenario_frames(directory, tracks_path, which):
+        scorer.add(frame)
+    return scorer.score()
+
+
+def scenario_frames(directory: Path, tracks_path: Path, which: str = "all") -> Iterator[Frame]:
+    """Truth and benchmark tracks at each score time. Raises ScoreError, OSError."""
+    meta = _json(directory / "scenario.json")
     with np.load(directory / "truth.npz", allow_pickle=False) as truth:
         times, states, classes = truth["t"], truth["x"].astype(float), truth["cls"]
     tracks = {round(float(line["t"]), 3): line["tracks"] for line in _lines(tracks_path, ("t", "tracks"))}
-    scorer = Scorer(c or float(meta["gospa"]["c"]), p, dims)
     for time_s in meta["score_times"]:
         at = between(times, states, time_s)
         exists = np.isfinite(at[:, 0])
@@ -53,11 +67,13 @@ def score_scenario(
         if which == "drone":
             exists &= classes < DRONES
             entries = [entry for entry in entries if entry.get("cls") != "bird"]
-        scorer.add(_benchmark_frame(time_s, np.flatnonzero(exists), at[exists], entries))
-    return scorer.score()
+        words = ["drone" if number < DRONES else "bird" for number in classes[exists]]
+        yield _benchmark_frame(time_s, np.flatnonzero(exists), at[exists], words, entries)
 
 
-def _benchmark_frame(time_s: float, objects: Any, truth: FloatArray, entries: list[dict[str, Any]]) -> Frame:
+def _benchmark_frame(
+    time_s: float, objects: Any, truth: FloatArray, words: list[str], entries: list[dict[str, Any]]
+) -> Frame:
     return Frame(
         time_s=time_s,
         object_ids=objects.tolist(),
@@ -66,6 +82,8 @@ def _benchmark_frame(time_s: float, objects: Any, truth: FloatArray, entries: li
         tracks=np.array([entry["x"] for entry in entries], float).reshape(-1, 3),
         velocities=[None if entry.get("v") is None else np.array(entry["v"], float) for entry in entries],
         covariances=[None if entry.get("P") is None else np.array(entry["P"], float) for entry in entries],
+        object_classes=words,
+        track_classes=[entry.get("cls") for entry in entries] if any("cls" in entry for entry in entries) else (),
     )
 
 
@@ -87,11 +105,30 @@ def between(times: FloatArray, states: FloatArray, time_s: float) -> FloatArray:
     return np.concatenate([position, a[:, 3:] * (1 - s) + b[:, 3:] * s], axis=1)
 
 
-def score_wire(truth_path: Path, tracks_path: Path, c: float, p: float, which: str, dims: int) -> Score:
+def score_wire(
+    truth_path: Path, tracks_path: Path, c: float, p: float, which: str, dims: int, line_m: float | None = None
+) -> Score:
     """Figures of wire tracks against a truth file of the simulator. Raises ScoreError, OSError."""
+    scorer = Scorer(c, p, dims, line_m)
+    for frame in wire_frames(truth_path, tracks_path, which):
+        scorer.add(frame)
+    return scorer.score()
+
+
+def latencies_ms(tracks_path: Path) -> list[float]:
+    """From when a detection was true to the arrival of the reading that told it, of every track it changed, ms."""
+    return [
+        (parse_rfc3339(message.as_of) - parse_rfc3339(track.time)) / 1e6
+        for message in read_wire(tracks_path)
+        for track in message.tracks
+        if track.status != "dropped" and track.last_detection == track.time
+    ]
+
+
+def wire_frames(truth_path: Path, tracks_path: Path, which: str = "all") -> Iterator[Frame]:
+    """Truth and wire tracks once a second. Raises ScoreError, OSError."""
     frame, moments = read_truth(truth_path)
     messages = read_wire(tracks_path)
-    scorer = Scorer(c, p, dims)
     newest: dict[int, TrackMessage] = {}
     said = next(messages, None)
     next_ns = None
@@ -102,8 +139,7 @@ def score_wire(truth_path: Path, tracks_path: Path, c: float, p: float, which: s
             said = next(messages, None)
         if time_ns >= next_ns:
             next_ns += SCORE_EVERY_NS
-            scorer.add(_wire_frame(time_ns, objects, newest, frame, which))
-    return scorer.score()
+            yield _wire_frame(time_ns, objects, newest, frame, which)
 
 
 def _wire_frame(
@@ -111,13 +147,15 @@ def _wire_frame(
 ) -> Frame:
     if which == "drone":
         objects = [entry for entry in objects if entry["class"] == "drone"]
-    numbers, positions, velocities, covariances = [], [], [], []
+    numbers, positions, velocities, covariances, words = [], [], [], [], []
     for number, track in sorted(newest.items()):
         age_s = (time_ns - parse_rfc3339(track.time)) / 1e9
         if track.status == "dropped" or track.direction is not None or age_s > STALE_S:
             continue
-        if which == "drone" and max(track.classes, key=lambda name: track.classes[name]) == "bird":
+        word = max(track.classes, key=lambda name: track.classes[name]) if track.classes else None
+        if which == "drone" and word == "bird":
             continue
+        words.append(word)
         velocity = np.array(track.velocity_enu_m_s, float)
         point = frame.geodetic_to_enu(Geodetic(track.latitude_deg, track.longitude_deg, track.height_m))
         numbers.append(number)
@@ -133,6 +171,8 @@ def _wire_frame(
         tracks=np.array(positions, float).reshape(-1, 3),
         velocities=velocities,
         covariances=covariances,
+        object_classes=[entry["class"] for entry in objects],
+        track_classes=words,
     )
 
 

@@ -12,7 +12,9 @@ from zipfile import BadZipFile
 import click
 
 if TYPE_CHECKING:
+    from fusion.honesty import Consistency
     from fusion.scoring import Score
+    from fusion.timeliness import Delays, Rate
 
 WIRE_CUTOFF_M = 20.0
 
@@ -28,22 +30,35 @@ WIRE_CUTOFF_M = 20.0
     "--truth", "which", type=click.Choice(["all", "drone"]), default="all", show_default=True, help="Objects."
 )
 @click.option("--dims", type=click.IntRange(2, 3), help="Dimensions of the distance; else what the scenario measures.")
+@click.option(
+    "--line", "line_m", type=click.FloatRange(min=0, min_open=True), help="Radius about the origin to warn before, m."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
-    truth: Path, tracks: Path, cutoff_m: float | None, order: float, which: str, dims: int | None, as_json: bool
+    truth: Path,
+    tracks: Path,
+    cutoff_m: float | None,
+    order: float,
+    which: str,
+    dims: int | None,
+    line_m: float | None,
+    as_json: bool,
 ) -> None:
     """Score TRACKS against TRUTH.
 
     TRUTH is a tracking scenario's directory (TRACKS then as `sarhad track` writes them) or a truth file of the simulator
     (TRACKS then wire messages as `sarhad replay --out` writes them, scored once a second).
     """
-    from sarhad.scores import ScoreError, score_scenario, score_wire
+    from fusion.detection_range import percentiles
+    from sarhad.scores import ScoreError, latencies_ms, score_scenario, score_wire
 
+    latency_ms = None
     try:
         if truth.is_dir():
-            score = score_scenario(truth, tracks, cutoff_m, order, which, dims)
+            score = score_scenario(truth, tracks, cutoff_m, order, which, dims, line_m)
         else:
-            score = score_wire(truth, tracks, cutoff_m or WIRE_CUTOFF_M, order, which, dims or 3)
+            score = score_wire(truth, tracks, cutoff_m or WIRE_CUTOFF_M, order, which, dims or 3, line_m)
+            latency_ms = percentiles(latencies_ms(tracks))
     except ScoreError as error:
         click.echo(f"sarhad score: {error}", err=True)
         sys.exit(2)
@@ -53,10 +68,14 @@ def command(
             err=True,
         )
         sys.exit(2)
-    click.echo(json.dumps(dataclasses.asdict(score)) if as_json else table(score))
+    if as_json:
+        named = None if latency_ms is None else dict(zip(("p50", "p95", "p99"), latency_ms, strict=True))
+        click.echo(json.dumps(dataclasses.asdict(score) | {"latency_ms": named}))
+    else:
+        click.echo(table(score, latency_ms))
 
 
-def table(score: Score) -> str:
+def table(score: Score, latency_ms: tuple[float, ...] | None) -> str:
     """The figures for a person."""
     rows = [
         ("GOSPA, RMS", f"{score.rms_gospa:.2f} m"),
@@ -66,13 +85,44 @@ def table(score: Score) -> str:
         ("OSPA, mean", f"{score.mean_ospa:.2f} m"),
         ("identity switches", f"{score.id_switches} ({score.idsw_per_truth_min:.3f} an object and minute)"),
         ("IDF1", f"{score.idf1:.3f}"),
+        ("HOTA", "none" if score.hota is None else f"{score.hota:.3f}"),
         ("completeness", f"{score.siap_completeness:.3f}"),
         ("position error, RMS", _metres(score.pos_rmse, "m")),
         ("velocity error, RMS", _metres(score.vel_rmse, "m/s")),
         ("NEES per dimension", "none" if score.nees_per_dim is None else f"{score.nees_per_dim:.2f}"),
+        ("  by identity", _consistency(score.nees_by_identity)),
+        ("false tracks", _rate(score.false_tracks_per_h, "an hour")),
+        ("false alerts", _rate(score.false_alerts_per_day, "a post and day")),
+        ("time to track", _delays(score.time_to_track)),
+        ("time to class", _delays(score.time_to_class)),
+        ("warning", _delays(score.warning, "shortest")),
+        (
+            "latency",
+            "not measured" if latency_ms is None else "p50 {:.0f}, p95 {:.0f}, p99 {:.0f} ms".format(*latency_ms),
+        ),
         ("moments", str(score.steps)),
     ]
     return "\n".join(f"{name:<22}{value}" for name, value in rows)
+
+
+def _consistency(found: Consistency | None) -> str:
+    if found is None:
+        return "none"
+    return f"{found.per_dim:.2f} of {found.count}, {100 * found.above_95:.1f} % above their 95 % quantile"
+
+
+def _rate(found: Rate | None, unit: str) -> str:
+    if found is None:
+        return "not measured"
+    return f"{found.count}: {found.rate:.1f} {unit} (95 % band {found.low:.1f} to {found.high:.1f})"
+
+
+def _delays(found: Delays | None, extreme: str = "worst") -> str:
+    if found is None:
+        return "not measured"
+    if found.median_s is None or found.worst_s is None:
+        return f"none; never for {found.never}" if found.never else "nobody came by"
+    return f"median {found.median_s:.1f} s, {extreme} {found.worst_s:.1f} s; never for {found.never}"
 
 
 def _metres(value: float | None, unit: str) -> str:

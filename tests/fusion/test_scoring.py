@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion.scoring import Frame, Scorer, chi_square_bounds, gospa, normalised_squared, ospa
+from fusion.gospa import gospa, ospa
+from fusion.scoring import Frame, Scorer, chi_square_bounds, normalised_squared
 
 
 def brute_force(truth: np.ndarray, tracks: np.ndarray, c: float, p: float) -> tuple[float, float]:
