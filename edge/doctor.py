@@ -14,7 +14,7 @@ from edge.sensors import decoders_of, is_camera, model_confidence, model_path
 from edge.site_types import Site
 from edge.vision.detector import ModelError, Picture, load_detector
 from hardware.clock import kernel_clock_state
-from hardware.host import disk_free_mb
+from hardware.host import chrony_sources, disk_free_mb
 
 LEAST_DISK_MB = 200.0  # the outbox of some hours
 GOOD_DISK_MB = 2000.0
@@ -62,8 +62,12 @@ def disk(site: Site) -> Iterator[Finding]:
 def clock() -> Finding:
     """Whether the kernel's clock is disciplined by something."""
     state = kernel_clock_state()
+    sources = chrony_sources()
+    if state.trusted and sources and set(sources) == {"refclock"}:
+        todo = "add a time server or a second post as peer: a receiver that is spoofed must be outvoted"
+        return Finding("clock", NOTE, f"{state.text}, by a satellite receiver or another local clock alone", todo)
     if state.trusted:
-        return Finding("clock", PASS, "disciplined")
+        return Finding("clock", PASS, state.text)
     todo = "run chrony with a time server or a GNSS receiver; until then tracks are marked as of untrusted time"
     return Finding("clock", NOTE, "nothing disciplines this clock", todo)
 

@@ -32,4 +32,6 @@ def health_message(pipeline: Pipeline, host: Host, outbox_pending: int, troubles
         late_scans=watch.late_scans,
         too_old_scans=watch.too_old_scans,
         ignored_scans=pipeline.tracker.ignored_scans,
+        clock_error_s=watch.clock_error_s,
+        clock_offset_s=watch.clock_offset_s,
     )

@@ -38,6 +38,7 @@ from hardware.host import Host, host
 from hardware.notify import notify
 
 HEALTH_PERIOD_NS = 1_000_000_000
+NEW_RUN_S = 60.0  # a clock set by more than this: what this run would say of time helps nobody
 DRAIN_S = 10.0  # how long a stopping node waits for the center's acknowledgements
 
 log = logging.getLogger("sarhad.edge")
@@ -76,6 +77,7 @@ class Node:
         self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
         self._disk = str(record_path.parent if record_path else Path(site.broker.outbox_path).parent)
         self._health_ns = 0
+        self.wants_new_run = False  # its clock was set: it has stopped so that another can begin with the right time
         self._published = 0
 
     def _header(self) -> RecordingHeader:
@@ -105,12 +107,21 @@ class Node:
             async for reading in self.live.readings():
                 self._take(reading)
         finally:
-            notify("STOPPING=1")
+            if not self.wants_new_run:
+                notify("STOPPING=1")
             summary = await self._close()
         return summary
 
     def stop(self) -> None:
         self.live.stop()
+
+    def _begin_anew_when_the_clock_was_set(self) -> None:
+        """A box that boots in 1970 tracks at once; when its clock is set and trusted, a new run has the right times."""
+        watch = self.pipeline.watch
+        if watch.clock_trusted and abs(watch.clock_offset_s) > NEW_RUN_S and not self.wants_new_run:
+            log.warning("the clock was set by %+.0f s: ending this run, whose times it is not", watch.clock_offset_s)
+            self.wants_new_run = True
+            self.stop()
 
     def _take(self, reading: Reading) -> None:
         if self.recorder:
@@ -119,6 +130,8 @@ class Node:
         if self.recorder:
             self.recorder.answered(outgoing)
         self._send(outgoing)
+        if reading.sensor_id == CLOCK and reading.data:
+            self._begin_anew_when_the_clock_was_set()
         if reading.sensor_id == CLOCK and reading.received_ns - self._health_ns >= HEALTH_PERIOD_NS:
             self._health_ns = reading.received_ns
             self._tell_health()

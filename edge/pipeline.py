@@ -39,6 +39,7 @@ from fusion.types import (
 )
 
 MAX_REMOTE_TRACKS = 2000  # of one system between two messages
+LARGEST_CLOCK_ERROR_S = 10.0  # more would make every measurement mean nothing
 DETECTIONS_PERIOD_NS = 1_000_000_000  # the map shows raw detections for orientation only
 
 
@@ -74,6 +75,8 @@ class Pipeline:
         """What one reading makes known."""
         self.watch.saw(reading)
         if reading.sensor_id == CLOCK:
+            if reading.data:
+                self._note_clock_error()
             return self._tracks(self.tracker.tick(reading.received_ns), reading) if not reading.data else []
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []
@@ -93,6 +96,11 @@ class Pipeline:
     def tracks_at(self, time_ns: int) -> Iterable[Track]:
         """The picture predicted to a time, for cueing cameras."""
         return self.tracker.tracks_at(time_ns)
+
+    def _note_clock_error(self) -> None:
+        """What the kernel says of its clock, but never less than the site file states."""
+        stated_s = self.site.tracker.clock_error_s
+        self.tracker.note_clock_error(min(max(stated_s, self.watch.clock_error_s or 0.0), LARGEST_CLOCK_ERROR_S))
 
     def _tracks(self, update: Update, reading: Reading) -> list[Outgoing]:
         if not update.tracks and not update.claims:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edge.line_endings import LineEndings
+from edge.own_place import OwnPlace
 from edge.recent_faults import RecentFaults
 from edge.sensors import PROTOCOLS, is_camera
 from edge.site_file import SensorEntry, Site
@@ -20,6 +21,7 @@ from fusion.frames import LocalFrame
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Reading, Scan, Status, Update
 
 BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
+OFFSET_TOLD_S = 0.5  # other posts' tracks are compared with ours: what is farther off is told
 SENDER_REASON = "sender not allowed"
 SEES_FOR_S = 5.0  # a sensor whose last scan is older is not counted on to see anything
 
@@ -44,6 +46,7 @@ class SensorWatch:
     detector_complaint: str | None = None  # what is wrong with a camera's vision process
     start_complaint: str | None = None  # what the sensor answered to its start file
     status: Status | None = None
+    place_complaint: str | None = None  # what a receiver of the post's own place gives cause to doubt
     shared_text: str | None = None  # which other programs have its port open
     recent: RecentFaults = field(default_factory=RecentFaults)
     line_endings: LineEndings | None = None  # of a stream that is binary all through
@@ -111,6 +114,8 @@ class SensorWatch:
             return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
             return self.status.text
+        if self.place_complaint is not None:
+            return self.place_complaint
         if self.line_endings is not None and (told := self.line_endings.complaint()) is not None:
             return told
         told = self.recent.complaint(now_ns, self.decoder.counts) or self.decoder.diagnosis()
@@ -137,7 +142,10 @@ class PostWatch:
     decoders: dict[str, Decoder]
     sensors: dict[str, SensorWatch] = field(init=False)
     own_positions: dict[str, OwnPosition] = field(default_factory=dict)
+    own_places: dict[str, OwnPlace] = field(default_factory=dict)
     clock_trusted: bool = False
+    clock_error_s: float | None = None  # its bound, as the kernel tells; None: it cannot say
+    clock_offset_s: float = 0.0  # the clock now minus this run's times
     now_ns: int = 0
     readings: int = 0
     events: Counter[str] = field(default_factory=Counter)
@@ -187,6 +195,13 @@ class PostWatch:
             sensor.detections += len(fact.detections)
         elif isinstance(fact, OwnPosition):
             self.own_positions[fact.sensor_id] = fact
+            place = self.own_places.get(fact.sensor_id)
+            if place is None:
+                known = sensor.entry.sensor
+                place = OwnPlace(self.frame, known.position_enu_m, known.position_sigma_m)
+                self.own_places[fact.sensor_id] = place
+            place.heard(fact, self.now_ns)
+            sensor.place_complaint = place.complaint(self.clock_trusted)
         elif isinstance(fact, Status):
             sensor.status = fact
 
@@ -222,6 +237,9 @@ class PostWatch:
         self.events["clock " + event["event"]] += 1
         if event["event"] in ("trusted", "untrusted"):
             self.clock_trusted = event["event"] == "trusted"
+        if event["event"] in ("trusted", "untrusted", "bound"):
+            self.clock_error_s = event.get("error_bound_s")
+        self.clock_offset_s = float(event.get("offset_s", self.clock_offset_s))
 
     def sensor_messages(self) -> tuple[wire.SensorHealthMessage, ...]:
         return tuple(sensor.message(self.now_ns) for sensor in self.sensors.values())
@@ -235,6 +253,8 @@ class PostWatch:
             for m in messages
             if m.state not in ("ok", "waiting") and not (m.state == "silent" and self.may_be_silent(m.sensor_id))
         ]
+        if abs(self.clock_offset_s) > OFFSET_TOLD_S:
+            troubled.append(f"the clock was stepped: this run's times are {self.clock_offset_s:+.1f} s from it")
         if not seeing:
             return "blind", "no sensor can see" + (": " + ", ".join(troubled) if troubled else "")
         return ("degraded", ", ".join(troubled)) if troubled else ("ok", "")

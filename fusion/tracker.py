@@ -66,6 +66,11 @@ class Tracker:
             return self._apply(fact, None, received_ns)
         return Update((), ())
 
+    def note_clock_error(self, clock_error_s: float) -> None:
+        """The site's clock may be so wrong from now on; it enters the noise of what is worked in later."""
+        settings = replace(self._rules.settings, clock_error_s=clock_error_s)
+        self._rules = replace(self._rules, settings=settings)
+
     def tick(self, now_ns: int) -> Update:
         """Time passes: tracks move on, coast, and are given up."""
         return Update(self._publication.changes(self._table, now_ns), ())

@@ -231,6 +231,8 @@ class HealthMessage(msgspec.Struct, frozen=True):
     late_scans: int
     too_old_scans: int
     ignored_scans: int = 0  # of sensors the tracker does not know, or from the future
+    clock_error_s: float | None = None  # the clock is at most so wrong; None: nobody can say
+    clock_offset_s: float = 0.0  # the clock now minus this run's times: what it was stepped by since the start
 
 
 class AckMessage(msgspec.Struct, frozen=True):

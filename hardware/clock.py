@@ -4,7 +4,8 @@
 
 so a wall clock that is stepped while the node runs moves no stamp; the step is told as an event instead. `ClockDriver`
 ticks ten times a second with an empty delivery, and delivers a `ClockEvent` when the wall clock steps against monotonic
-time and when trust in it is gained or lost. Run it under the sensor_id `fusion.types.CLOCK`.
+time, when trust in it is gained or lost, and when the bound of its error has changed by half. Run it under the sensor_id
+`fusion.types.CLOCK`.
 
 Trust is the kernel's word: adjtimex(2), which chrony, ntpd and systemd-timesyncd all keep up to date. A clock before 2024
 is never trusted: a Jetson without battery boots in 1970.
@@ -26,6 +27,8 @@ TICK_NS = 100_000_000
 STEP_NS = 100_000_000  # chrony slews at most 0.1 s in a second unless told otherwise; above this it is a step
 TRUST_EVERY_NS = 1_000_000_000
 EARLIEST_TRUSTED_NS = 1_704_067_200_000_000_000  # 2024-01-01T00:00:00Z: no release of this software is older
+BOUND_CHANGE = 1.5  # the kernel's bound grows by 0.5 ms a second between two corrections: that alone is no news
+LEAST_BOUND_S = 0.001  # below it, nothing here depends on it
 BRACKET_NS = 5_000_000  # the wall clock is read between two monotonic reads no further apart than this
 
 STA_UNSYNC = 0x0040  # <sys/timex.h>
@@ -79,7 +82,7 @@ class ClockState:
 class ClockEvent:
     """What happened to the clock; the data of a reading of sensor `fusion.types.CLOCK`."""
 
-    event: str  # "step", "trusted", "untrusted"
+    event: str  # "step", "trusted", "untrusted", "bound"
     text: str
     step_s: float | None = None  # positive = the wall clock jumped ahead
     offset_s: float | None = None  # the wall clock now minus the stamps of this run
@@ -141,6 +144,7 @@ class ClockDriver:
         self._clock, self._clock_state, self._wait = clock, clock_state, wait
         self._offset_ns = clock.wall_minus_monotonic_ns
         self._state: ClockState | None = None
+        self._told_bound_s: float | None = None
         self._trust_due_ns = self._tick_due_ns = 0
 
     def open(self) -> None:
@@ -181,10 +185,24 @@ class ClockDriver:
             return None
         self._trust_due_ns = now_ns + TRUST_EVERY_NS
         before, self._state = self._state, self._clock_state()
+        bound_s = self._state.error_bound_s
         if before is not None and before.trusted == self._state.trusted:
-            return None
-        event = "trusted" if self._state.trusted else "untrusted"
-        return ClockEvent(event, self._state.text, error_bound_s=self._state.error_bound_s)
+            if bound_s is None or self._told_bound_s is None or not is_news(self._told_bound_s, bound_s):
+                return None
+            event = "bound"
+        else:
+            event = "trusted" if self._state.trusted else "untrusted"
+        self._told_bound_s = bound_s
+        return ClockEvent(event, self._state.text, offset_s=self._offset_s() or None, error_bound_s=bound_s)
+
+    def _offset_s(self) -> float:
+        return round((self._offset_ns - self._clock.wall_minus_monotonic_ns) / 1e9, 6)
+
+
+def is_news(told_s: float, bound_s: float) -> bool:
+    """Whether a bound differs enough from the one told last."""
+    told_s, bound_s = max(told_s, LEAST_BOUND_S), max(bound_s, LEAST_BOUND_S)
+    return not told_s / BOUND_CHANGE <= bound_s <= told_s * BOUND_CHANGE
 
 
 def boot_id() -> str | None:

@@ -108,3 +108,24 @@ def parse_tracking(line: str) -> ClockOffset | None:
     is_synchronised = fields[13] != "Not synchronised" and stratum > 0
     bound_s = offset_s + dispersion_s + delay_s / 2.0
     return ClockOffset(fields[1] or fields[0], stratum, offset_s, bound_s, is_synchronised)
+
+
+def chrony_sources(command: str = "chronyc") -> tuple[str, ...] | None:
+    """The kinds of chrony's usable sources: "server", "peer", "refclock"; None where chrony is not to be had."""
+    try:
+        answer = subprocess.run(
+            [command, "-c", "-n", "sources"], capture_output=True, text=True, timeout=2.0, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parse_sources(answer.stdout)
+
+
+SOURCE_KINDS = {"^": "server", "=": "peer", "#": "refclock"}
+USABLE = ("*", "+", "-")  # selected, combined, good but not combined; "?", "x" and "~" do not count
+
+
+def parse_sources(lines: str) -> tuple[str, ...]:
+    """`chronyc -c sources`: mode, state, name, stratum, ... Source: chronyc(1), section "sources"."""
+    rows = [line.split(",") for line in lines.splitlines()]
+    return tuple(SOURCE_KINDS[row[0]] for row in rows if len(row) >= 3 and row[0] in SOURCE_KINDS and row[1] in USABLE)

@@ -65,10 +65,14 @@ def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid:
         return wrong_input(str(error))
 
     async def run() -> dict[str, Any]:
-        node = Node(site, record_directory, publish=publish)
-        click.echo(json.dumps({"site_id": site.site_id, "run_id": node.run_id, "pid": pid}))
-        sys.stdout.flush()
-        return await until_signalled(node)
+        while True:
+            node = Node(site, record_directory, publish=publish)
+            click.echo(json.dumps({"site_id": site.site_id, "run_id": node.run_id, "pid": pid}))
+            sys.stdout.flush()
+            summary = await until_signalled(node)
+            if not node.wants_new_run:
+                return summary
+            click.echo(json.dumps(summary))
 
     try:
         done = asyncio.run(run())

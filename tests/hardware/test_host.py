@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from hardware.host import chrony_offset, disk_free_mb, host, memory_mb, parse_tracking, temperature_c
+from hardware.host import chrony_offset, disk_free_mb, host, memory_mb, parse_sources, parse_tracking, temperature_c
 from hardware.notify import READY, WATCHDOG, notify, status, watchdog_s
 
 
@@ -102,3 +102,9 @@ def test_where_nobody_listens_nothing_happens(tmp_path):
 )
 def test_the_watchdog_is_fed_twice_in_its_time(environment, expected_s):
     assert watchdog_s(environment) == expected_s
+
+
+def test_chronys_sources_are_told_by_kind_and_only_usable_ones():
+    lines = "#,*,PPS,0,4,377,12,0.0,0.0,0.0\n^,?,192.0.2.1,2,6,0,-,0.0,0.0,0.0\n^,+,192.0.2.2,2,6,377,9,0.0,0.0,0.0\n"
+    assert parse_sources(lines) == ("refclock", "server")
+    assert parse_sources("506 Cannot talk to daemon\n") == ()

@@ -1,0 +1,169 @@
+"""The post's own time and place: a clock that is set, stepped or doubted, and a receiver that is led astray."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+
+from edge.node import Node
+from edge.own_place import KEPT, OwnPlace
+from edge.pipeline import Pipeline
+from edge.site_file import parse_site
+from fusion.frames import LocalFrame
+from fusion.types import CLOCK, Geodetic, OwnPosition, Reading
+from hardware.clock import Clock, ClockDriver, ClockEvent, ClockState, is_news
+
+SITE = """
+[site]
+id = "ridge"
+origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
+[broker.outbox]
+path = "OUTBOX"
+[[sensor]]
+id = "gnss"
+device = { driver = "udp_listener", port = 41237, host = "127.0.0.1" }
+protocol = "gnss"
+"""
+S = 1_000_000_000
+FRAME = LocalFrame(Geodetic(45.0, 7.0, 600.0))
+
+
+def fix(east_m: float, sigma_m: float = 3.0, utc_ns: int | None = None, **flags: bool) -> OwnPosition:
+    place = FRAME.enu_to_geodetic((east_m, 0.0, 0.0))
+    return OwnPosition(
+        "gnss", S, place, None, sigma_m, "3d", 9, utc_ns, flags.get("jammed", False), flags.get("spoofed", False)
+    )
+
+
+def own_place(*facts: OwnPosition) -> OwnPlace:
+    place = OwnPlace(FRAME, (0.0, 0.0, 0.0), 0.0)
+    for fact in facts:
+        place.heard(fact, 100 * S)
+    return place
+
+
+def test_drift_and_single_wild_fixes_pass_and_a_receiver_led_away_is_told() -> None:
+    quiet = [fix(4.0 * math.sin(number)) for number in range(KEPT)]
+    assert own_place(*quiet, fix(9000.0)).complaint(True) is None
+    told = own_place(*quiet, *[fix(300.0)] * 40).complaint(True)
+    assert told is not None
+    assert "300 m from the surveyed place" in told
+    assert own_place(*[fix(300.0, sigma_m=200.0)] * 40).complaint(True) is None  # it says itself how little it knows
+
+
+def test_the_receivers_own_flags_are_told() -> None:
+    assert "jamming" in (own_place(fix(0.0, jammed=True)).complaint(True) or "")
+    assert "spoofing" in (own_place(fix(0.0, spoofed=True)).complaint(True) or "")
+
+
+def test_a_receivers_time_is_compared_with_a_clock_that_other_sources_keep() -> None:
+    behind = own_place(*[fix(0.0, utc_ns=87 * S)] * 10)
+    assert "-13.0 s from the clock" in (behind.complaint(True) or "")
+    assert behind.complaint(False) is None  # a clock that nobody keeps proves nothing
+    assert own_place(*[fix(0.0, utc_ns=99 * S)] * 10).complaint(True) is None
+
+
+def clock_event(line: Pipeline, at_s: float, **fields: object) -> None:
+    event = ClockEvent(text="as told", **fields)
+    line.feed(Reading(CLOCK, int(at_s * S), int(at_s * S), None, None, event.to_json()))
+
+
+@pytest.fixture
+def line() -> Pipeline:
+    return Pipeline(parse_site(SITE, "ridge.toml"), "run", "software")
+
+
+def test_the_kernels_bound_enters_the_measurement_noise_but_never_less_than_the_site_states(line: Pipeline) -> None:
+    clock_event(line, 1.0, event="trusted", error_bound_s=0.25)
+    assert line.tracker._rules.settings.clock_error_s == 0.25
+    clock_event(line, 2.0, event="bound", error_bound_s=0.002)
+    assert line.tracker._rules.settings.clock_error_s == 0.002
+    stated = Pipeline(parse_site("[tracker]\nclock_error_s = 0.1\n" + SITE, "ridge.toml"), "run", "software")
+    clock_event(stated, 1.0, event="trusted", error_bound_s=0.002)
+    assert stated.tracker._rules.settings.clock_error_s == 0.1
+
+
+def test_a_rewind_after_the_start_is_marked_and_moves_no_stamp(standing: Standing, line: Pipeline) -> None:
+    clock = Clock(standing.wall_ns, standing.monotonic_ns)
+    driver = ClockDriver(clock, lambda: ClockState(True, "disciplined", 0.01), standing.wait)
+    driver.open()
+    stamps = []
+    for number in range(60):
+        if number == 30:
+            standing.wall -= 13 * S
+        while (delivery := driver.read(1.0)) is not None:
+            received_ns, monotonic_ns = clock.now()
+            stamps.append(received_ns)
+            line.feed(Reading(CLOCK, received_ns, monotonic_ns, None, None, delivery.data))
+            if not delivery.data:
+                break
+    assert stamps == sorted(stamps)
+    assert line.watch.clock_offset_s == pytest.approx(-13.0, abs=0.01)
+    assert "this run's times are -13.0 s from it" in line.watch.state()[1]
+
+
+class Standing:
+    """Time that moves only where something waits."""
+
+    def __init__(self) -> None:
+        self.wall, self.monotonic = 1_772_000_000 * S, 5 * S
+
+    def wall_ns(self) -> int:
+        return self.wall
+
+    def monotonic_ns(self) -> int:
+        return self.monotonic
+
+    def wait(self, seconds: float) -> None:
+        self.wall += round(seconds * S)
+        self.monotonic += round(seconds * S)
+
+
+@pytest.fixture
+def standing() -> Standing:
+    return Standing()
+
+
+def test_a_bound_that_grows_slowly_is_no_news_and_one_that_jumps_is() -> None:
+    assert not is_news(0.010, 0.014)
+    assert is_news(0.010, 0.016)
+    assert is_news(0.010, 0.006)
+    assert not is_news(1e-6, 5e-4)  # far below what matters here
+
+
+def test_a_node_that_booted_in_1970_tracks_at_once_and_begins_a_new_run_when_its_clock_is_set(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wall = {"offset_ns": -1_772_000_000 * S}
+    states = [ClockState(False, "the clock says 1970: it was never set")]
+
+    class Wrong(Clock):
+        def __init__(self) -> None:
+            import time
+
+            super().__init__(lambda: time.time_ns() + wall["offset_ns"], time.monotonic_ns)
+
+    monkeypatch.setattr("edge.node.Clock", Wrong)
+    monkeypatch.setattr("edge.node.kernel_clock_state", lambda: states[-1])
+    monkeypatch.setattr("hardware.clock.kernel_clock_state", lambda: states[-1])
+    monkeypatch.setattr("edge.sources.ClockDriver", lambda clock: ClockDriver(clock, lambda: states[-1]))
+    site = parse_site(SITE.replace("OUTBOX", str(tmp_path / "outbox.db")), "ridge.toml")
+
+    async def run() -> tuple[Node, Node]:
+        first = Node(site, tmp_path / "recordings", publish=False)
+        running = asyncio.create_task(first.run())
+        while first.pipeline.watch.readings < 5:
+            await asyncio.sleep(0.02)
+        assert not first.pipeline.watch.clock_trusted
+        wall["offset_ns"] = 0
+        states.append(ClockState(True, "disciplined", 0.01))
+        await asyncio.wait_for(running, 20.0)
+        return first, Node(site, tmp_path / "recordings", publish=False)
+
+    first, second = asyncio.run(run())
+    assert first.run_id.startswith("19")
+    assert first.wants_new_run
+    assert not second.run_id.startswith("19")
+    second.recorder.close({})
