@@ -199,6 +199,22 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         Accuracy(math.radians(0.15), None, 100.0),
     ),
     "asterix_tracks": ProtocolKind("tracks of other systems, ASTERIX over UDP", "claims", ("udp_listener",), ASTERIX),
+    "ads_b": ProtocolKind(
+        "ADS-B: what aircraft broadcast at 1090 MHz, as Mode S Beast, AVR or SBS-1",
+        "claims",
+        ("serial_port", "tcp_stream", "udp_listener"),
+        (
+            Key(
+                "latitude_deg",
+                "number",
+                "the receiver's place; for aircraft on the ground, and to leave forged far ones out",
+                None,
+                at_least=-90.0,
+                at_most=90.0,
+            ),
+            Key("longitude_deg", "number", "the receiver's place", None, at_least=-180.0, at_most=180.0),
+        ),
+    ),
     "gnss": ProtocolKind(
         "a satellite receiver: NMEA 0183 and UBX",
         "own_position",

@@ -72,6 +72,9 @@ PROTOCOLS: dict[str, Protocol] = {
     "asterix_tracks": Protocol(
         "firmware_interfaces.asterix", False, "other systems' tracks, ASTERIX CAT062, 021, 020, 010, 015", 300.0, True
     ),
+    "ads_b": Protocol(
+        "firmware_interfaces.ads_b", False, "aircraft heard at 1090 MHz: Beast, AVR or SBS-1", 300.0, True
+    ),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }
 

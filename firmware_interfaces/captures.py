@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from firmware_interfaces import (
+    ads_b,
+    ads_b_streams,
     antsdr,
     asterix,
     dronescout,
@@ -139,6 +141,13 @@ def _drone_id_record(framed: Framed[radio_frames.Broadcast | antsdr.Heard], data
     return antsdr.record(said) if isinstance(said, antsdr.Heard) else radio_frames.record(said)
 
 
+def _heard_record(framed: Framed[ads_b_streams.Heard], data: bytes) -> dict[str, Any]:
+    """A Beast frame by its offset, a line by its number."""
+    if framed.message.form == "beast":
+        return {"offset": framed.offset, **ads_b.record(framed.message)}
+    return {"line": data.count(b"\n", 0, framed.offset) + 1, **ads_b.record(framed.message)}
+
+
 FORMATS: dict[str, Format] = {
     "ti_mmwave": Format(
         "TI mmWave radar, data UART: three header profiles, points, side info, tracker TLVs",
@@ -232,6 +241,21 @@ FORMATS: dict[str, Format] = {
         {"editions": "", "skip_bytes": 0},
         not_interpreted={"reserved expansion and special purpose fields": "told as they are, in hexadecimal"},
         is_stream=False,
+    ),
+    "adsb_modes": Format(
+        "ADS-B and Mode S: Beast, AVR, SBS-1, or CSV of seconds, address and message; told apart by themselves",
+        ads_b.CaptureFile,
+        _heard_record,
+        {},
+        ("ads_b",),
+        {
+            "decoded.wake_vortex": "words for category, which is told",
+            "decoded.capability_text": "words for capability, which is told",
+            "decoded.flight_status_text": "words for flight_status, which is told",
+            "registers (BDS) of DF20 and 21": "the message does not say which one it carries",
+            "type 28 subtype 2, type 29 subtype 0": "resolution advisories and version 1's target state",
+            "Mode A/C": "counted, left alone: an answer to somebody's question, of nobody known",
+        },
     ),
 }
 

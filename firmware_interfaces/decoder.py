@@ -127,6 +127,10 @@ class FramedStream(Generic[Message]):
         """How much of the stream waits for its rest."""
         return len(self._kept)
 
+    def offset_of(self, place: int) -> int:
+        """Where in the whole stream a place of the buffer stands that `frame_at` is asked about."""
+        return self._offset + place
+
     def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Message]]:
         """The messages that these bytes complete."""
         found: list[Framed[Message]] = []

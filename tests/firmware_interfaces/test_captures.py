@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import truth_adsb as adsb
 import truth_asterix as asterix
 import truth_radio as radio
 import truth_streams as streams
@@ -60,6 +61,7 @@ class Folder:
 
 
 FOLDERS: dict[str, Folder] = {
+    "adsb_modes": Folder(adsb.messages, interpreted=adsb.interpreted),
     "dji_droneid": Folder(radio.frames),
     "asterix": Folder(asterix.datagrams, asterix.settings),
     "dronescout_mqtt": Folder(streams.broadcasts),
