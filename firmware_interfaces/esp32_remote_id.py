@@ -80,10 +80,10 @@ def parse(line: bytes) -> Line | None:
         is_forged = is_forged or len(found) < len(pairs)
     if not isinstance(found, dict):
         raise Rejected("json", "no object")
-    if isinstance(found.get("heartbeat", ""), list | dict):
-        raise Rejected("field", "a heartbeat is no text")
     if "heartbeat" in found:
-        return Heartbeat(clean_text(str(found["heartbeat"]).encode("ascii", "replace")[:80]) or "")
+        if not isinstance(found["heartbeat"], str):  # other devices count theirs
+            raise Rejected("field", "a heartbeat is no text")
+        return Heartbeat(clean_text(found["heartbeat"].encode("ascii", "replace")[:80]) or "")
     return _flat(found, is_forged) if "mac" in found else _nested(found, is_forged)
 
 

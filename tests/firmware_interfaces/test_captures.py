@@ -36,6 +36,7 @@ import truth_radio as radio
 import truth_streams as streams
 
 from firmware_interfaces.captures import FORMATS, Format, read
+from firmware_interfaces.sniffing import identify
 
 DATA = Path(os.environ.get("SARHAD_SENSOR_DATA", Path(__file__).parents[3] / "shared/data/sensors"))
 EXPECTED = ".expected.json"
@@ -182,6 +183,22 @@ def test_every_record_of_a_capture_has_the_values_that_an_independent_decoder_fo
         print(f"{capture}: not interpreted: {', '.join(sorted(not_interpreted))}")  # pytest -rP shows it
 
 
+@pytest.mark.parametrize(("folder", "capture"), CASES, ids=[str(capture) for _, capture in CASES])
+def test_a_capture_is_recognised_by_nobody_telling_what_it_is(folder: str, capture: Capture) -> None:
+    name, _ = FOLDERS[folder].how(capture.path)
+    guess = identify(capture.path.read_bytes())
+    if guess is None:  # some hold no message of any protocol, as another decoder agrees
+        assert not read_messages(capture)
+    else:
+        assert guess.name == name
+
+
+def read_messages(capture: Capture) -> list[Record]:
+    """What the truth lists."""
+    truth = json.loads(capture.expected.read_text())
+    return list(FOLDERS[capture.path.parent.name].truth(truth, capture.path, capture.shares_truth))
+
+
 # Damage
 
 
@@ -204,6 +221,14 @@ def test_every_intact_frame_of_a_damaged_stream_comes_out(capture: Capture, chun
     lost = [frame for frame in truth["intact_frames"] if frame["offset"] not in offsets]
     # the truth allows one good frame lost a damage; a reader that scans and checks loses none
     assert lost == []
+
+
+@pytest.mark.parametrize("capture", DAMAGED, ids=[str(capture) for capture in DAMAGED])
+def test_a_damaged_stream_is_recognised_all_the_same(capture: Capture) -> None:
+    name, _ = FOLDERS[source_of(capture).parent.name].how(source_of(capture))
+    guess = identify(capture.path.read_bytes())
+    assert guess is not None
+    assert guess.name == name
 
 
 def test_there_is_something_to_compare() -> None:
