@@ -4,13 +4,14 @@ A reading of "<camera>/vision" is JSON:
 
     {"access_unit_ns": monotonic ns of the camera's reading that was looked at, "sensor_id": the camera,
      "size_px": [w, h], "looked": [[x, y, w, h], ...], "model_sha256": ..., "provider": ...,
-     "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ...}, ...]}
+     "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ..., "classes": {...}}, ...]}
 
 Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and elevation of the box's middle, no range.
 
-Its classes are the detector's: the class that it names has the confidence as probability, "unknown" has the rest, and a
-class that we do not know is "unknown" altogether. That is a plain reading of an uncalibrated number; the tracker
-weighs it over time.
+A detection may also have "classes": {class: probability, ...}, adding up to 1: what it is, by all looks of its tracklet in
+the picture. Then each has its probability times the confidence, else the class that it names has the confidence; "unknown"
+has the rest. A class that we do not know is "unknown". That is a plain reading of the confidence, which is not calibrated;
+the tracker weighs it over time.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Reading, 
 MAX_READING_BYTES = 1_000_000
 MAX_DETECTIONS = 500  # more in one picture is a detector gone mad
 MAX_REGIONS = 256
+MAX_CLASSES = 1000  # models of a thousand classes exist
+ROUNDED = 0.01  # probabilities are written with few digits
 EDGE_POINTS = 9  # along each side of a region; a distorted side is a curve
 SAME_ASPECT = 0.01  # 1920x1080 and 1280x720 are the same picture in another size
 
@@ -108,7 +111,7 @@ class Decoder:
         return Detection(
             self._mounting.level(*azimuth_elevation(center)),
             confidence,
-            classes_of(str(row.get("class")), confidence),
+            classes_of(votes_of(row), confidence),
             (left_px, top_px, width_px, height_px),
             max(angle_between(left, right), angle_between(top, bottom)),
         )
@@ -182,8 +185,20 @@ def azimuth_elevation(direction: FloatArray) -> tuple[float, float]:
     return math.atan2(x, y), math.atan2(z, math.hypot(x, y))
 
 
-def classes_of(name: str, confidence: float) -> tuple[tuple[str, float], ...]:
-    """Probabilities of the classes, in the order of CLASSES, adding up to 1."""
-    if name not in CLASSES or name == "unknown":
-        return (("unknown", 1.0),)
-    return ((name, confidence), ("unknown", 1.0 - confidence))
+def votes_of(row: dict[str, Any]) -> dict[str, float]:
+    """What a detection is, given that it is something: its tracklet's classes, else the one it names. Raises Rejected."""
+    votes = row.get("classes")
+    if not votes:
+        return {str(row.get("class")): 1.0}
+    if not isinstance(votes, dict) or len(votes) > MAX_CLASSES:
+        raise Rejected("field", f"classes is no object of at most {MAX_CLASSES} probabilities")
+    shares = numbers(votes.values(), len(votes))
+    if min(shares) < 0.0 or abs(sum(shares) - 1.0) > ROUNDED:
+        raise Rejected("range", f"the probabilities of classes add up to {sum(shares):g}, expected 1")
+    return dict(zip(votes, shares, strict=True))
+
+
+def classes_of(votes: dict[str, float], confidence: float) -> tuple[tuple[str, float], ...]:
+    """Probabilities of the classes that have any, in the order of CLASSES, adding up to 1."""
+    known = [(name, confidence * votes[name]) for name in CLASSES if name != "unknown" and votes.get(name, 0.0) > 0.0]
+    return (*known, ("unknown", 1.0 - math.fsum(probability for _, probability in known)))

@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=math.inf, help="end in this time, whatever was seen by then")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
-        "--from", dest="begin_at", type=Path, help="go on from this checkpoint instead of random weights"
+        "--from", dest="begin_at", type=Path, help="go on from this checkpoint, or from a shipped ONNX file"
     )
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
@@ -55,7 +55,7 @@ def build_pools(data: Path, cache: Path, seed: int) -> None:
     from edge.training.rendered import build_rendered_pool
 
     cache.mkdir(exist_ok=True)
-    clips = read_clips(data, "train")
+    clips = [clip for clip in read_clips(data, "train") if not clip.is_apart]
     for modality in ("ir", "visible"):
         if not (cache / f"{modality}.npy").exists():
             build_pool(cache / f"{modality}.npy", [c for c in clips if c.modality == modality], FRAMES_PER_CLIP)
@@ -66,14 +66,18 @@ def build_pools(data: Path, cache: Path, seed: int) -> None:
 def finish(checkpoint: Path, onnx_path: Path, data: Path, every: int) -> None:
     """Export, measure on the val days, and write what was measured into the file."""
     from edge.training import demo_scenes
+    from edge.training.calibrate import examples, fit
     from edge.training.card import write_card
-    from edge.training.evaluate import SCORED, evaluate
+    from edge.training.evaluate import SCORED, clips_of, evaluate
     from edge.training.export import describe, export
     from edge.vision.detector import load_detector
 
     training = export(checkpoint, onnx_path)
+    calibration = fit(*examples(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every))
+    describe(onnx_path, class_temperature=str(calibration["temperature"]), calibration=json.dumps(calibration))
     detector = load_detector(onnx_path, SCORED)
     measured = evaluate(detector, read_clips(data, "val"), every) | {"rendered": demo_scenes.measure(detector)}
+    measured["calibration"] = calibration
     describe(
         onnx_path,
         detection_probability=json.dumps(measured["detection_probability"]),

@@ -18,6 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 CLASSES = ("drone", "bird", "airplane", "helicopter")  # the order of the model's outputs
+APART_DAY, APART_FROM = (
+    "2020-03-25",
+    "14:00",
+)  # the one part of a training day that shows all four classes in both kinds
 Boxes = npt.NDArray[np.float32]  # (n, 5): class number, x, y, width, height, px
 Picture = npt.NDArray[np.uint8]
 
@@ -28,10 +32,19 @@ class Clip:
     split: str
     modality: str  # ir or visible
     class_name: str
-    day: str
+    created: str  # of the file: YYYY-MM-DDTHH:MM:SS
     frame_count: int
     video: Path
     labels: Path
+
+    @property
+    def day(self) -> str:
+        return self.created[:10]
+
+    @property
+    def is_apart(self) -> bool:
+        """Never trained on: training clips that choose between models and calibrate them, so that VAL need not."""
+        return self.split == "train" and self.day == APART_DAY and self.created[11:16] >= APART_FROM
 
 
 def data_folder() -> Path:
@@ -50,7 +63,7 @@ def read_clips(folder: Path, split: str) -> list[Clip]:
             split=split,
             modality=row["modality"],
             class_name=row["class"],
-            day=row["created"][:10],
+            created=row["created"],
             frame_count=int(row["frames"]),
             video=folder / split / "clips" / f"{row['clip']}.mp4",
             labels=folder / split / "labels" / f"{row['clip']}.csv",

@@ -1,12 +1,16 @@
 """How well a model sees: figures on clips of days it was not trained on.
 
-    python -m edge.training.evaluate --model MODEL.onnx [--split val] [--every N] [--json OUT.json]
+    python -m edge.training.evaluate --model MODEL.onnx [--split val|apart|train] [--every N] [--json OUT.json]
 
 By modality and class: average precision at IoU 0.5 (all points, scores from 0.02), recall with the centre within
-8 px at confidence 0.25; as `sarhad detect` writes it, one box for each class an object may be. Over all: mean of the
-four classes, false alarms of class drone per minute on clips without one, and detection probability by pixels on
-target: the chance that an object whose box has this geometric mean of its sides is found (centre within 8 px, any
-class) in one frame at confidence 0.25. The clips are daylight, up to 200 m; night and beyond are not measured by them.
+8 px at confidence 0.25; one box for each class an object may be. Over all: mean of the four classes, false alarms of
+class drone per minute on clips without one, clips whose confidence-weighted majority class is right. All of these twice:
+each frame by itself, and `linked`, as `sarhad detect` writes it: each object's class by all frames that show it (of which
+only every n-th was looked at).
+
+And detection probability by pixels on target: the chance that an object whose box has this geometric mean of its sides
+is found (centre within 8 px, any class) in one frame at confidence 0.25. The clips are daylight, up to 200 m; night and
+beyond are not measured by them.
 """
 
 from __future__ import annotations
@@ -15,15 +19,18 @@ import argparse
 import json
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.training.clips import CLASSES, Boxes, Clip, data_folder, read_clips, read_frames, read_labels
+from edge.training.clips import CLASSES, Boxes, Clip, Picture, data_folder, read_clips, read_frames, read_labels
 from edge.vision.detector import Box, Detector, load_detector
+from edge.vision.image_tracks import Seen
+from edge.vision.whole_clip import in_hindsight, look_at_all
 
 NOTICED = 0.25  # confidence at which the post takes notice
 SCORED = 0.02  # confidence from which the precision-recall curve is drawn
@@ -55,21 +62,46 @@ class Tallies:
 
 def evaluate(detector: Detector, clips: list[Clip], every: int) -> dict[str, Any]:
     """Look at every n-th frame of the clips; the figures."""
-    tallies = Tallies()
+    alone, linked = Tallies(), Tallies()
     for number, clip in enumerate(clips):
-        look_at_clip(detector, clip, every, tallies)
+        labels = read_labels(clip.labels)
+        frames, looks = look_at_clip(detector, clip, every)
+        truths = [labels.get(frame, np.zeros((0, 5), np.float32)) for frame in frames]
+        has_drone = any((boxes[:, 0] == 0).any() for boxes in labels.values())
+        count(alone, clip, truths, [of_every_class(seen, detector.class_names) for seen in looks], has_drone)
+        count(linked, clip, truths, in_hindsight(looks, SCORED), has_drone)
         if number % 10 == 9:
             print(f"{number + 1} of {len(clips)} clips", file=sys.stderr)
-    return figures(tallies, len(clips), every)
+    result = {"clips": len(clips), "every": every} | figures(alone) | {"linked": figures(linked)}
+    return result | {"detection_probability": detection_probability(alone.by_size)}
 
 
-def look_at_clip(detector: Detector, clip: Clip, every: int, tallies: Tallies) -> None:
-    labels = read_labels(clip.labels)
-    has_drone = any((boxes[:, 0] == 0).any() for boxes in labels.values())
+def look_at_clip(detector: Detector, clip: Clip, every: int) -> tuple[list[int], list[list[Seen]]]:
+    """The numbers of the frames looked at, and what was seen in each."""
+    frames: list[int] = []
+
+    def timed() -> Iterator[tuple[float, Picture]]:
+        for frame, picture in read_frames(clip.video, every):
+            frames.append(frame)
+            yield frame / FRAMES_PER_S, picture
+
+    return frames, list(look_at_all(detector, timed()))
+
+
+def of_every_class(seen: list[Seen], class_names: Sequence[str]) -> list[Box]:
+    """A box for each class that an object may be by this frame alone."""
+    return [
+        replace(one.box, class_name=name, confidence=score)
+        for one in seen
+        for name, score in zip(class_names, one.box.class_scores, strict=True)
+        if score >= SCORED
+    ]
+
+
+def count(tallies: Tallies, clip: Clip, truths: list[Boxes], told: list[list[Box]], has_drone: bool) -> None:
+    """Add one clip's frames."""
     votes = dict.fromkeys(CLASSES, 0.0)
-    for frame, picture in read_frames(clip.video, every):
-        found = detector.look(picture, every_class=True)
-        truth = labels.get(frame, np.zeros((0, 5), np.float32))
+    for truth, found in zip(truths, told, strict=True):
         noticed = [box for box in found if box.confidence >= NOTICED]
         for box in noticed:
             votes[box.class_name] += box.confidence
@@ -125,7 +157,7 @@ def average_precision(scored: list[tuple[float, bool]], positives: int) -> float
     return float(np.sum(np.diff(np.r_[0.0, hits / positives]) * precision))
 
 
-def figures(tallies: Tallies, clip_count: int, every: int) -> dict[str, Any]:
+def figures(tallies: Tallies) -> dict[str, Any]:
     precisions, recalls = {}, {}
     for (modality, name), tally in sorted(tallies.by_kind.items()):
         if tally.positives:
@@ -137,14 +169,11 @@ def figures(tallies: Tallies, clip_count: int, every: int) -> dict[str, Any]:
         over_both.append(average_precision([s for p in parts for s in p.scored], sum(p.positives for p in parts)))
     minutes = tallies.frames_without_drone / FRAMES_PER_S / 60
     return {
-        "clips": clip_count,
-        "every": every,
         "ap50": precisions,
         "centre_recall": recalls,
         "map50_four_classes": rounded(float(np.mean([p for p in over_both if p is not None]))),
         "drone_false_alarms_per_minute_on_other_clips": rounded(tallies.alarms / minutes) if minutes else None,
         "clips_with_right_majority_class": rounded(float(np.mean(tallies.clips_right))),
-        "detection_probability": detection_probability(tallies.by_size),
     }
 
 
@@ -163,16 +192,22 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
+def clips_of(data: Path, split: str) -> list[Clip]:
+    """Of val, of the training clips, or of those training clips that were held apart."""
+    clips = read_clips(data, "val" if split == "val" else "train")
+    return clips if split == "val" else [clip for clip in clips if clip.is_apart == (split == "apart")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m edge.training.evaluate", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--data", type=Path, default=data_folder())
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--split", choices=["val", "apart", "train"], default="val")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     detector = load_detector(arguments.model, SCORED)
-    result = evaluate(detector, read_clips(arguments.data, arguments.split), arguments.every)
+    result = evaluate(detector, clips_of(arguments.data, arguments.split), arguments.every)
     print(json.dumps(result, indent=2))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")

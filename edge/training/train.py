@@ -8,11 +8,12 @@ of a run that cannot be repeated exactly. A checkpoint is written every few minu
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,10 +33,12 @@ from ultralytics.utils.loss import v8DetectionLoss  # noqa: E402
 
 from edge.training.clips import CLASSES  # noqa: E402
 from edge.training.scenes import SIZE_PX, Scenes  # noqa: E402
+from edge.training.unfuse import trained_as, unfuse  # noqa: E402
 
 MODEL_YAML = Path(__file__).with_name("eyes.yaml")
 GAINS = SimpleNamespace(box=7.5, cls=0.5, dfl=1.5)  # ultralytics' own
 CHECKPOINT_EVERY_S = 120.0
+UNFOLDED_ON = 8  # batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class Course:
     minutes: float = math.inf
     batch: int = 16
     learning_rate: float = 2e-3
-    weight_decay: float = 0.01
+    weight_decay: float = 0.02
     warm_up: int = 200  # batches
     mean_of: int = 400  # batches the kept weights are a mean of
     seed: int = 1
@@ -98,11 +101,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
 def train(cache: Path, out: Path, course: Course, begin_at: Path | None = None) -> Path:
     """Train from random weights, or go on from a checkpoint's; returns the last checkpoint, out/checkpoint.pt."""
     model = build_model(course.seed).train()
-    earlier: list[dict[str, Any]] = []
-    if begin_at:
-        before = torch.load(begin_at, map_location="cpu", weights_only=True)
-        model.load_state_dict(before["weights"])
-        earlier = [*before.get("earlier", []), {"course": before["course"], "images": before["images"]}]
+    earlier = begin(model, begin_at, cache, course) if begin_at else []
     mean = copy.deepcopy(model).eval()
     criterion = v8DetectionLoss(model)
     optimizer = torch.optim.AdamW(parameter_groups(model, course.weight_decay), course.learning_rate, (0.9, 0.99))
@@ -136,6 +135,19 @@ def train(cache: Path, out: Path, course: Course, begin_at: Path | None = None) 
             saved = time.monotonic()
     log.close()
     return save(out, mean, course, batch_number * course.batch, earlier)
+
+
+def begin(model: Any, begin_at: Path, cache: Path, course: Course) -> list[dict[str, Any]]:
+    """Give the model the weights of a checkpoint or of a shipped ONNX file; the parts they were trained in."""
+    if begin_at.suffix == ".onnx":
+        first = itertools.islice(batches(cache, replace(course, images=UNFOLDED_ON * course.batch)), UNFOLDED_ON)
+        pictures = [batch["img"].float() / 255 for batch in first]
+        model.load_state_dict(unfuse(begin_at, lambda: build_model(course.seed), pictures).state_dict())
+        before = trained_as(begin_at)
+    else:
+        before = torch.load(begin_at, map_location="cpu", weights_only=True)
+        model.load_state_dict(before["weights"])
+    return [*before.get("earlier", []), {"course": before["course"], "images": before["images"]}]
 
 
 def batches(cache: Path, course: Course) -> Iterator[dict[str, torch.Tensor]]:

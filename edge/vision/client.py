@@ -2,9 +2,10 @@
 
     offer(packet) ─▶ pipe ─▶ python -m edge.vision ─▶ pipe ─▶ results()
 
-Offering never waits. When the pipe is full the packet is dropped and counted, and so are those after it, up to the
-camera's next key frame: pictures between would be built on one that never came. A process that dies, or that has been
-given packets and says nothing for `silence_s`, is ended and started again after a growing pause.
+Offering never waits. When the pipe is full, or no process is there, the packet is left out. The first that can be taken
+again brings along all since the camera's last key frame, for it is built on them; where these are too many, packets are
+left out up to the next key frame. A process that dies, or that has been given packets and says nothing for `silence_s`,
+is ended and started again after a growing pause.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from typing import TypeAlias
 import msgspec
 
 from edge.launch import module_arguments
-from edge.vision.decoder import codec_of, is_key
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, Region
 from edge.vision.messages import ALIVE, LARGEST_MESSAGE, LENGTH, Packet, Settings, frame_message, to_tuples
+from edge.vision.recent_stream import RecentStream
 
 log = logging.getLogger(__name__)
 
-PIPE_BYTES = 1 << 20  # kept for the process beyond the kernel's pipe: half a second of 16 Mbit/s
+PIPE_BYTES = (
+    1 << 20
+)  # kept for the process beyond the kernel's pipe, which it empties at once: it holds what waits itself
 RESULTS_KEPT = 64  # nobody reads them: then the oldest goes
 START_S = 60.0  # loading a model on a small, busy machine
-SILENCE_S = 15.0
+SILENCE_S = 30.0  # one look on a machine where others take nearly all
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 ENOUGH_S = 60.0  # a process that ran this long was well: the next pause is the shortest again
 
@@ -67,8 +70,8 @@ class VisionProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._first_ready: asyncio.Future[None] | None = None
-        self._codecs: dict[str, str | None] = {}
-        self._wait_for_key: dict[str, bool] = {}
+        self._recent: dict[str, RecentStream] = {}
+        self._is_behind: dict[str, bool] = {}  # its decoder lacks packets
         self._unanswered_since_s: float | None = None
 
     async def start(self) -> None:
@@ -81,18 +84,22 @@ class VisionProcess:
         await self._first_ready
 
     def offer(self, sensor_id: str, monotonic_ns: int, data: bytes, cues: Sequence[Region] = ()) -> bool:
-        """Hand over one access unit; False where it was dropped. Never waits."""
-        codec_name = self._codecs[sensor_id] = codec_of(data) or self._codecs.get(sensor_id)
-        lost = self._wait_for_key.get(sensor_id, False)
-        if not self._can_take() or (lost and not is_key(data, codec_name)):
-            self._wait_for_key[sensor_id] = True
+        """Hand over one access unit; False where it was left out. Never waits."""
+        recent = self._recent.setdefault(sensor_id, RecentStream())
+        is_key = recent.keep(monotonic_ns, data)
+        behind = self._is_behind.setdefault(sensor_id, True)
+        missing = [(monotonic_ns, data)] if is_key or not behind else recent.since_key()
+        if not missing or not self._can_take():
+            self._is_behind[sensor_id] = True
             self._leave_out()
             return False
-        self._wait_for_key[sensor_id] = False
+        self._is_behind[sensor_id] = False
         if self._left_out:
-            self._report("dropped", f"{self._left_out} packets were not looked at", self._left_out)
+            self._report("dropped", f"{self._left_out} packets were late or not looked at", self._left_out)
             self._left_out = 0
-        self._send(Packet(sensor_id, monotonic_ns, data, to_tuples(cues), after_loss=lost))
+        for number, (time_ns, packet) in enumerate(missing):
+            past = number < len(missing) - 1
+            self._send(Packet(sensor_id, time_ns, packet, to_tuples(cues), behind and number == 0, past))
         if self._unanswered_since_s is None:
             self._unanswered_since_s = asyncio.get_running_loop().time()
         return True
@@ -101,7 +108,7 @@ class VisionProcess:
         self.dropped_count += 1
         self._left_out += 1
         if self._left_out == 1 and self.is_ready:
-            self._report("dropping", "the detector cannot follow: packets are left out up to the next key frame", None)
+            self._report("dropping", "packets are left out: the detector cannot follow, or no key frame has come", None)
 
     def set(self, settings: Settings) -> None:
         """Change how it looks; kept only while this process lives."""
@@ -191,7 +198,7 @@ class VisionProcess:
         told = msgspec.json.decode(hello)
         self.provider, self.model_sha256 = told["provider"], told["model_sha256"]
         self.is_ready, self._unanswered_since_s = True, None
-        self._wait_for_key = dict.fromkeys(self._wait_for_key, True)
+        self._is_behind = dict.fromkeys(self._is_behind, True)
         if self._budget is not None:
             self._send(Settings(budget=self._budget))
         if self._first_ready is not None and not self._first_ready.done():

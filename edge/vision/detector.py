@@ -29,7 +29,9 @@ LARGEST_BOX_COUNT = 300  # a picture of a flock; more is a broken model
 EDGE_PX = 2.0  # a box this close to its region's edge may be cut off
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3), BGR
-Rows = npt.NDArray[np.float32]  # (n, 7): x, y, width, height, confidence, class number, 1 where a region's edge cut it
+# (n, 7 + classes): x, y, width, height, confidence, class number, 1 where a region's edge cut it, score of every class
+Rows = npt.NDArray[np.float32]
+PLAIN_COLUMNS = 7  # of a model that does not tell the scores
 
 
 class ModelError(ValueError):
@@ -46,6 +48,7 @@ class Box:
     y_px: float
     width_px: float
     height_px: float
+    class_scores: tuple[float, ...] = ()  # of each of the model's classes at this place; empty where it does not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class Detector(Protocol):
     model_sha256: str
     provider: str  # what computes: CPUExecutionProvider, ultralytics, …
     class_names: tuple[str, ...]
+    temperature: float  # by which the mean of many looks' class scores is to be divided; 1: never calibrated
 
     def look(
         self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False
@@ -98,6 +102,7 @@ class OnnxDetector:
         self.model_sha256 = hashlib.sha256(model).hexdigest()
         self.provider = self._session.get_providers()[0]
         self.class_names = class_names_of(path, self._session)
+        self.temperature = temperature_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.confidence = confidence
 
     def look(
@@ -159,6 +164,17 @@ def class_names_of(path: Path, session: object) -> tuple[str, ...]:
     return names
 
 
+def temperature_of(path: Path, metadata: dict[str, str]) -> float:
+    written = metadata.get("class_temperature", "1")
+    try:
+        temperature = float(written)
+    except ValueError:
+        temperature = 0.0
+    if not 0.01 <= temperature <= 100.0:
+        raise ModelError(f"{path}: class_temperature in the metadata is {written}, expected a number from 0.01 to 100")
+    return temperature
+
+
 def cut_regions(image_bgr: Picture, regions: Sequence[Region] | None) -> list[tuple[Region, Picture]]:
     """Each region with its pixels, padded to a multiple of 32 by repeating the last row and column."""
     height, width = image_bgr.shape[:2]
@@ -197,7 +213,7 @@ def rows_of(output: npt.NDArray[np.float32], confidence: float, every_class: boo
         sure &= np.arange(len(scores))[:, None] == scores.argmax(axis=0)
     kinds, places = np.nonzero(sure)
     x, y, w, h = output[:4, places]
-    columns = [x - w / 2, y - h / 2, w, h, scores[kinds, places], kinds, np.zeros(len(kinds))]
+    columns = [x - w / 2, y - h / 2, w, h, scores[kinds, places], kinds, np.zeros(len(kinds)), *scores[:, places]]
     return suppress(np.stack(columns, axis=1).astype(np.float32), SAME_OBJECT_IOU, every_class=every_class)
 
 
@@ -219,7 +235,7 @@ def place(rows: Rows, region: Region, size_px: tuple[int, int]) -> Rows:
 
 def merge(found: list[Rows], every_class: bool = False) -> Rows:
     """One box an object (and class) over all regions, surest first."""
-    rows = np.concatenate([np.zeros((0, 7), np.float32), *found])
+    rows = np.concatenate(found) if found else np.zeros((0, PLAIN_COLUMNS), np.float32)
     if len(found) > 1:
         rows = suppress(rows, SAME_OBJECT_IOU, SAME_PIECE, every_class)
     return rows[np.argsort(-rows[:, 4], kind="stable")][:LARGEST_BOX_COUNT]
@@ -250,4 +266,5 @@ def suppress(rows: Rows, iou_limit: float, piece_limit: float = 2.0, every_class
 
 def to_box(row: npt.NDArray[np.float32], class_names: Sequence[str]) -> Box:
     x, y, w, h, confidence, kind = (float(value) for value in row[:6])
-    return Box(class_names[int(kind)], round(confidence, 4), round(x, 2), round(y, 2), round(w, 2), round(h, 2))
+    scores = tuple(round(float(score), 4) for score in row[PLAIN_COLUMNS:])
+    return Box(class_names[int(kind)], round(confidence, 4), round(x, 2), round(y, 2), round(w, 2), round(h, 2), scores)

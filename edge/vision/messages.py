@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edge.vision.detector import Box, Region
+from edge.vision.detector import Region
+from edge.vision.image_tracks import Seen
 
 LENGTH = struct.Struct(">I")
 ALIVE = b'{"alive":true}'  # said instead of a result when packets have come but no picture to look at
@@ -26,7 +27,8 @@ class Packet(msgspec.Struct, tag="packet", frozen=True):
     monotonic_ns: int
     data: bytes
     cues: list[tuple[int, int, int, int]] = []
-    after_loss: bool = False  # packets before this one were dropped on the way
+    after_loss: bool = False  # packets before this one were left out
+    is_past: bool = False  # only for what is built on it: a younger packet of this camera follows at once
 
 
 class Settings(msgspec.Struct, tag="settings", frozen=True):
@@ -39,12 +41,14 @@ class Settings(msgspec.Struct, tag="settings", frozen=True):
 class Found(msgspec.Struct, frozen=True, rename={"class_name": "class"}):
     """One detection, pixels of the whole picture, x and y of the top left corner."""
 
-    class_name: str
+    class_name: str  # the likeliest
     confidence: float
     x: float
     y: float
     w: float
     h: float
+    classes: dict[str, float] = {}  # what it is, given that it is one of them: by all looks of its tracklet
+    tracklet: int = 0  # number within this camera's `looks`; 0: not linked
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -60,10 +64,23 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=False):
     latency_ms: float | None = None  # from the packet's arrival in the process to this answer
     skipped_pictures: int = 0  # since the last look: decoded, but an even newer one was there
     damaged_packets: int = 0  # of this camera since the process began
+    look: int = 0  # number of this camera's looks before this one, since the process began
 
 
-def to_found(boxes: Sequence[Box]) -> list[Found]:
-    return [Found(b.class_name, b.confidence, b.x_px, b.y_px, b.width_px, b.height_px) for b in boxes]
+def to_found(seen: Sequence[Seen]) -> list[Found]:
+    return [
+        Found(
+            max(one.classes, key=lambda vote: vote[1])[0],
+            one.box.confidence,
+            one.box.x_px,
+            one.box.y_px,
+            one.box.width_px,
+            one.box.height_px,
+            dict(one.classes),
+            one.number,
+        )
+        for one in seen
+    ]
 
 
 def to_tuples(regions: Sequence[Region]) -> list[tuple[int, int, int, int]]:

@@ -2,6 +2,7 @@
 
 Packets go in as they were recorded; a recorded result names its access unit and where it looked. The answer has the
 form of a result. With the same model on the same machine it is the same, but for the latency, which is not repeated.
+Tracklets begin anew where the vision process did: at look 0.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import msgspec
 
 from edge.vision.decoder import Decoded, PacketDecoder
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, load_detector
+from edge.vision.following import Following, lowest_confidence
 from edge.vision.messages import Result, to_found, to_regions
+from edge.vision.regions import half_grey
 
 KEPT_PICTURES = 60  # per camera, undecoded to BGR: results come at most 2 s after their packet at 30 Hz
 
@@ -22,7 +25,9 @@ class SecondLook:
     """One model, any number of cameras."""
 
     def __init__(self, model: Path = SHIPPED_MODEL, confidence: float = CONFIDENCE, threads: int = 1) -> None:
-        self._detector = load_detector(model, confidence, threads=threads)
+        self._detector = load_detector(model, lowest_confidence(confidence), threads=threads)
+        self._confidence = confidence
+        self._followings: dict[str, Following] = {}
         self._decoders: dict[str, PacketDecoder] = {}
         self._pictures: dict[str, OrderedDict[int, Decoded]] = {}
 
@@ -41,7 +46,11 @@ class SecondLook:
         decoded = self._pictures.get(result.sensor_id, OrderedDict()).get(result.access_unit_ns)
         if decoded is None:
             return None
-        boxes = self._detector.look(decoded.bgr(), to_regions(result.looked))
+        if result.look == 0 or result.sensor_id not in self._followings:
+            self._followings[result.sensor_id] = Following(self._detector)
+        following, picture = self._followings[result.sensor_id], decoded.bgr()
+        following.see(half_grey(picture))
+        boxes = self._detector.look(picture, to_regions(result.looked))
         again = Result(
             access_unit_ns=result.access_unit_ns,
             sensor_id=result.sensor_id,
@@ -49,8 +58,9 @@ class SecondLook:
             looked=result.looked,
             model_sha256=self._detector.model_sha256,
             provider=self._detector.provider,
-            detections=to_found(boxes),
+            detections=to_found(following.tell(result.access_unit_ns, boxes, self._confidence)),
             skipped_pictures=result.skipped_pictures,
             damaged_packets=result.damaged_packets,
+            look=result.look,
         )
         return msgspec.json.encode(again)

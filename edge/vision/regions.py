@@ -5,8 +5,9 @@
     sweep, tile by tile ┘                    so that what hovers is found too
 
 Motion is the difference to the picture three looks ago, at half size: small things that fly are lost by no more than
-one or two frames in a hundred, where the camera stands still. What always moves (leaves, flags) loses its claim.
-The same pictures and cues give the same regions.
+one or two frames in a hundred, where the camera stands still. Where it pans or shakes, the older picture is first moved
+to where its scenery is now. What always moves (leaves, flags) loses its claim.
+The same pictures, shifts and cues give the same regions.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from edge.vision.detector import Picture, Region
 
 REGION_PX = (320, 256)
+HALF = 0.5  # motion is looked for at this scale
 BUDGET = 6  # regions a picture: about half of 1280x720, 60 to 90 ms of one core
 CHANGE_SIGMAS = 5.0  # a pixel has changed when its difference is this far above the picture's own noise
 SMALLEST_CHANGE = 9.0  # grey levels, even in a picture without noise
@@ -40,27 +42,38 @@ class Outlook:
 
     def __init__(self, budget: int = BUDGET) -> None:
         self.budget = budget
-        self._past: deque[Grey] = deque(maxlen=COMPARED_WITH)
+        self._past: deque[tuple[Grey, float, float]] = deque(maxlen=COMPARED_WITH)  # with how far it has moved since
         self._busy: npt.NDArray[np.float32] | None = None
         self._next_tile = 0
+        self._turn = 0  # of the cues, where they do not all fit
 
-    def choose(self, picture: Picture, cues: Sequence[Region] = ()) -> list[Region]:
-        """Regions of this picture, cues first, one of the sweep last; the whole of a picture within the budget."""
-        size_px = (picture.shape[1], picture.shape[0])
-        blobs = self._moving(picture)
+    def choose(
+        self, grey: Grey, size_px: tuple[int, int], cues: Sequence[Region] = (), shift_px: tuple[float, float] = (0, 0)
+    ) -> list[Region]:
+        """Regions of a picture of this size, cues first, one of the sweep last; all of it where the budget allows.
+
+        Where not all fit, cues take turns, and the strongest motion has a region of its own.
+
+        grey: the picture at half its size (`half_grey`); shift_px: how far the scenery moved in it since the last."""
+        blobs = self._moving(grey, shift_px)
         if len(tiles(size_px)) <= self.budget:
             return [Region(0, 0, *size_px)]
-        sweep = self._sweep(size_px)
-        chosen: list[Region] = []
-        for wanted in [*cues, *blobs]:
-            if len(chosen) >= self.budget - 1:
-                break
-            for region in regions_around(wanted, size_px):
-                if not any(covers(other, wanted) for other in chosen) and len(chosen) < self.budget - 1:
-                    chosen.append(region)
-        if sweep not in chosen:
-            chosen.append(sweep)
+        room = max(1, self.budget - 1)
+        for_cues = room - 1 if blobs and room > 1 else room
+        chosen = cover(self._in_turn(cues, for_cues), for_cues, [], size_px)
+        chosen = cover([*blobs[:1], *cues, *blobs], room, chosen, size_px)
+        if self.budget > 1 or not chosen:
+            sweep = self._sweep(size_px)
+            chosen += [] if sweep in chosen else [sweep]
         return chosen
+
+    def _in_turn(self, cues: Sequence[Region], room: int) -> list[Region]:
+        """The cues, beginning with those that had no room last time."""
+        if len(cues) <= room:
+            return list(cues)
+        first = self._turn % len(cues)
+        self._turn = first + room
+        return [*cues[first:], *cues[:first]]
 
     def _sweep(self, size_px: tuple[int, int]) -> Region:
         """The next tile of a slow round over the whole picture."""
@@ -69,17 +82,18 @@ class Outlook:
         self._next_tile = (self._next_tile + 1) % len(every)
         return tile
 
-    def _moving(self, picture: Picture) -> list[Region]:
+    def _moving(self, grey: Grey, shift_px: tuple[float, float]) -> list[Region]:
         """What changed, strongest first, in pixels of the whole picture."""
-        grey = half_grey(picture)
-        past = self._past[0] if len(self._past) == COMPARED_WITH and self._past[0].shape == grey.shape else None
-        if self._past and self._past[-1].shape != grey.shape:
+        if self._past and self._past[-1][0].shape != grey.shape:
             self._past.clear()
             self._busy = None
-        self._past.append(grey)
-        if past is None:
+        across, down = shift_px
+        self._past = deque(((past, x + across, y + down) for past, x, y in self._past), COMPARED_WITH)
+        oldest = self._past[0] if len(self._past) == COMPARED_WITH else None
+        self._past.append((grey, 0.0, 0.0))
+        if oldest is None:
             return []
-        changed, difference = changed_pixels(grey, past)
+        changed, difference = changed_pixels(grey, *moved(*oldest))
         calm = 1 - self._learn_busy(changed)
         if changed.mean() > WHOLE_SCENE:
             return []
@@ -97,13 +111,23 @@ class Outlook:
 
 
 def half_grey(picture: Picture) -> Grey:
-    half = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    half = cv2.resize(picture, None, fx=HALF, fy=HALF, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(half, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def changed_pixels(grey: Grey, past: Grey) -> tuple[Grey, Grey]:
+def moved(past: Grey, across_px: float, down_px: float) -> tuple[Grey, Grey]:
+    """An older picture where its scenery is now, and 1 where it shows anything there."""
+    if across_px == 0.0 and down_px == 0.0:
+        return past, np.ones_like(past)
+    move = np.array([[1, 0, across_px], [0, 1, down_px]])
+    size = (past.shape[1], past.shape[0])
+    there = cv2.erode(cv2.warpAffine(np.ones_like(past), move, size), np.ones((3, 3), np.uint8), borderValue=0)
+    return np.asarray(cv2.warpAffine(past, move, size), np.uint8), np.asarray(there, np.uint8)
+
+
+def changed_pixels(grey: Grey, past: Grey, there: Grey) -> tuple[Grey, Grey]:
     """1 where the picture changed by more than its noise, joined over small gaps; and by how much."""
-    difference = cv2.absdiff(grey, past)
+    difference = cv2.absdiff(grey, past) * there
     noise = min(float(difference[::4, ::4].mean()) * 1.25, NOISIEST)  # of a normal law the mean is 0.8 sigma
     changed = (difference > max(SMALLEST_CHANGE, CHANGE_SIGMAS * noise)).astype(np.uint8)
     return np.asarray(cv2.dilate(changed, np.ones((5, 5), np.uint8)), np.uint8), np.asarray(difference, np.uint8)
@@ -121,6 +145,16 @@ def blobs_of(changed: Grey, difference: Grey, calm: npt.NDArray[np.float32]) -> 
         calmness = float(calm[int(centres[number][1]) // CELL_PX, int(centres[number][0]) // CELL_PX])
         ranked.append((-peak * calmness, y, x, Region(2 * x, 2 * y, 2 * w, 2 * h)))
     return [region for *_, region in sorted(ranked, key=lambda entry: entry[:3])[:BLOBS]]
+
+
+def cover(wanted: Sequence[Region], room: int, chosen: list[Region], size_px: tuple[int, int]) -> list[Region]:
+    """The chosen regions and, while there is room, more that show what those do not."""
+    chosen = list(chosen)
+    for rectangle in wanted:
+        for region in regions_around(rectangle, size_px):
+            if len(chosen) < room and not any(covers(other, rectangle) for other in chosen):
+                chosen.append(region)
+    return chosen
 
 
 def regions_around(wanted: Region, size_px: tuple[int, int]) -> list[Region]:

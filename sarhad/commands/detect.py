@@ -1,4 +1,8 @@
-"""`sarhad detect VIDEO --out detections.jsonl`: what the detector finds in every frame of a video, a JSON line each."""
+"""`sarhad detect VIDEO --out detections.jsonl`: what is found in every frame of a video, a JSON line each.
+
+What an object is, all frames that show it decide together, so the lines are written after the last frame; with
+`--single-frames` each frame stands alone and is written at once.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ PROGRESS_EVERY = 100  # frames
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--backend", type=click.Choice(["onnxruntime", "ultralytics"]), help="What runs an .onnx model.")
 @click.option("--best-class", is_flag=True, help="One detection an object, not one for each class it may be.")
+@click.option("--single-frames", is_flag=True, help="Each frame by itself, not linked with its neighbours.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the JSON lines go.")
 def command(
     video: Path,
@@ -34,13 +39,15 @@ def command(
     threads: int,
     backend: str | None,
     best_class: bool,
+    single_frames: bool,
     out: Path,
 ) -> None:
     """Look at every frame of VIDEO, the whole of it at native pixels, and write what is there to OUT.
 
     A line a frame, in decode order: {"frame", "time_s", "detections": [{"class", "confidence", "x", "y", "w", "h"}]};
-    pixels, x and y of the top left corner. An object that may be of several classes is listed once for each, as
-    precision-recall curves need it; the post itself takes the likeliest.
+    pixels, x and y of the top left corner. An object is followed through the video, and all frames that show it decide
+    what it is. One that may be of several classes is listed once for each, as precision-recall curves need it; the post
+    itself takes the likeliest.
     """
     from edge.vision.detector import SHIPPED_MODEL, ModelError, load_detector
 
@@ -61,27 +68,55 @@ def command(
     except OSError as wrong:
         refuse(f"{out}: {wrong.strerror or wrong}; expected a file that can be written")
     with lines:
-        frame_count = write_detections(chain([first], frames), detector, lines, not best_class)
+        write = write_single_frames if single_frames else write_linked
+        frame_count = write(counted(chain([first], frames)), detector, lines, not best_class)
     if sys.stderr.isatty():
         click.echo(err=True)
     click.echo(f"{video}: {frame_count} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
 
 
-def write_detections(
-    frames: Iterable[tuple[float | None, Any]], detector: Detector, lines: TextIO, every_class: bool
-) -> int:
-    """One line a frame; the number of frames."""
-    count = 0
-    for time_s, picture in frames:
-        found = [as_json(box) for box in detector.look(picture, every_class=every_class)]
-        lines.write(json.dumps({"frame": count, "time_s": time_s, "detections": found}) + "\n")
-        count += 1
+Frame = tuple[float | None, Any]  # time since the first, s; BGR picture
+
+
+def write_linked(frames: Iterable[Frame], detector: Detector, lines: TextIO, every_class: bool) -> int:
+    """One line a frame, after the last; the number of frames."""
+    from edge.vision.whole_clip import in_hindsight, look_at_all
+
+    times: list[float | None] = []
+    looks = list(look_at_all(detector, noted(frames, times)))
+    for number, boxes in enumerate(in_hindsight(looks, detector.confidence, every_class)):
+        write_line(lines, number, times[number], boxes)
+    return len(looks)
+
+
+def write_single_frames(frames: Iterable[Frame], detector: Detector, lines: TextIO, every_class: bool) -> int:
+    """One line a frame, at once; the number of frames."""
+    number = -1
+    for number, (time_s, picture) in enumerate(frames):
+        write_line(lines, number, time_s, detector.look(picture, every_class=every_class))
+    return number + 1
+
+
+def write_line(lines: TextIO, number: int, time_s: float | None, boxes: Iterable[Box]) -> None:
+    found = [as_json(box) for box in boxes]
+    lines.write(json.dumps({"frame": number, "time_s": time_s, "detections": found}) + "\n")
+
+
+def noted(frames: Iterable[Frame], times: list[float | None]) -> Iterator[Frame]:
+    for frame in frames:
+        times.append(frame[0])
+        yield frame
+
+
+def counted(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """Tells a waiting person how far it is."""
+    for count, frame in enumerate(frames, start=1):
+        yield frame
         if count % PROGRESS_EVERY == 0 and sys.stderr.isatty():
             click.echo(f"\rframe {count}", nl=False, err=True)
-    return count
 
 
-def frames_of(video: Path) -> Iterator[tuple[float | None, Any]]:
+def frames_of(video: Path) -> Iterator[Frame]:
     """Every frame with its time since the first, BGR. A damaged packet costs its own frames."""
     import av
 

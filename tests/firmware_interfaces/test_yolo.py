@@ -80,6 +80,14 @@ def test_the_class_named_has_the_confidence_and_unknown_the_rest(
     assert dict(kite.classes) == {"unknown": 1.0}
 
 
+def test_the_tracklets_classes_share_the_confidence(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    found = make_yolo_reading(detections=[detection(9, 9, 9, 9, classes={"bird": 0.75, "kite": 0.05, "drone": 0.2})])
+    (voted,) = Decoder(sensor, lens).feed(make_reading(found))[0].detections
+    assert dict(voted.classes) == pytest.approx({"drone": 0.16, "bird": 0.6, "unknown": 0.24})
+
+
 def test_a_smaller_stream_of_the_same_picture_gives_the_same_direction(
     sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
 ) -> None:
@@ -106,6 +114,9 @@ def test_a_picture_of_another_shape_than_the_lens_s_is_refused_and_told(
         {"detections": [detection(0, 0, -1, 5)]},
         {"detections": [detection(0, 0, 5, 5, confidence=1.5)]},
         {"detections": [detection(float("nan"), 0, 5, 5)]},
+        {"detections": [detection(0, 0, 5, 5, classes={"drone": 0.9, "bird": 0.9})]},
+        {"detections": [detection(0, 0, 5, 5, classes={"drone": -0.5, "bird": 1.5})]},
+        {"detections": [detection(0, 0, 5, 5, classes=["drone"])]},
         {"detections": 7},
         {"looked": None},
         {"access_unit_ns": "soon"},

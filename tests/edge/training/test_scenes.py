@@ -7,8 +7,10 @@ import pytest
 
 from edge.simulator.scenery import Scenery, Sprite
 from edge.training.clips import Pool, save_pool
+from edge.training.cuttings import background_of, lay, lift, without_objects
 from edge.training.rendered import crop_of, render_world, through_encoder
-from edge.training.scenes import SIZE_PX, Scenes, inside, lift, loosen, magnify, mosaic, native_crop, overlay, paste
+from edge.training.scenes import SIZE_PX, Scenes, inside, loosen, window
+from edge.training.weather import overlay
 
 
 def write_pool(path: Path, pictures: np.ndarray, boxes: list[np.ndarray]) -> None:
@@ -56,25 +58,28 @@ def test_pictures_have_the_native_size_and_boxes_lie_inside_them(scenes: Scenes)
     assert seen == {0, 1, 2, 3}
 
 
-def test_visible_frames_are_cropped_and_never_shrunk() -> None:
+def test_a_window_at_native_pixels_shows_the_objects_own_pixels() -> None:
     chance = np.random.default_rng(0)
     frame = np.zeros((512, 640, 3), np.uint8)
     frame[200:210, 300:312] = 255
     for _ in range(50):
-        piece, boxes = native_crop(frame, np.array([[0, 300, 200, 12, 10]], np.float32), chance)
+        piece, boxes = window(frame, np.array([[0, 300, 200, 12, 10]], np.float32), 1.0, chance)
         for _, x, y, w, h in inside(boxes, SIZE_PX):
-            shown = piece[int(y) : int(y + h), int(x) : int(x + w)]
-            assert shown.min() == 255  # the object's own pixels, one for one
+            assert piece[int(y) : int(y + h), int(x) : int(x + w)].min() == 255  # one for one
 
 
-def test_a_mosaic_keeps_each_quarters_boxes_in_its_quarter() -> None:
+def test_boxes_follow_the_scale_of_their_window() -> None:
     chance = np.random.default_rng(1)
-    piece = np.zeros((256, 320, 3), np.uint8)
-    piece[100:110, 200:212] = 255
-    picture, boxes = mosaic([(piece, np.array([[k, 200, 100, 12, 10]], np.float32)) for k in range(4)], chance)
-    assert sorted(boxes[:, 0]) == [0, 1, 2, 3]
-    for _, x, y, w, h in boxes:
-        assert picture[int(y) : int(y + h), int(x) : int(x + w)].mean() > 200
+    frame = np.zeros((512, 640, 3), np.uint8)
+    frame[200:220, 300:330] = 255
+    for scale in (0.5, 0.8, 1.4):
+        for _ in range(20):
+            piece, boxes = window(frame, np.array([[0, 300, 200, 30, 20]], np.float32), scale, chance)
+            assert piece.shape == (256, 320, 3)
+            for _, x, y, w, h in inside(boxes, SIZE_PX):
+                shown = piece[round(y) + 1 : round(y + h) - 1, round(x) + 1 : round(x + w) - 1]
+                assert shown.min() > 120
+                assert w <= scale * 30 + 0.01
 
 
 def test_objects_mostly_outside_are_not_labelled() -> None:
@@ -83,19 +88,49 @@ def test_objects_mostly_outside_are_not_labelled() -> None:
     assert kept.tolist() == [[1, 0, 10, 8, 10]]
 
 
-def test_an_object_on_smooth_sky_is_lifted_and_pasted_elsewhere() -> None:
-    frame = np.full((256, 320), 60, np.uint8)
-    frame[100:108, 150:160] = 200
-    cutting = lift(frame, np.array([0, 148, 98, 14, 12], np.float32))
+def clip_of(pictures: np.ndarray, boxes: list[list[float]]) -> Pool:
+    """Frames of one clip, one object in each."""
+    rows = [np.array([box], np.float32) for box in boxes]
+    return Pool(pictures, rows, np.zeros(len(pictures), np.int32), np.zeros(1, np.int32))
+
+
+def test_an_object_on_smooth_sky_is_lifted_and_laid_elsewhere() -> None:
+    frame = np.full((1, 256, 320), 60, np.uint8)
+    frame[0, 100:108, 150:160] = 200
+    pool = clip_of(frame, [[0, 148, 98, 14, 12]])
+    cutting = lift(pool, 0, pool.boxes[0][0])
     assert cutting is not None
-    empty = np.full((256, 320, 3), 90, np.uint8)
-    picture, boxes = paste(empty, np.zeros((0, 5), np.float32), [cutting] * 3, np.random.default_rng(4))
+    picture, boxes = lay([cutting] * 3, np.full((256, 320, 3), 90, np.uint8), 1.0, np.random.default_rng(4))
     assert 1 <= len(boxes) <= 3
     outside = picture.copy()
     for _, x, y, w, h in boxes:
         assert picture[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1].max() > 120
-        outside[int(y) - 6 : int(y + h) + 6, int(x) - 6 : int(x + w) + 6] = 90
+        outside[int(y) - 6 : int(y + h) + 7, int(x) - 6 : int(x + w) + 7] = 90
     assert (outside == 90).all()
+
+
+def test_what_lies_behind_an_object_is_taken_from_a_frame_in_which_it_is_elsewhere() -> None:
+    chance = np.random.default_rng(2)
+    ground = chance.integers(0, 255, (256, 320), np.uint8)  # too rough to guess
+    frames = np.stack([ground, ground])
+    frames[0, 100:110, 150:162], frames[1, 30:40, 40:52] = 255, 255
+    pool = clip_of(frames, [[0, 149, 99, 14, 12], [0, 39, 29, 14, 12]])
+    assert (without_objects(pool, 0)[..., 0] == ground).all()
+    cutting = lift(pool, 0, pool.boxes[0][0])
+    assert cutting is not None
+    x, y = (round(v) for v in cutting.box[:2])
+    assert np.array_equal(cutting.difference[y + 1 : y + 9, x + 1 : x + 11, 0], 255.0 - ground[100:108, 150:160])
+
+
+def test_a_panning_camera_tells_nothing_of_what_lies_behind() -> None:
+    chance = np.random.default_rng(3)
+    frames = chance.integers(0, 255, (2, 256, 320), np.uint8)
+    pool = clip_of(frames, [[0, 149, 99, 14, 12], [0, 39, 29, 14, 12]])
+    assert background_of(pool, 0, pool.boxes[0][0]) is None
+    assert lift(pool, 0, pool.boxes[0][0]) is None
+    outside = np.ones((256, 320), bool)
+    outside[95:116, 145:168] = False
+    assert (without_objects(pool, 0)[outside, 0] == frames[0][outside]).all()
 
 
 def test_overlays_never_cover_an_object() -> None:
@@ -107,21 +142,6 @@ def test_overlays_never_cover_an_object() -> None:
         for _, x, y, w, h in boxes.astype(int):
             assert (picture[y : y + h, x : x + w] == 90).all()
     assert written > 20
-
-
-def test_magnified_objects_stay_in_their_boxes_and_drones_stay_near_their_size() -> None:
-    frame = np.full((256, 320, 3), 60, np.uint8)
-    frame[100:110, 200:214] = 250
-    for kind, largest in ((0, 1.3), (1, 3.1)):
-        factors = []
-        for seed in range(60):
-            picture, boxes = magnify(
-                frame, np.array([[kind, 200, 100, 14, 10]], np.float32), np.random.default_rng(seed)
-            )
-            ((_, x, y, w, h),) = boxes
-            factors.append(w / 14)
-            assert picture[int(y + h / 2), int(x + w / 2)].min() > 230
-        assert 1.0 == min(factors) < max(factors) <= largest
 
 
 def test_rendered_boxes_are_loosened_around_the_same_centre() -> None:
@@ -163,3 +183,15 @@ def test_pools_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     pool: Pool = load_pool(tmp_path / "p.npy")
     assert [len(b) for b in pool.boxes] == [0, 2]
     assert pool.group_class.tolist() == [2, 3]
+
+
+def test_the_clips_held_apart_are_of_one_day_and_never_of_val() -> None:
+    from edge.training.clips import Clip
+
+    def clip(split: str, created: str) -> Clip:
+        return Clip("c", split, "ir", "drone", created, 300, Path("c.mp4"), Path("c.csv"))
+
+    assert clip("train", "2020-03-25T22:22:01").is_apart
+    assert not clip("train", "2020-03-25T13:34:20").is_apart
+    assert not clip("train", "2020-03-27T22:22:01").is_apart
+    assert not clip("val", "2020-03-25T15:20:00").is_apart

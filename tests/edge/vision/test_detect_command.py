@@ -71,9 +71,9 @@ def test_wrong_input_gets_one_line_and_exit_code_2(video: Path, tmp_path: Path) 
     assert not out.exists()
 
 
-def test_the_lines_are_what_the_detector_sees(video: Path, tmp_path: Path) -> None:
+def test_single_frames_are_what_the_detector_sees(video: Path, tmp_path: Path) -> None:
     out = tmp_path / "detections.jsonl"
-    detect(video, "--out", out, "--confidence", "0.25", "--best-class")
+    detect(video, "--out", out, "--confidence", "0.25", "--best-class", "--single-frames")
     detector = load_detector(confidence=0.25)
     with av.open(str(video)) as container:
         picture = next(container.decode(video=0)).to_ndarray(format="bgr24")
@@ -81,3 +81,12 @@ def test_the_lines_are_what_the_detector_sees(video: Path, tmp_path: Path) -> No
     assert [(d["class"], d["confidence"]) for d in first] == [
         (b.class_name, b.confidence) for b in detector.look(picture)
     ]
+
+
+def test_an_object_is_of_one_class_through_the_whole_video(video: Path, tmp_path: Path) -> None:
+    out = tmp_path / "detections.jsonl"
+    assert detect(video, "--out", out, "--confidence", "0.1", "--best-class").exit_code == 0
+    lines = [json.loads(line)["detections"] for line in out.read_text().splitlines()]
+    on_it = [d for n, line in enumerate(lines) for d in line if abs(d["x"] + d["w"] / 2 - 60 - 8 * n) < 10]
+    assert len(on_it) >= 10
+    assert len({d["class"] for d in on_it}) == 1

@@ -1,0 +1,40 @@
+"""From one look to the next: the camera's own motion, tracklets, and which boxes are worth telling.
+
+Looking live and looking again at a recording both go through here, picture for picture, so both find the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge.vision.camera_motion import CameraMotion, Grey
+from edge.vision.detector import Box, Detector
+from edge.vision.image_tracks import UNSURE, ImageTracks, Seen
+from edge.vision.regions import HALF
+
+
+class Following:
+    """One camera's memory."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._motion, self._tracks = CameraMotion(), ImageTracks(detector.class_names, detector.temperature)
+        self.shift_px = (0.0, 0.0)  # of the scenery, from the last picture to this one, in pixels of `grey`
+
+    def see(self, grey: Grey) -> tuple[float, float]:
+        """Take the next picture, at half its size; how far the scenery moved."""
+        self.shift_px = self._motion.shift(grey)
+        return self.shift_px
+
+    def link(self, monotonic_ns: int, boxes: Sequence[Box]) -> list[Seen]:
+        """The boxes of this picture, each with its tracklet."""
+        across, down = self.shift_px
+        return self._tracks.follow(monotonic_ns / 1e9, boxes, (across / HALF, down / HALF))
+
+    def tell(self, monotonic_ns: int, boxes: Sequence[Box], confidence: float) -> list[Seen]:
+        """Those that are sure enough, or that a steady tracklet vouches for; surest first."""
+        return [one for one in self.link(monotonic_ns, boxes) if one.box.confidence >= confidence or one.vouched]
+
+
+def lowest_confidence(confidence: float) -> float:
+    """From where the detector must report, so that tracklets can go on with what alone is too unsure."""
+    return min(confidence, UNSURE)

@@ -1,0 +1,54 @@
+"""A whole video looked at: what an object is, told for every frame by all frames that show it.
+
+    every picture ─▶ detector, all of it at native pixels ─▶ tracklets ─▶ after the last: each box, for each class it may be
+
+A box's confidence for a class is the geometric mean of its own and its tracklet's mean confidence, times the tracklet's
+probability of the class. That is for files; live, a tracklet knows only what it has seen so far.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from edge.vision.detector import Box, Detector, Picture
+from edge.vision.following import Following
+from edge.vision.image_tracks import Seen
+from edge.vision.regions import half_grey
+
+FRAME_S = 1 / 30  # between frames of a file that does not tell
+
+
+def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture]]) -> Iterator[list[Seen]]:
+    """The linked boxes of each frame, from the detector's confidence on; one list a frame, in order."""
+    following = Following(detector)
+    for number, (time_s, picture) in enumerate(frames):
+        following.see(half_grey(picture))
+        time_ns = round(1e9 * (number * FRAME_S if time_s is None else time_s))
+        yield following.link(time_ns, detector.look(picture))
+
+
+def in_hindsight(looks: Sequence[Sequence[Seen]], least: float, every_class: bool = True) -> list[list[Box]]:
+    """The boxes of each frame by all that their tracklets have seen, surest first; those below `least` are left out."""
+    last: dict[int, tuple[tuple[str, float], ...]] = {}
+    confidences: dict[int, list[float]] = defaultdict(list)
+    for seen in looks:
+        for one in seen:
+            last[one.number] = one.classes
+            confidences[one.number].append(one.box.confidence)
+    mean = {number: sum(values) / len(values) for number, values in confidences.items()}
+    told = []
+    for seen in looks:
+        boxes: list[Box] = []
+        for one in seen:
+            linked = one.number > 0
+            confidence = math.sqrt(one.box.confidence * mean[one.number]) if linked else one.box.confidence
+            classes = sorted(last[one.number] if linked else one.classes, key=lambda vote: -vote[1])
+            boxes += [
+                replace(one.box, class_name=name, confidence=round(confidence * probability, 4))
+                for name, probability in (classes if every_class else classes[:1])
+            ]
+        told.append(sorted((box for box in boxes if box.confidence >= least), key=lambda box: -box.confidence))
+    return told
