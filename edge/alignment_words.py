@@ -1,0 +1,91 @@
+"""An alignment told: in words, as lines for the site file, and as a picture of what is left over."""
+
+from __future__ import annotations
+
+import math
+
+from edge.alignment import Alignment
+from fusion.types import Sensor
+
+WIDTH, HEIGHT, MARGIN = 720, 420, 50
+GOOD_SIGMA_DEG = 1.0
+
+
+def words(sensor: Sensor, found: Alignment) -> list[str]:
+    """What was found, a line each."""
+    names = ("heading", "pitch", "roll")
+    angles = (found.orientation.heading_rad, found.orientation.pitch_rad, found.orientation.roll_rad)
+    before = (sensor.orientation.heading_rad, sensor.orientation.pitch_rad, sensor.orientation.roll_rad)
+    lines = [f"{found.sights} sights of {sensor.sensor_id}"]
+    for name, angle, was, sigma in zip(names, angles, before, found.sigma_rad, strict=True):
+        lines.append(
+            f"{name:8} {math.degrees(angle) % 360 if name == 'heading' else math.degrees(angle):8.2f}° "
+            f"± {math.degrees(sigma):.2f}°   (site file: {math.degrees(was):.2f}°)"
+        )
+    if found.latency_sigma_s is not None:
+        lines.append(f"latency  {found.latency_ns / 1e9:8.3f} s ± {found.latency_sigma_s:.3f} s")
+    if found.slant_range_bias_sigma_m is not None:
+        lines.append(
+            f"range    {found.slant_range_bias_m:+8.2f} m ± {found.slant_range_bias_sigma_m:.2f} m, measured minus true"
+        )
+    left = [f"azimuth {math.degrees(found.azimuth_rms_rad):.2f}°"]
+    if found.elevation_rms_rad is not None:
+        left.append(f"elevation {math.degrees(found.elevation_rms_rad):.2f}°")
+    if found.slant_range_rms_m is not None:
+        left.append(f"range {found.slant_range_rms_m:.2f} m")
+    lines.append("left over (RMS): " + ", ".join(left))
+    if max(found.sigma_rad) > math.radians(GOOD_SIGMA_DEG):
+        lines.append(
+            "some angle is known no better than 1°: let the drone fly through more of the picture, high and low"
+        )
+    return lines
+
+
+def patch(sensor: Sensor, found: Alignment) -> str:
+    """Lines that replace those of the sensor in the site file."""
+    turn = found.orientation
+    angles = ", ".join(
+        f"{name}_deg = {math.degrees(angle):.2f}"
+        for name, angle in (("heading", turn.heading_rad), ("pitch", turn.pitch_rad), ("roll", turn.roll_rad))
+    )
+    accuracy = [f"azimuth_deg = {math.degrees(max(found.azimuth_rms_rad, 1e-4)):.3f}"]
+    elevation_rad = found.elevation_rms_rad or sensor.accuracy.elevation_rad
+    if elevation_rad is not None:
+        accuracy.append(f"elevation_deg = {math.degrees(max(elevation_rad, 1e-4)):.3f}")
+    if (range_m := found.slant_range_rms_m or sensor.accuracy.slant_range_m) is not None:
+        accuracy.append(f"slant_range_m = {max(range_m, 0.01):.2f}")
+    if sensor.accuracy.range_rate_m_s is not None:
+        accuracy.append(f"range_rate_m_s = {sensor.accuracy.range_rate_m_s:g}")
+    lines = [
+        f'# [[sensor]] id = "{sensor.sensor_id}": aligned by {found.sights} sights',
+        f"orientation = {{ {angles} }}",
+        f"mounting_sigma_deg = {math.degrees(max(found.sigma_rad)):.3f}",
+        f"accuracy = {{ {', '.join(accuracy)} }}",
+    ]
+    if found.latency_sigma_s is not None:
+        lines.append(f"latency_s = {found.latency_ns / 1e9:.3f}")
+    if found.slant_range_bias_sigma_m is not None:
+        azimuth_deg = math.degrees(sensor.azimuth_bias_rad)
+        lines.append(f"bias = {{ azimuth_deg = {azimuth_deg:g}, slant_range_m = {found.slant_range_bias_m:.2f} }}")
+    return "\n".join(lines) + "\n"
+
+
+def picture(found: Alignment) -> str:
+    """What is left over, against time, as SVG: azimuth blue, elevation orange, degrees."""
+    points = [(t, math.degrees(a), "#1f6fb4") for t, a, _, _ in found.residuals]
+    points += [(t, math.degrees(e), "#d9730d") for t, _, e, _ in found.residuals if e is not None]
+    last_s = max((t for t, _, _ in points), default=1.0) or 1.0
+    largest = max(0.1, max(abs(y) for _, y, _ in points))
+    dots = "".join(
+        f'<circle cx="{MARGIN + (WIDTH - 2 * MARGIN) * t / last_s:.1f}" '
+        f'cy="{HEIGHT / 2 - (HEIGHT / 2 - MARGIN) * y / largest:.1f}" r="2" fill="{color}"/>'
+        for t, y, color in points
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">'
+        f'<rect width="100%" height="100%" fill="white"/><line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{HEIGHT / 2}" '
+        f'y2="{HEIGHT / 2}" stroke="#999"/>{dots}<text x="4" y="{MARGIN}">{largest:.2f}°</text>'
+        f'<text x="4" y="{HEIGHT - MARGIN}">-{largest:.2f}°</text>'
+        f'<text x="{WIDTH - 90}" y="{HEIGHT - 12}">{last_s:.0f} s</text>'
+        f'<text x="{MARGIN}" y="20">measured minus expected: azimuth blue, elevation orange</text></svg>\n'
+    )

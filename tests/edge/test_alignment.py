@@ -1,0 +1,300 @@
+"""Alignment finds how a sensor is turned and how late it is, from sights of known points; simulated sensors, known truth."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+import threading
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from edge.alignment import CannotAlign, Pair, Sight, align
+from edge.alignment import Path as KnownPath
+from edge.alignment_sources import landmark_pairs
+from edge.landmark_page import read_landmarks, serve_until_solved
+from edge.site_file import parse_site
+from evidence.recording import read_recording
+from fusion.camera import direction_to_pixel
+from fusion.frames import LocalFrame, body_to_level
+from fusion.types import Accuracy, Orientation, Sensor
+from sarhad.cli import main
+from sarhad.simulating import simulate
+
+SCENARIO = Path(__file__).parents[2] / "edge" / "scenarios" / "demo.toml"
+S = 1_000_000_000
+
+
+def degrees(*angles: float) -> tuple[float, ...]:
+    return tuple(math.radians(angle) for angle in angles)
+
+
+TRUE = Orientation(*degrees(37.0, 6.0, -1.5))
+TOLD = Orientation(*degrees(25.0, 4.0, 0.0))
+ERRORS = Accuracy(*degrees(1.0, 1.5), 0.5)
+
+
+def flight(seed: int, late_s: float, bias_m: float, clutter: int = 0) -> tuple[Sensor, list[Pair]]:
+    """A drone that flies an eight through the view of a radar, with other things to be seen."""
+    chance = np.random.default_rng(seed)
+    sensor = Sensor("radar", (1.0, 2.0, 4.0), TOLD, ERRORS, latency_ns=50_000_000)
+    times_s = np.arange(0.0, 90.0, 0.1)
+    ahead = math.radians(37.0)
+    along, across = 70.0 + 25.0 * np.sin(times_s / 9.0), 40.0 * np.sin(times_s / 5.0)
+    places = np.stack(
+        [
+            along * math.sin(ahead) + across * math.cos(ahead),
+            along * math.cos(ahead) - across * math.sin(ahead),
+            15.0 + 10.0 * np.cos(times_s / 7.0),
+        ],
+        axis=1,
+    )
+    path = KnownPath([round(time_s * S) for time_s in times_s], places)
+    to_body = body_to_level(TRUE).T
+    pairs = []
+    for time_s, place in zip(times_s[5:-5], places[5:-5], strict=True):
+        x, y, z = to_body @ (place - np.array(sensor.position_enu_m))
+        pairs.append(
+            Pair(
+                Sight(
+                    round((time_s + late_s) * S),
+                    math.atan2(x, y) + chance.normal(0.0, ERRORS.azimuth_rad),
+                    ERRORS.azimuth_rad,
+                    math.asin(z / math.sqrt(x * x + y * y + z * z)) + chance.normal(0.0, ERRORS.elevation_rad),
+                    ERRORS.elevation_rad,
+                    math.sqrt(x * x + y * y + z * z) + bias_m + chance.normal(0.0, 0.5),
+                    0.5,
+                ),
+                path,
+            )
+        )
+    for _ in range(clutter):
+        time_ns = int(chance.uniform(1.0, 89.0) * S)
+        azimuth, elevation = chance.uniform(-1.0, 1.0), chance.uniform(-0.2, 0.5)
+        pairs.append(
+            Pair(
+                Sight(
+                    time_ns, azimuth, ERRORS.azimuth_rad, elevation, ERRORS.elevation_rad, chance.uniform(5, 120), 0.5
+                ),
+                path,
+            )
+        )
+    return sensor, pairs
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_heading_pitch_roll_latency_and_range_come_out_within_their_own_sigmas(seed: int) -> None:
+    found = align(*flight(seed, late_s=0.2, bias_m=1.5, clutter=300), moving=True)
+    errors = np.array(
+        [
+            found.orientation.heading_rad - TRUE.heading_rad,
+            found.orientation.pitch_rad - TRUE.pitch_rad,
+            found.orientation.roll_rad - TRUE.roll_rad,
+            found.latency_ns / 1e9 - 0.25,  # the site file's 0.05 and the 0.2 that were not known
+            found.slant_range_bias_m - 1.5,
+        ]
+    )
+    assert float(errors @ np.linalg.solve(found.covariance, errors)) < 20.5  # chi-square, 5 degrees of freedom, 99.9 %
+    assert max(found.sigma_rad) < math.radians(0.5)
+    assert abs(errors[3]) < 0.05
+
+
+def test_a_reference_that_may_be_off_makes_the_answer_so_much_less_sure() -> None:
+    sensor, pairs = flight(1, 0.0, 0.0)
+    path = pairs[0].path
+    path.horizontal_sigma_m, path.vertical_sigma_m = 5.0, 3.0
+    found = align(sensor, pairs, moving=True)
+    assert math.degrees(found.sigma_rad[0]) == pytest.approx(math.degrees(5.0 / 75.0), rel=0.3)
+
+
+def test_too_little_or_nothing_that_fits_is_said() -> None:
+    sensor, pairs = flight(1, 0.0, 0.0)
+    with pytest.raises(CannotAlign, match="2 sights"):
+        align(sensor, pairs[:2], moving=True)
+    with pytest.raises(CannotAlign, match="no known point"):
+        align(sensor, [replace(pair, sight=replace(pair.sight, time_ns=10**15)) for pair in pairs], moving=True)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A simulated flight, its site file with a radar that is told as turned wrong and late, and the drone's own log."""
+    folder = tmp_path_factory.mktemp("flight")
+    recording = folder / "flight.mcap"
+    assert simulate(SCENARIO, recording, 40.0, None, False, True) == 0
+    with recording.open("rb") as stream:
+        text = read_recording(stream)[0].site_text
+    wrong, number = re.subn(r"heading_deg = 0.0, pitch_deg = 8.0", "heading_deg = 12.0, pitch_deg = 5.0", text, count=1)
+    assert number == 1
+    site = folder / "wrong.toml"
+    site.write_text(wrong.replace("latency_s = 0.02\n", "latency_s = 0.25\n", 1))
+    log = folder / "log.csv"
+    with log.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["time", "latitude_deg", "longitude_deg", "height_m"])
+        frame = LocalFrame(parse_site(text, "flight").origin)
+        for line in (folder / "flight.truth.jsonl").read_text().splitlines()[1:]:
+            moment = json.loads(line)
+            for thing in moment["objects"]:
+                if thing["object_id"] == "quad-remote-id":
+                    where = frame.enu_to_geodetic(thing["position_enu_m"])
+                    stamp = f"{moment['time_ns'] / 1e9:.6f}"
+                    rows.writerow([stamp, where.latitude_deg, where.longitude_deg, where.height_m])
+    return site, recording, log
+
+
+def aligned(*arguments: object) -> dict:
+    result = CliRunner().invoke(main, ["align", *map(str, arguments), "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_a_radar_is_aligned_by_the_drones_own_log_and_the_lines_go_into_the_site_file(recorded, tmp_path) -> None:
+    site, recording, log = recorded
+    picture = tmp_path / "left.svg"
+    found = aligned(site, "radar-north", "--recording", recording, "--against", log, "--picture", picture)
+    heading_deg = (found["heading_deg"] + 180.0) % 360.0 - 180.0
+    assert abs(heading_deg) < 4.0 * found["sigma_deg"][0] + 0.2  # the true one is 0
+    assert abs(found["pitch_deg"] - 8.0) < 4.0 * found["sigma_deg"][1] + 0.2
+    assert found["sigma_deg"][0] < 1.0
+    assert abs(found["latency_s"] - 0.02) < 4.0 * found["latency_sigma_s"] + 0.05
+    assert "<circle" in picture.read_text()
+    lines = {line.split(" = ")[0]: line for line in found["patch"].splitlines() if " = " in line and line[0] != "#"}
+    radar, rest = site.read_text().split('id = "camera-north"')
+    for name, line in lines.items():
+        radar = re.sub(rf"(?m)^{name} = .*\n", "", radar)
+        radar = radar.replace('id = "radar-north"\n', f'id = "radar-north"\n{line}\n', 1)
+    patched = parse_site(radar + 'id = "camera-north"' + rest, "patched.toml").sensors[0].sensor
+    assert patched.is_aligned
+    assert math.degrees(patched.orientation.pitch_rad) == pytest.approx(found["pitch_deg"], abs=0.01)
+
+
+def test_a_radar_is_aligned_by_what_a_drone_broadcasts_and_says_how_little_that_tells(recorded) -> None:
+    site, recording, _ = recorded
+    found = aligned(site, "radar-north", "--recording", recording, "--against", "remote-id")
+    heading_deg = (found["heading_deg"] + 180.0) % 360.0 - 180.0
+    assert abs(heading_deg) < 2.0  # it was told as 12
+    assert abs(found["pitch_deg"] - 8.0) < 2.0 * found["sigma_deg"][1]
+    assert found["sigma_deg"][0] > 1.0  # a claim states metres, at 70 m that is degrees
+
+
+def test_what_cannot_be_aligned_is_told_in_one_line(recorded, tmp_path) -> None:
+    site, recording, _ = recorded
+    for arguments, code, words in (
+        (("gnss", "--recording", recording, "--against", "remote-id"), 2, "no sensor that can be aligned"),
+        (("radar-north",), 2, "nothing to align by"),
+        (("radar-north", "--recording", recording, "--against", tmp_path / "none.csv"), 2, "No such file"),
+        (("radar-north", "--recording", recording, "--against", "remote-id", "--identity", "X"), 1, "heard were"),
+        (("radar-north", "--recording", recording, "--against", "gnss"), 1, "0 positions"),
+    ):
+        result = CliRunner().invoke(main, ["align", str(site), *map(str, arguments)])
+        assert (result.exit_code, words in result.stderr) == (code, True), (arguments, result.output)
+
+
+CAMERA = """
+[site]
+id = "ridge"
+origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
+[[sensor]]
+id = "camera"
+device = { driver = "rtsp_camera", url = "rtsp://192.0.2.10/stream" }
+protocol = "yolo"
+position = { east_m = 0.0, north_m = 0.0, up_m = 4.0 }
+orientation = { heading_deg = 30.0, pitch_deg = 0.0, roll_deg = 0.0 }
+lens = { size_px = [1920, 1080], focal_px = [1650.0, 1650.0], center_px = [960.0, 540.0], distortion = [-0.2, 0.05, 0, 0, 0] }
+"""
+
+
+def landmark_rows(orientation: Orientation) -> list[tuple[str, float, float, float, float, float]]:
+    """Towers around the view, and the pixels on which a camera turned like this shows them."""
+    site = parse_site(CAMERA, "ridge.toml")
+    entry, frame = site.sensors[0], LocalFrame(site.origin)
+    rows = []
+    for number, (azimuth_deg, away_m, up_m) in enumerate(
+        [(15, 900, 60), (28, 2500, 150), (40, 1500, 20), (52, 700, 90)]
+    ):
+        place = (away_m * math.sin(math.radians(azimuth_deg)), away_m * math.cos(math.radians(azimuth_deg)), up_m)
+        offset = np.array(place) - np.array(entry.sensor.position_enu_m)
+        pixel = direction_to_pixel(entry.lens, body_to_level(orientation).T @ (offset / np.linalg.norm(offset)))
+        where = frame.enu_to_geodetic(place)
+        rows.append((f"tower {number}", where.latitude_deg, where.longitude_deg, where.height_m, *pixel))
+    return rows
+
+
+TURNED = Orientation(*degrees(33.4, 1.7, -0.8))
+
+
+def write_landmarks(file: Path, columns: int) -> Path:
+    with file.open("w", newline="") as text:
+        rows = csv.writer(text)
+        rows.writerow(["name", "latitude_deg", "longitude_deg", "height_m", "x_px", "y_px"][:columns])
+        rows.writerows(row[:columns] for row in landmark_rows(TURNED))
+    return file
+
+
+def test_a_camera_is_aligned_by_landmarks_to_better_than_a_pixel(tmp_path: Path) -> None:
+    site = tmp_path / "ridge.toml"
+    site.write_text(CAMERA)
+    found = aligned(site, "camera", "--landmarks", write_landmarks(tmp_path / "towers.csv", 6))
+    assert found["heading_deg"] == pytest.approx(33.4, abs=0.03)
+    assert found["pitch_deg"] == pytest.approx(1.7, abs=0.03)
+    assert found["roll_deg"] == pytest.approx(-0.8, abs=0.2)
+    assert "mounting_sigma_deg" in found["patch"]
+    assert "latency_s" not in found["patch"]
+
+
+def test_a_landmark_that_is_wrong_shows_in_what_is_left_over() -> None:
+    site = parse_site(CAMERA, "ridge.toml")
+    frame, entry = LocalFrame(site.origin), site.sensors[0]
+    clicks = [(x, y, frame.enu_to_geodetic(frame.geodetic_to_enu(place))) for *_, x, y, place in clicks_of()]
+    good = align(entry.sensor, landmark_pairs(entry.lens, clicks, frame), moving=False)
+    moved = [(x + 60.0, y, place) if number == 2 else (x, y, place) for number, (x, y, place) in enumerate(clicks)]
+    bad = align(entry.sensor, landmark_pairs(entry.lens, moved, frame), moving=False)
+    assert good.azimuth_rms_rad < math.radians(0.02)
+    assert bad.azimuth_rms_rad > math.radians(0.5)
+
+
+def clicks_of() -> list[tuple]:
+    from fusion.types import Geodetic
+
+    return [(name, x, y, Geodetic(lat, lon, height)) for name, lat, lon, height, x, y in landmark_rows(TURNED)]
+
+
+def test_the_page_takes_clicks_on_a_smaller_picture_and_gives_the_mounting(tmp_path: Path) -> None:
+    site = parse_site(CAMERA, "ridge.toml")
+    entry, landmarks = site.sensors[0], read_landmarks(write_landmarks(tmp_path / "towers.csv", 4))
+    addresses: list[str] = []
+    known, found = threading.Event(), []
+
+    def say(text: str) -> None:
+        addresses.append(text.split()[-1])
+        known.set()
+
+    serving = threading.Thread(
+        target=lambda: found.append(serve_until_solved(site, entry, landmarks, b"\xff\xd8jpeg", "127.0.0.1", 0, say)),
+        daemon=True,
+    )
+    serving.start()
+    assert known.wait(10.0)
+    address = addresses[0]
+
+    def ask(where: str, body: bytes | None = None) -> str:
+        with urllib.request.urlopen(address + where, body, timeout=10) as answer:
+            return answer.read().decode("utf-8", "replace")
+
+    assert "width=device-width" in ask("")
+    assert "http" not in ask("").replace("http-equiv", "")  # nothing from outside
+    names = json.loads(ask("landmarks"))
+    assert [name["x_px"] for name in names] == [None] * 4
+    halved = [{"name": row[0], "x_px": row[4] / 2, "y_px": row[5] / 2} for row in landmark_rows(TURNED)]
+    told = ask("solve", json.dumps({"landmarks": names, "size_px": [960, 540]}).encode())
+    assert "0 sights" in told
+    told = ask("done", json.dumps({"landmarks": halved, "size_px": [960, 540]}).encode())
+    assert "orientation = {" in told
+    serving.join(10.0)
+    assert math.degrees(found[0].orientation.heading_rad) == pytest.approx(33.4, abs=0.03)
