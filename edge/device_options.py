@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from edge.site_keys import Key
 from firmware_interfaces.asterix_records import MAX_SKIPPED_BYTES, read_editions
 from firmware_interfaces.mavlink import UNDO_CRLF
+from firmware_interfaces.ops243 import SPEED_UNITS
 from firmware_interfaces.ti_mmwave_frames import READ_HEADER
 from fusion.types import Accuracy
 
@@ -46,8 +47,9 @@ UNKNOWN = Accuracy()
 class ProtocolKind:
     """One kind of speech, the drivers it may come over, and what its sensor is.
 
-    family: "radar" (position, orientation and coverage asked for), "camera" (and a lens), "claims" (targets that say
-    where they are), "own_position".
+    family: "radar" (position, orientation and coverage asked for), "camera" (and a lens), "bearing" (position and
+    orientation), "claims" (targets that say where they are), "presence" (something is there, nobody knows where),
+    "pointing" (where a moving sensor points), "own_position".
     """
 
     words: str
@@ -213,6 +215,75 @@ PROTOCOLS: dict[str, ProtocolKind] = {
                 at_most=90.0,
             ),
             Key("longitude_deg", "number", "the receiver's place", None, at_least=-180.0, at_most=180.0),
+        ),
+    ),
+    "ops243": ProtocolKind(
+        "OPS243 radar modules: speed and range of what is in their beam",
+        "radar",
+        STREAMS,
+        (
+            Key("unit", "text", "the speed's unit, where lines name none", "mps", choices=tuple(SPEED_UNITS)),
+            Key("speed_sign", "integer", "-1 where the module counts outbound as positive", 1, choices=(1, -1)),
+        ),
+        Accuracy(math.radians(5.8), math.radians(6.9), 1.0, 0.3),  # a beam of 20 by 24 deg, evenly
+    ),
+    "krakensdr": ProtocolKind(
+        "KrakenSDR: direction of a radio signal",
+        "bearing",
+        STREAMS,
+        (
+            Key("direction_sign", "integer", "-1 where the array counts the other way round", 1, choices=(1, -1)),
+            Key("min_confidence", "number", "less sure directions are left out", 0.0, at_least=0.0, at_most=1000.0),
+        ),
+        Accuracy(math.radians(5.0)),
+    ),
+    "odas": ProtocolKind(
+        "ODAS: directions of sound from a microphone array",
+        "bearing",
+        STREAMS,
+        (Key("min_activity", "number", "quieter sources are left out", 0.3, at_least=0.0, at_most=1.0),),
+        Accuracy(math.radians(5.0), math.radians(8.0)),
+    ),
+    "rtl_433": ProtocolKind(
+        "wireless motion, door and tamper sensors, rtl_433 JSON",
+        "presence",
+        STREAMS,
+        (Key("transmitters", "texts", "ids of the sensors that are ours; left out: all", None),),
+    ),
+    "spectrum_sweep": ProtocolKind(
+        "spectrum sweeps: hackrf_sweep, rtl_power, tinySA",
+        "presence",
+        STREAMS,
+        (
+            Key("above_floor_db", "number", "what stands so high is occupied", 15.0, at_least=3.0, at_most=100.0),
+            Key("power_offset_db", "number", "dBm minus dB, as calibrated", 0.0, at_least=-200.0, at_most=200.0),
+            Key("raw_offset_db", "number", "tinySA scanraw: 174 Ultra, 128 basic", 174.0, at_least=0.0, at_most=300.0),
+            Key("start_mhz", "number", "of scanraw, where its command is not seen", 0.0, at_least=0.0, at_most=20000.0),
+            Key("stop_mhz", "number", "of scanraw, where its command is not seen", 0.0, at_least=0.0, at_most=20000.0),
+        ),
+    ),
+    "modbus_rtu": ProtocolKind(
+        "fence and seismic sensors, Modbus RTU, read only",
+        "presence",
+        STREAMS,
+        (
+            Key("alarms", "texts", '"unit:address text", with >limit or <limit behind the address of a register', None),
+            Key("kind", "text", "what its presences are called", "fence"),
+        ),
+    ),
+    "pelco_d": ProtocolKind(
+        "pan-tilt heads, Pelco-D",
+        "pointing",
+        STREAMS,
+        (Key("tilt_sign", "integer", "-1 where the head counts upwards as positive", 1, choices=(1, -1)),),
+    ),
+    "visca": ProtocolKind(
+        "pan-tilt-zoom cameras, VISCA",
+        "pointing",
+        STREAMS,
+        (
+            Key("pan_steps_per_deg", "number", "from the camera's manual; negative: it counts leftwards"),
+            Key("tilt_steps_per_deg", "number", "from the camera's manual; negative: it counts downwards"),
         ),
     ),
     "gnss": ProtocolKind(

@@ -137,6 +137,9 @@ def placed(about: str, positions: list[OwnPosition], origin: Geodetic, told: str
 def silent(about: str, entry: SensorEntry, listen_s: float) -> Finding:
     """No bytes at all: normal for a receiver of broadcasts, a fault for the rest."""
     seen = f"opened, but no bytes within {listen_s:g} s"
-    if PROTOCOLS[entry.protocol].family == "claims":
+    family = PROTOCOLS[entry.protocol].family
+    if family == "claims":
         return Finding(about, NOTE, seen, "normal where no drone broadcasts; switch one on nearby to be sure")
+    if family == "presence":
+        return Finding(about, NOTE, seen, "normal while nothing happens; make something happen to be sure")
     return Finding(about, FAIL, seen, "is it powered and started, is this its data port? `command` sends a start file")

@@ -75,6 +75,16 @@ PROTOCOLS: dict[str, Protocol] = {
     "ads_b": Protocol(
         "firmware_interfaces.ads_b", False, "aircraft heard at 1090 MHz: Beast, AVR or SBS-1", 300.0, True
     ),
+    "ops243": Protocol(
+        "firmware_interfaces.ops243", True, "OPS243 radar: speed and range of what is in its beam", 60.0
+    ),
+    "krakensdr": Protocol("firmware_interfaces.krakensdr", True, "KrakenSDR: direction of a radio signal", 60.0),
+    "odas": Protocol("firmware_interfaces.odas", True, "ODAS: directions of sound"),
+    "rtl_433": Protocol("firmware_interfaces.rtl_433", False, "wireless motion and door sensors", 86_400.0, True),
+    "spectrum_sweep": Protocol("firmware_interfaces.spectrum_sweep", False, "spectrum sweeps", 60.0),
+    "modbus_rtu": Protocol("firmware_interfaces.modbus_rtu", False, "fence and seismic sensors, Modbus RTU", 30.0),
+    "pelco_d": Protocol("firmware_interfaces.pelco_d", False, "where a pan-tilt head points, Pelco-D", 60.0),
+    "visca": Protocol("firmware_interfaces.visca", False, "where a pan-tilt-zoom camera points, VISCA", 60.0),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }
 

@@ -56,7 +56,7 @@ def read_mounting(
     written: dict[str, Any], sensor_id: str, protocol: ProtocolKind, lens: Lens | None, frame: LocalFrame, place: Place
 ) -> Sensor:
     """Where and how it stands, and how well it sees."""
-    looks = protocol.family in ("radar", "camera")
+    looks = protocol.family in ("radar", "camera", "bearing")
     position = read_position(written["position"], looks, place)
     is_aligned = not looks or "azimuth_deg" in (written["accuracy"] or {})
     mounting_deg = (
@@ -86,7 +86,7 @@ def read_position(table: Any, is_needed: bool, place: Place) -> tuple[float, flo
     if table is None:
         if is_needed:
             raise place.missing(
-                "position", "{ east_m = ..., north_m = ..., up_m = ... }, as a radar or camera needs it"
+                "position", "{ east_m = ..., north_m = ..., up_m = ... }, as a sensor that measures directions needs it"
             )
         return (0.0, 0.0, 0.0)
     position = read_keys(table, site_tables.POSITION, place.within("position"))
@@ -96,7 +96,9 @@ def read_position(table: Any, is_needed: bool, place: Place) -> tuple[float, flo
 def read_orientation(table: Any, is_needed: bool, place: Place) -> Orientation:
     if table is None:
         if is_needed:
-            expected = "{ heading_deg = ..., pitch_deg = ..., roll_deg = ... }, as a radar or camera needs it"
+            expected = (
+                "{ heading_deg = ..., pitch_deg = ..., roll_deg = ... }, as a sensor that measures directions needs it"
+            )
             raise place.missing("orientation", expected)
         return Orientation(0.0, 0.0, 0.0)
     orientation = read_keys(table, site_tables.ORIENTATION, place.within("orientation"))

@@ -36,6 +36,8 @@ def looks(entry: SensorEntry) -> str:
     if coverage is not None:
         return coverage_words(coverage, entry.sensor.orientation)
     family = PROTOCOLS[entry.protocol].family
+    if family == "pointing":
+        return "tells where a moving sensor points"
     return "tells the post's own position and time" if family == "own_position" else "hears from all around"
 
 
@@ -72,9 +74,14 @@ def metres(reach_m: float | None) -> str:
 def expected_words(entry: SensorEntry) -> list[str]:
     """How far it should see, a line for each size; one line for a sensor that sees nothing by itself."""
     expected = expected_ranges(entry)
+    family = PROTOCOLS[entry.protocol].family
     if expected is None:
-        if PROTOCOLS[entry.protocol].family == "claims":
+        if family == "claims":
             return ["sees only drones that broadcast; its silence means nothing"]
+        if family == "bearing":
+            return ["tells directions only, of whatever is loud; how far it hears a drone was not measured"]
+        if family == "presence":
+            return ["tells that something is there, not where, nor that it is a drone"]
         return ["sees no drones"]
     return [range_words(one) for one in expected]
 
@@ -113,7 +120,7 @@ def sensor_warnings(entry: SensorEntry) -> list[str]:
 def site_warnings(site: Site) -> list[str]:
     """What to know before trusting a post: of the whole first, then sensor by sensor."""
     found = []
-    if not any(PROTOCOLS[entry.protocol].family in ("radar", "camera") for entry in site.sensors):
+    if not any(PROTOCOLS[entry.protocol].family in ("radar", "camera", "bearing") for entry in site.sensors):
         found.append("no radar and no camera: this post notices only what broadcasts")
     if not site.broker.is_tls and site.broker.host not in LOOPBACK:
         found.append(

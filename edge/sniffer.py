@@ -151,7 +151,7 @@ def stable_name(path: str) -> str:
 
 def mounting_lines(kind: ProtocolKind) -> list[str]:
     """What a radar or camera needs and no sniffer can see."""
-    if kind.family not in ("radar", "camera", "bearings"):
+    if kind.family not in ("radar", "camera", "bearing"):
         return []
     lines = [
         "position = { east_m = 0.0, north_m = 0.0, up_m = 0.0 }  # measure",

@@ -18,15 +18,21 @@ from firmware_interfaces import (
     asterix,
     dronescout,
     esp32_remote_id,
+    krakensdr,
     ld2450,
     mavlink,
+    modbus_rtu,
     nmea,
+    odas,
+    ops243,
     radio_frames,
+    rtl_433,
+    spectrum_sweep,
     ti_mmwave,
 )
+from firmware_interfaces.capture_forms import DroneIds, PanTilt
 from firmware_interfaces.decoder import Counts, Framed
 from firmware_interfaces.nmea_sentences import Sentence
-from firmware_interfaces.pcap import is_capture
 
 CHUNK_BYTES = 65_536
 
@@ -99,37 +105,6 @@ def _dronescout_record(framed: Framed[dronescout.Line], data: bytes) -> dict[str
 
 def _line_record(framed: Framed[esp32_remote_id.Line], data: bytes) -> dict[str, Any]:
     return {"line": data.count(b"\n", 0, framed.offset) + 1, "value": esp32_remote_id.record(framed.message)}
-
-
-class DroneIds:
-    """DroneID in whichever of its forms a capture begins: a sniffer's file, else what AntSDR receivers send."""
-
-    def __init__(self) -> None:
-        self.counts = Counts()
-        self._beginning = b""
-        self._reader: Reader | None = None
-
-    def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Any]]:
-        """The messages that these bytes complete."""
-        if self._reader is None:
-            self._beginning += data
-            if len(self._beginning) < 12:
-                return []
-            data, self._beginning = self._beginning, b""
-            self._choose(data)
-        assert self._reader is not None
-        return self._reader.feed(data, monotonic_ns)
-
-    def finish(self) -> list[Framed[Any]]:
-        """What can be made of the rest when nothing more will come."""
-        if self._reader is None:
-            self._choose(self._beginning)
-        assert self._reader is not None
-        return [*self._reader.feed(self._beginning, 0), *self._reader.finish()]
-
-    def _choose(self, beginning: bytes) -> None:
-        is_sniffed = is_capture(beginning)
-        self._reader = radio_frames.Frames("dji_droneid", self.counts) if is_sniffed else antsdr.Bursts(self.counts)
 
 
 def _remote_id_record(framed: Framed[radio_frames.Broadcast], data: bytes) -> dict[str, Any]:
@@ -256,6 +231,56 @@ FORMATS: dict[str, Format] = {
             "type 28 subtype 2, type 29 subtype 0": "resolution advisories and version 1's target state",
             "Mode A/C": "counted, left alone: an answer to somebody's question, of nobody known",
         },
+    ),
+    "ops243": Format(
+        "OmniPreSense OPS243 radar modules: plain and JSON lines",
+        lambda: ops243.Lines(keeps_blank=True),
+        lambda framed, data: ops243.record(framed.message),
+    ),
+    "krakensdr_doa": Format(
+        "KrakenSDR: directions of arrival, Kraken App CSV",
+        krakensdr.Lines,
+        lambda framed, data: krakensdr.record(framed.message),
+        {},
+        ("krakensdr",),
+        {"spectrum": "its peak is told; the other 359 values are a picture for people"},
+    ),
+    "odas": Format(
+        "ODAS: tracked and potential directions of sound, JSON",
+        odas.Looks,
+        lambda framed, data: odas.record(framed.message),
+    ),
+    "rtl_433_json": Format(
+        "rtl_433: wireless motion, door and tamper sensors, JSON lines",
+        rtl_433.Transmissions,
+        lambda framed, data: rtl_433.record(framed.message),
+        {},
+        ("rtl_433",),
+        {"fields beside event": "told as they were said, in `said`; rtl_433 knows hundreds"},
+    ),
+    "spectrum_sweep": Format(
+        "spectrum sweeps: hackrf_sweep and rtl_power CSV, tinySA scan and scanraw",
+        spectrum_sweep.Sweeps,
+        lambda framed, data: spectrum_sweep.record(framed.message),
+        {"raw_offset_db": 174.0, "start_mhz": 0.0, "stop_mhz": 0.0},
+        (),
+        {"number of samples": "says nothing of the power", "bins of a CSV sweep": "told as the bands that stand out"},
+    ),
+    "modbus_rtu": Format(
+        "Modbus RTU: requests, answers and exceptions of the reading functions",
+        modbus_rtu.Frames,
+        _at_offset(modbus_rtu.record),
+        {},
+        (),
+        {"functions that write": "not known here: this product only reads", "meaning": "words for people"},
+    ),
+    "ptz": Format(
+        "pan-tilt: Pelco-D or VISCA, whichever more of the bytes are",
+        PanTilt,
+        lambda framed, data: {"offset": framed.offset, **framed.message},
+        {"dialect": "auto"},
+        ("pelco_d", "visca"),
+        {"meaning": "words for people", "commands without angles": "told by their bytes"},
     ),
 }
 

@@ -215,3 +215,11 @@ def diagnose(
             "two programs reading one port, or bytes changed on the way"
         )
     return None
+
+
+def diagnose_unchecked(counts: Counts, what: str, remedy: str) -> str | None:
+    """The same for protocols without checksum, where noise looks like a message now and then."""
+    refused, read = sum(counts.rejected.values()), sum(counts.decoded.values())
+    if counts.bytes >= MIN_BYTES_TO_JUDGE and refused > read:
+        return f"{refused} messages refused beside {read} {what}s: {remedy}"
+    return diagnose(counts, what, remedy)

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from firmware_interfaces.decoder import Counts, Rejected
-from firmware_interfaces.json_lines import JsonLines, number, read_json
+from firmware_interfaces.json_lines import number, read_json
 from firmware_interfaces.open_drone_id_messages import (
     BasicId,
     Location,
@@ -37,6 +37,7 @@ from firmware_interfaces.open_drone_id_messages import (
     clean_text,
 )
 from firmware_interfaces.remote_id_claims import Transmitters
+from firmware_interfaces.text_lines import TextLines
 from fusion.types import Fact, Reading, Sensor, Status
 
 MAX_LINE_BYTES = 16_384
@@ -75,7 +76,7 @@ class ReceiverStatus:
 Line = tuple[Heard | ReceiverStatus, ...]  # some tools write an array
 
 
-class Lines(JsonLines[Line]):
+class Lines(TextLines[Line]):
     """Bytes in, lines out, for captures of one object or array a line."""
 
     def __init__(self) -> None:

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from firmware_interfaces.decoder import Counts, Rejected, diagnose
-from firmware_interfaces.json_lines import JsonLines, number, read_json
+from firmware_interfaces.json_lines import number, read_json
 from firmware_interfaces.open_drone_id_messages import clean_text
 from firmware_interfaces.positions import geodetic
+from firmware_interfaces.text_lines import TextLines
 from fusion.types import Claim, Fact, Geodetic, Reading, Sensor, Status
 
 MAX_LINE_BYTES = 4096
@@ -61,7 +62,7 @@ class Heartbeat:
 Line = Heard | Heartbeat
 
 
-class Lines(JsonLines[Line]):
+class Lines(TextLines[Line]):
     """Bytes in, understood lines out; other lines are text."""
 
     def __init__(self) -> None:

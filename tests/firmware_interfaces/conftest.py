@@ -36,6 +36,7 @@ from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
 sys.path.insert(0, str(Path(__file__).parent))  # truth_*.py, made_*.py
 import made_adsb
 import made_radio
+import made_sensors
 
 SENSOR = Sensor(
     "post",
@@ -219,7 +220,10 @@ CASES = (
     Case("gnss", lambda: nmea.Decoder(SENSOR), gnss_stream()),
     Case("esp32_remote_id", lambda: esp32_remote_id.Decoder(SENSOR), esp32_stream()),
     Case("dronescout", lambda: dronescout.Decoder(SENSOR), dronescout_message(), is_stream=False),
-    *(Case(name, partial(make, SENSOR), stream) for name, make, stream in (*made_adsb.DECODERS, *made_radio.DECODERS)),
+    *(
+        Case(name, partial(make, SENSOR), stream)
+        for name, make, stream in (*made_adsb.DECODERS, *made_radio.DECODERS, *made_sensors.DECODERS)
+    ),
     Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
     Case("asterix", lambda: asterix.Decoder(SENSOR), asterix_turn()[0], is_stream=False),
     Case("yolo", lambda: yolo.Decoder(SENSOR, LENS), yolo_reading(), is_stream=False),

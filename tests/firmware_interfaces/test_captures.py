@@ -69,8 +69,15 @@ FOLDERS: dict[str, Folder] = {
     "esp32_rid_json": Folder(streams.esp32_lines),
     "gnss": Folder(streams.gnss_messages, interpreted=streams.gnss_interpreted),
     "hlk_ld2450": Folder(streams.reports),
+    "krakensdr_doa": Folder(radio.directions),
     "mavlink_odid": Folder(streams.mavlink_messages),
+    "modbus_rtu": Folder(streams.modbus_frames),
+    "odas": Folder(radio.directions),
+    "ops243": Folder(streams.ops243_lines),
+    "ptz": Folder(streams.listed),
     "remote_id": Folder(radio.frames),
+    "rtl_433_json": Folder(radio.transmissions, compare=radio.transmissions_differ),
+    "spectrum_sweep": Folder(radio.sweeps, compare=radio.sweeps_differ),
     "ti_mmwave": Folder(streams.ti_frames),
 }
 

@@ -73,3 +73,21 @@ def broadcasts(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record
         if "uas_data" in told:
             told["uas_data"] = {k: v for k, v in told["uas_data"].items() if k != "auth_pages"}
         yield told
+
+
+def ops243_lines(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record]:
+    """OPS243: one entry a line; notes are for people."""
+    for line in truth:
+        yield {name: value for name, value in line.items() if name != "note"}
+
+
+def modbus_frames(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record]:
+    """Modbus: what has a wrong CRC is no frame."""
+    for frame in truth:
+        if frame["kind"] != "bad_crc":
+            yield frame
+
+
+def listed(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record]:
+    """A list of records."""
+    yield from truth
