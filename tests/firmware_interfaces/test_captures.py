@@ -149,6 +149,11 @@ def named(read_by: Format, value: Any, path: str, left: set[str]) -> Any:
     return kept
 
 
+def unnamed(read_by: Format, left: set[str]) -> list[str]:
+    """What is left out of a record though the format's table does not name it; whole messages have no dot."""
+    return [n for n in left if "." in n and not any(fnmatchcase(n, pattern) for pattern in read_by.not_interpreted)]
+
+
 def place_of(record: Record, index: int) -> int:
     """What a record of the truth and one of ours are matched by: where they stand."""
     if "end_offset" in record:
@@ -181,6 +186,7 @@ def test_every_record_of_a_capture_has_the_values_that_an_independent_decoder_fo
         if record is not None:
             told, left = entry.interpreted(expected, record) if entry.interpreted else (expected, set())
             told = named(FORMATS[name], told, "", not_interpreted)
+            assert not unnamed(FORMATS[name], left), "left out, and named in no table"
             not_interpreted |= left
             assert not list(differences(told, record, f"record {index}"))
     # what the other decoder refused for its content may be sound by its checksum

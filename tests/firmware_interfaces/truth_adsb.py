@@ -27,15 +27,16 @@ def messages(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record]:
 def interpreted(expected: Record, found: Record) -> tuple[Record, set[str]]:
     """DF20 and 21 carry a register that the other decoder guesses; of some message types only the frame is read."""
     fields = expected.get("decoded", {})
+    kind = f"TC{fields.get('typecode')}.{fields.get('subtype')}"
     if "transmission" in found.get("decoded", {}):
         return rounded(expected, found)
     if fields.get("df") in (20, 21):
-        kept = REPLY
+        kept, kind = REPLY, f"DF{fields['df']}"
     elif (fields.get("typecode"), fields.get("subtype")) in ((28, 2), (29, 0), (29, 2), (29, 3)):
         kept = SQUITTER
     else:
         return expected, set()
-    left = {f"DF{fields['df']}.{name}" for name in fields if name not in kept}
+    left = {f"{kind}.{name}" for name in fields if name not in kept}
     return {**expected, "decoded": {name: value for name, value in fields.items() if name in kept}}, left
 
 
