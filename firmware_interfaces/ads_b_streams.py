@@ -28,7 +28,6 @@ from firmware_interfaces.decoder import (
     Framed,
     FramedStream,
     Rejected,
-    count_by_name,
 )
 
 ESCAPE = 0x1A
@@ -38,6 +37,7 @@ MESSAGE_BYTES = {0x31: 2, 0x32: 7, 0x33: 14, 0x34: 14}
 RECEIVERS_OWN = 0xE0  # readsb's types: receiver ids, pings
 MODE_AC, STATUS = 0x31, 0x34
 HEAD_BYTES = 7  # timestamp and signal
+FORMATS = tuple(f"DF{number}" for number in range(32))
 KINDS = {kind: chr(kind) for kind in MESSAGE_BYTES}
 ESCAPED = {  # a frame's bytes behind its kind
     kind: re.compile(rb"(?:[^\x1a]|\x1a\x1a){%d}" % (HEAD_BYTES + size), re.DOTALL)
@@ -101,11 +101,11 @@ class Messages:
                 continue
             messages.append(framed)  # type: ignore[arg-type]
             if heard.fields is None:
-                count_by_name(decoded, "Mode A/C" if heard.kind == "1" else "status")
+                decoded["Mode A/C" if heard.kind == "1" else "status"] += 1
             elif heard.form == "sbs":
-                count_by_name(decoded, f"MSG,{heard.kind}")
+                decoded[f"MSG,{heard.kind}"] += 1
             else:
-                count_by_name(decoded, f"DF{heard.fields['df']}")
+                decoded[FORMATS[heard.fields["df"]]] += 1
         return messages
 
     def _frame_at(self, buffer: bytearray, start: int) -> Found[Heard | None] | None:

@@ -112,7 +112,7 @@ def _raw_blocks(datagram: bytes, place: int, skip_bytes: int) -> list[tuple[int,
     blocks = []
     while place < len(datagram):
         length = int.from_bytes(datagram[place + 1 : place + HEADER_BYTES], "big")
-        if len(datagram) - place < HEADER_BYTES or not HEADER_BYTES < length <= len(datagram) - place:
+        if len(datagram) - place < HEADER_BYTES or not HEADER_BYTES <= length <= len(datagram) - place:
             raise Rejected("length", f"a block of {length} bytes at {place} of {len(datagram)}")
         blocks.append((datagram[place], datagram[place + HEADER_BYTES : place + length]))
         place += length + (skip_bytes if place + length < len(datagram) else 0)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_interfaces import ads_b, adsb_accuracy, cpr, mode_s
+from firmware_interfaces import ads_b_encoding as encoding
 from firmware_interfaces.ads_b_streams import Messages, sbs_of
 from firmware_interfaces.decoder import Rejected
 from fusion.types import Claim, Reading, Sensor
@@ -28,7 +29,12 @@ def claims_of(decoder: ads_b.Decoder, messages: list[bytes], step_s: float = 0.5
         for number, message in enumerate(messages)
         for claim in decoder.feed(
             Reading(
-                "adsb", 1_780_000_000_000_000_000, round((1.0 + number * step_s) * 1e9), None, None, made.beast(message)
+                "adsb",
+                1_780_000_000_000_000_000,
+                round((1.0 + number * step_s) * 1e9),
+                None,
+                None,
+                encoding.beast(message),
             )
         )
     ]
@@ -60,7 +66,7 @@ PLACES = st.tuples(st.floats(-89.9, 89.9), st.floats(-180.0, 179.99))
 def test_a_place_there_and_back_is_within_the_step_of_its_17_bits(
     place: tuple[float, float], is_odd_newer: bool
 ) -> None:
-    even, odd = made.compact(*place, False), made.compact(*place, True)
+    even, odd = encoding.compact(*place, False), encoding.compact(*place, True)
     found = cpr.global_position(even, odd, is_odd_newer)
     beside = cpr.local_position(odd if is_odd_newer else even, is_odd_newer, place)
     for there in (found, beside):
@@ -73,7 +79,7 @@ def test_a_place_there_and_back_is_within_the_step_of_its_17_bits(
 
 @given(place=st.tuples(st.floats(-80.0, 80.0), st.floats(-179.0, 179.0)), away_deg=st.floats(-0.4, 0.4))
 def test_on_the_ground_the_place_nearest_to_the_receiver_is_meant(place: tuple[float, float], away_deg: float) -> None:
-    even, odd = made.compact(*place, False, 90.0), made.compact(*place, True, 90.0)
+    even, odd = encoding.compact(*place, False, 90.0), encoding.compact(*place, True, 90.0)
     receiver = (place[0] + away_deg, place[1] + away_deg)
     found = cpr.surface_position(even, odd, True, receiver)
     if found is not None:
@@ -107,10 +113,10 @@ def test_a_flight_becomes_claims_with_place_speed_and_errors(sensor: Sensor) -> 
 
 
 def test_accuracy_code_unknown_is_none_and_never_a_number(sensor: Sensor) -> None:
-    place = [made.squitter(made.position(45.0, 7.0, odd, code=18)) for odd in (False, True)]
-    unknown = claims_of(ads_b.Decoder(sensor), [made.squitter(made.velocity(0, 400, nac_v=0)), *place])[-1]
+    place = [encoding.squitter(encoding.position(45.0, 7.0, odd, code=18)) for odd in (False, True)]
+    unknown = claims_of(ads_b.Decoder(sensor), [encoding.squitter(encoding.velocity(0, 400, nac_v=0)), *place])[-1]
     assert (unknown.horizontal_sigma_m, unknown.vertical_sigma_m, unknown.speed_sigma_m_s) == (None, None, None)
-    of_version_2 = claims_of(ads_b.Decoder(sensor), [made.squitter(made.operation(2, 0, 0)), *place])[-1]
+    of_version_2 = claims_of(ads_b.Decoder(sensor), [encoding.squitter(encoding.operation(2, 0, 0)), *place])[-1]
     assert (of_version_2.horizontal_sigma_m, of_version_2.vertical_sigma_m) == (None, None)
 
 
@@ -122,26 +128,26 @@ def test_sigmas_shrink_with_the_accuracy_code() -> None:
 
 
 def test_a_pressure_altitude_alone_is_no_height(sensor: Sensor) -> None:
-    messages = [made.squitter(made.position(45.0, 7.0, odd)) for odd in (False, True)]
+    messages = [encoding.squitter(encoding.position(45.0, 7.0, odd)) for odd in (False, True)]
     position = claims_of(ads_b.Decoder(sensor), messages)[-1].position
     assert position is not None
     assert position.height_m is None
-    gnss = [made.squitter(made.position(45.0, 7.0, odd, altitude_ft=1000, code=20)) for odd in (False, True)]
+    gnss = [encoding.squitter(encoding.position(45.0, 7.0, odd, altitude_ft=1000, code=20)) for odd in (False, True)]
     position = claims_of(ads_b.Decoder(sensor), gnss)[-1].position
     assert position is not None
     assert position.height_m == pytest.approx(1000.0, abs=0.4)
 
 
 def test_one_message_is_no_position_and_neither_are_two_that_lie_far_apart_in_time(sensor: Sensor) -> None:
-    even, odd = (made.squitter(made.position(45.0, 7.0, is_odd)) for is_odd in (False, True))
+    even, odd = (encoding.squitter(encoding.position(45.0, 7.0, is_odd)) for is_odd in (False, True))
     assert claims_of(ads_b.Decoder(sensor), [even, even]) == []
     assert claims_of(ads_b.Decoder(sensor), [even, odd], step_s=11.0) == []
     assert len(claims_of(ads_b.Decoder(sensor), [even, odd], step_s=9.0)) == 1
 
 
 def test_a_position_that_no_aircraft_can_reach_needs_a_pair_of_its_own(sensor: Sensor) -> None:
-    flying = [made.squitter(made.position(45.0 + n * 1e-3, 7.0, bool(n % 2))) for n in range(6)]
-    jump = made.squitter(made.position(46.5, 7.0, False))
+    flying = [encoding.squitter(encoding.position(45.0 + n * 1e-3, 7.0, bool(n % 2))) for n in range(6)]
+    jump = encoding.squitter(encoding.position(46.5, 7.0, False))
     assert [c.position for c in claims_of(ads_b.Decoder(sensor), [*flying, jump])][:5]
     assert len(claims_of(ads_b.Decoder(sensor), [*flying, jump])) <= 6
     told = claims_of(ads_b.Decoder(sensor), [*flying, jump])
@@ -149,7 +155,7 @@ def test_a_position_that_no_aircraft_can_reach_needs_a_pair_of_its_own(sensor: S
 
 
 def test_aircraft_on_the_ground_need_the_receivers_place(sensor: Sensor) -> None:
-    taxiing = [made.squitter(made.surface(45.2, 7.6, odd)) for odd in (False, True)]
+    taxiing = [encoding.squitter(encoding.surface(45.2, 7.6, odd)) for odd in (False, True)]
     assert claims_of(ads_b.Decoder(sensor), taxiing) == []
     (claim,) = claims_of(ads_b.Decoder(sensor, 45.1, 7.5), taxiing)
     assert claim.position is not None
@@ -160,21 +166,21 @@ def test_aircraft_on_the_ground_need_the_receivers_place(sensor: Sensor) -> None
 
 
 def test_positions_beyond_the_radio_horizon_are_not_told(sensor: Sensor) -> None:
-    pair = [made.squitter(made.position(45.0, 7.0, odd)) for odd in (False, True)]
+    pair = [encoding.squitter(encoding.position(45.0, 7.0, odd)) for odd in (False, True)]
     assert claims_of(ads_b.Decoder(sensor, 45.5, 7.0), pair)
     assert claims_of(ads_b.Decoder(sensor, 60.0, 7.0), pair) == []
 
 
 def test_a_reply_is_believed_only_of_an_address_that_squitters_have_told(sensor: Sensor) -> None:
-    hijack = made.reply(5, 0x0AA2)  # 7500
+    hijack = encoding.reply(5, 0x0AA2)  # 7500
     assert mode_s.decode(hijack)["squawk"] == "7500"
-    pair = [made.squitter(made.position(45.0, 7.0, odd)) for odd in (False, True)]
+    pair = [encoding.squitter(encoding.position(45.0, 7.0, odd)) for odd in (False, True)]
     assert claims_of(ads_b.Decoder(sensor), [hijack, *pair])[-1].status == "airborne"
     assert claims_of(ads_b.Decoder(sensor), [pair[0], hijack, pair[1]])[-1].status == "emergency"
 
 
 def test_addresses_that_nobody_has_assigned_are_no_icao_ones(sensor: Sensor) -> None:
-    pair = [made.squitter(made.position(45.0, 7.0, odd), df=18) for odd in (False, True)]
+    pair = [encoding.squitter(encoding.position(45.0, 7.0, odd), df=18) for odd in (False, True)]
     claim = claims_of(ads_b.Decoder(sensor), pair)[-1]  # the builder sets CF 5: TIS-B without an ICAO address
     assert (claim.identity, claim.identity_type) == ("4B1234", None)
 
@@ -182,8 +188,8 @@ def test_addresses_that_nobody_has_assigned_are_no_icao_ones(sensor: Sensor) -> 
 def test_an_attacker_cannot_fill_the_memory_with_addresses(sensor: Sensor) -> None:
     decoder = ads_b.Decoder(sensor)
     for number in range(ads_b.MAX_AIRCRAFT + 500):
-        message = made.squitter(made.identification("FAKE"), number)
-        decoder.feed(Reading("adsb", 0, number, None, None, made.beast(message)))
+        message = encoding.squitter(encoding.identification("FAKE"), number)
+        decoder.feed(Reading("adsb", 0, number, None, None, encoding.beast(message)))
     assert decoder.aircraft_count == ads_b.MAX_AIRCRAFT
 
 
@@ -201,8 +207,8 @@ def read(data: bytes) -> tuple[list[Any], Messages]:
 
 
 def test_a_pair_of_1a_is_data_even_where_a_kind_follows_it() -> None:
-    message = made.squitter(made.identification("A1"))
-    frame = made.beast(message, timestamp=0x1A1A321A33)
+    message = encoding.squitter(encoding.identification("A1"))
+    frame = encoding.beast(message, timestamp=0x1A1A321A33)
     found, messages = read(b"\x1a\x1a2" + frame + frame)
     assert [framed.message.data for framed in found] == [message, message]
     assert found[0].message.timestamp == 0x1A1A321A33
@@ -210,25 +216,25 @@ def test_a_pair_of_1a_is_data_even_where_a_kind_follows_it() -> None:
 
 
 def test_a_frame_behind_half_a_pair_is_found() -> None:
-    message = made.squitter(made.identification("A1"))
-    cut = made.beast(message, timestamp=0x1A00)[:8]
+    message = encoding.squitter(encoding.identification("A1"))
+    cut = encoding.beast(message, timestamp=0x1A00)[:8]
     assert cut.endswith(b"\x1a\x1a")
-    found, _ = read(cut[:-1] + made.beast(message))
+    found, _ = read(cut[:-1] + encoding.beast(message))
     assert [framed.message.data for framed in found] == [message]
 
 
 def test_a_frame_without_checksum_that_stands_alone_is_not_taken() -> None:
-    alone = made.beast(made.reply(4, 0x0A10))
+    alone = encoding.beast(encoding.reply(4, 0x0A10))
     found, messages = read(b"junk" + alone + b"junk")
     assert found == []
     assert messages.counts.rejected["unsure"] == 1
-    followed, _ = read(b"junk" + alone + made.beast(EVEN))
+    followed, _ = read(b"junk" + alone + encoding.beast(EVEN))
     assert len(followed) == 2
 
 
 def test_messages_of_readsb_between_frames_are_passed_over() -> None:
     own = b"\x1a\xe3" + bytes(range(8))
-    found, messages = read(made.beast(EVEN) + own + made.beast(ODD))
+    found, messages = read(encoding.beast(EVEN) + own + encoding.beast(ODD))
     assert [framed.message.data for framed in found] == [EVEN, ODD]
     assert not messages.counts.rejected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,24 @@ SQUITTER = {"df", "icao", "crc_valid", "typecode", "bds", "subtype"}
 
 
 def messages(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record]:
-    """A stateful truth lists its fields beside the line; its times are those of the table that it was made from."""
-    for listed in truth["frames"] if isinstance(truth, dict) else truth:
-        if not shares_truth:
-            yield listed
-            continue
-        line, _, address, *_ = listed["line"], listed["t"], listed["icao"]
+    """A stateful truth lists its fields beside the line; its times are those of the table that it was made from.
+
+    Where the capture is a part of a longer session, positions that need what came before it cannot be asked for.
+    """
+    if not shares_truth:
+        yield from truth["frames"] if isinstance(truth, dict) else truth
+        return
+    heard: dict[str, set[int]] = {}  # parities of the position messages of each address
+    lines = capture.read_bytes().splitlines()
+    for listed in truth:
         fields = {name: value for name, value in listed.items() if name not in ("line", "t")}
-        yield {"line": line, "icao": address, "decoded": fields}
+        message = re.search(rb"([0-9A-Fa-f]{28});", lines[listed["line"] - 1])
+        if "latitude" in fields and message is not None:
+            parities = heard.setdefault(listed["icao"], set())
+            parities.add(bytes.fromhex(message[1].decode())[6] >> 2 & 1)
+            if parities != {0, 1}:
+                del fields["latitude"], fields["longitude"]
+        yield {"line": listed["line"], "icao": listed["icao"], "decoded": fields}
 
 
 def interpreted(expected: Record, found: Record) -> tuple[Record, set[str]]:
