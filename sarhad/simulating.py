@@ -6,10 +6,12 @@ import hashlib
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from edge.node import models_of
+from edge.simulator.posts import post_of
 from edge.simulator.run import readings, sensors_of
 from edge.simulator.scenario import Scenario, ScenarioError, read_scenario
 from edge.simulator.truth import truth_lines
@@ -18,39 +20,57 @@ from evidence.recording import RecordingHeader, RecordingWriter
 from sarhad.running import wrong_input
 
 
-def simulate(path: Path, out: Path, seconds: float, seed: int | None, video: bool, as_json: bool) -> int:
+def simulate(
+    path: Path, out: Path, seconds: float, seed: int | None, video: bool, as_json: bool, posts: int = 1
+) -> int:
     """The command's exit code: 0, or 2 with one line on stderr."""
     try:
         scenario = read_scenario(path)
         sensors_of(scenario, seed, video=False)  # what is wrong with a sensor shows before anything is written
+        written = [(post_of(scenario, number), post_path(out, number)) for number in range(posts)]
     except ScenarioError as error:
         return wrong_input(str(error))
     if not out.parent.is_dir():
         return wrong_input(f"{out}: folder {out.parent} does not exist; expected an existing folder to write into")
-    truth = truth_path(out)
-    for path in (out, truth):
-        if path.exists():
-            return wrong_input(f"{path}: exists already; expected a new file, since nothing is written over")
-    began_s = time.monotonic()
-    try:
-        count = write_recording(scenario, out, seconds, seed, video)
-        with truth.open("x") as file:
-            file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.clock.start_ns, seconds))
-    except OSError as error:
-        return wrong_input(f"{error.filename or out}: {error.strerror or error}; expected a folder that can be written")
-    took_s = time.monotonic() - began_s
-    if as_json:
-        done = {
-            "recording": str(out),
-            "truth": str(truth),
-            "readings": count,
-            "seconds": seconds,
-            "took_s": round(took_s, 2),
-        }
-        click.echo(json.dumps(done))
-    else:
-        click.echo(f"{out}: {count} readings of {seconds:g} s, made in {took_s:.1f} s; truth in {truth}")
+    for _, post_out in written:
+        for path in (post_out, truth_path(post_out)):
+            if path.exists():
+                return wrong_input(f"{path}: exists already; expected a new file, since nothing is written over")
+    for post, post_out in written:
+        try:
+            done = write_post(post, post_out, seconds, seed, video)
+        except OSError as error:
+            named = error.filename or post_out
+            return wrong_input(f"{named}: {error.strerror or error}; expected a folder that can be written")
+        click.echo(json.dumps(done) if as_json else told(done))
     return 0
+
+
+def write_post(scenario: Scenario, out: Path, seconds: float, seed: int | None, video: bool) -> dict[str, Any]:
+    """One post's recording and truth, and what was written."""
+    began_s, truth = time.monotonic(), truth_path(out)
+    count = write_recording(scenario, out, seconds, seed, video)
+    with truth.open("x") as file:
+        file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.clock.start_ns, seconds))
+    return {
+        "recording": str(out),
+        "truth": str(truth),
+        "readings": count,
+        "seconds": seconds,
+        "took_s": round(time.monotonic() - began_s, 2),
+    }
+
+
+def told(done: dict[str, Any]) -> str:
+    return (
+        f"{done['recording']}: {done['readings']} readings of {done['seconds']:g} s, made in {done['took_s']:.1f} s; "
+        f"truth in {done['truth']}"
+    )
+
+
+def post_path(out: Path, number: int) -> Path:
+    """The first post writes OUT.mcap, the second OUT-2.mcap."""
+    return out if number == 0 else out.with_name(f"{out.stem}-{number + 1}{out.suffix}")
 
 
 def truth_path(out: Path) -> Path:

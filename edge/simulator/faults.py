@@ -117,6 +117,10 @@ class Line:
                     return max(0, number - round(fault.told["back_s"] * rate_hz))
         return number
 
+    def is_dead_from(self, time_s: float) -> bool:
+        """Whether no byte will ever come again."""
+        return any(fault.kind in ("unplugged", "silent") and math.isinf(fault.until_s) for fault in self._at(time_s))
+
     def bytes_sent(self, data: bytes, number: int, time_s: float) -> bytes:
         for fault in self._at(time_s):
             chance = chance_of(self._seed, self._sensor_id + "/line", number)

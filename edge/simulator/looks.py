@@ -35,6 +35,7 @@ MODEL = "declared detection model, no pictures"  # stands where a detector's has
 NEAREST_M, SMALLEST_PX = 1.0, 2.0
 SAME_LUCK = 0.5  # share of an object's luck that holds for a while
 MOST_FOUND = 300
+WRONG, LESS_SURE = 0.4, 0.12  # of what is not sure, what is named wrongly; and how much less sure that sounds
 PLACES_SLICE_S = 4.0  # how long a leaf that looks like a wing keeps its shape
 OTHERS = ("bird", "airplane", "unknown", "drone")
 
@@ -132,11 +133,11 @@ class LookingCamera:
         return there[seen], view, pixels[seen], size_px[seen]
 
     def _luck(self, time_s: float) -> tuple[FloatArray, FloatArray]:
-        """Each object's luck for a while, normal; and, 0..1, what it is mistaken for, for ten times as long."""
+        """Each object's luck for a while, normal; and, 0..1, what it is mistaken for, for twice as long."""
         count, slice_number = len(self._world.objects), int(time_s / self._told["luck_s"])
         if self._lucky is None or self._lucky[0] != slice_number:
             slow = chance_of(self._seed, self.sensor_id + "/luck", slice_number).standard_normal(count)
-            taken_for = chance_of(self._seed, self.sensor_id + "/taken-for", slice_number // 10).random(count)
+            taken_for = chance_of(self._seed, self.sensor_id + "/taken-for", slice_number // 2).random(count)
             self._lucky = slice_number, slow, taken_for
         return self._lucky[1], self._lucky[2]
 
@@ -145,11 +146,11 @@ class LookingCamera:
     ) -> Found:
         true_class = self._class[index]
         right = 1.0 - 0.2 * min(4.0, self._told["sure_px"] / max(kept_px, 1.0))
-        wrong = self._told["bird_as_drone"] if true_class == "bird" else 0.6 * (1.0 - max(right, 0.0))
-        named = true_class
+        wrong = self._told["bird_as_drone"] if true_class == "bird" else WRONG * (1.0 - max(right, 0.0))
+        named, less_sure = true_class, 0.0
         if taken_for < wrong * min(1.0, self._told["sure_px"] / max(kept_px, 1.0)):
-            named = "drone" if true_class != "drone" else "bird"
-        confidence = float(np.clip(0.35 + 0.5 * max(right, 0.0) + sureness, 0.26, 0.97))
+            named, less_sure = "drone" if true_class != "drone" else "bird", LESS_SURE
+        confidence = float(np.clip(0.35 + 0.5 * max(right, 0.0) + sureness - less_sure, 0.26, 0.97))
         return box_at(named, confidence, pixel, size_px)
 
     def _nothings(self, time_s: float, chance: np.random.Generator) -> list[Found]:

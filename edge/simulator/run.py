@@ -99,7 +99,9 @@ def readings(
     seed = scenario.seed if seed is None else seed
     protocols = {entry.sensor.sensor_id: entry.protocol for entry in scenario.site.sensors}
     streams = [
-        looks(sensor, scenario, Line(sensor.sensor_id.removesuffix(VISION_SUFFIX), scenario.faults, seed), seed)
+        looks(
+            sensor, scenario, Line(sensor.sensor_id.removesuffix(VISION_SUFFIX), scenario.faults, seed), seed, seconds
+        )
         for sensor in sensors_of(scenario, seed, video)
     ]
     told = node_events(scenario.faults, protocols, scenario.clock.start_ns)
@@ -116,11 +118,15 @@ def readings(
     return itertools.takewhile(lambda reading: reading.monotonic_ns <= end_ns, merged)
 
 
-def looks(sensor: SimulatedSensor, scenario: Scenario, line: Line, seed: int) -> Iterator[Reading]:
-    """One sensor's readings, as they come through its line."""
+def looks(
+    sensor: SimulatedSensor, scenario: Scenario, line: Line, seed: int, seconds: float | None
+) -> Iterator[Reading]:
+    """One sensor's readings, as they come through its line; no look is later than seconds."""
     last_ns = -1
     for number in itertools.count():
         time_s = number / sensor.rate_hz
+        if (seconds is not None and time_s > seconds) or line.is_dead_from(time_s):
+            return
         sent = line.number_sent(number, sensor.rate_hz)
         data = b"" if sent is None else look_bytes(sensor, scenario, line, number, sent)
         if data:

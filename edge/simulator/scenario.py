@@ -96,6 +96,11 @@ def parse_scenario(text: str, file: str) -> Scenario:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{file}: is not TOML: {error}") from error
+    return parse_scenario_tables(tables, file)
+
+
+def parse_scenario_tables(tables: dict[str, Any], file: str) -> Scenario:
+    """Of what TOML gave. Raises ScenarioError."""
     try:
         return build(tables, file)
     except SiteFileError as error:

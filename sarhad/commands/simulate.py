@@ -15,12 +15,22 @@ import click
 @click.option(
     "--video/--no-video", default=True, show_default=True, help="With the cameras' pictures, and looks at them."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with what was written.")
-def command(scenario: Path, out: Path, seconds: float, seed: int | None, video: bool, as_json: bool) -> None:
+@click.option(
+    "--scale",
+    "posts",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 100),
+    help="So many posts beside each other before the same objects; OUT.mcap, OUT-2.mcap, ...",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a recording with what was written.")
+def command(
+    scenario: Path, out: Path, seconds: float, seed: int | None, video: bool, posts: int, as_json: bool
+) -> None:
     """Record what the sensors of SCENARIO would deliver, as fast as it can be made."""
     from sarhad.running import one_thread
 
     one_thread()
     from sarhad.simulating import simulate
 
-    raise SystemExit(simulate(scenario, out, seconds, seed, video, as_json))
+    raise SystemExit(simulate(scenario, out, seconds, seed, video, as_json, posts))
