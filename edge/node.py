@@ -25,6 +25,7 @@ from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
 from edge.recorder import Recorder
+from edge.recording_ring import RecordingRing
 from edge.sensors import is_camera, model_path
 from edge.site_file import SensorEntry, Site
 from edge.software import platform_versions, software
@@ -68,14 +69,15 @@ class Node:
         self.run_id = new_run_id(self.started_ns)
         self.pipeline = Pipeline(site, self.run_id, software())
         self.live = Live(site, self.clock, self._cues)
+        self.recorder: Recorder | RecordingRing | None = None
         if record_directory:
-            record_path = record_directory / self.run_id / "recording.mcap"
-        self.recorder = (
-            Recorder(record_path, self._header(), site, answer=record_directory is not None) if record_path else None
-        )
+            self.recorder = RecordingRing(record_directory, self._header(), site, site.recording)
+        elif record_path:
+            self.recorder = Recorder(record_path, self._header(), site, answer=False)
         self.outbox = Outbox(Path(site.broker.outbox_path), site.broker.keep_hours) if publish else None
         self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
-        self._disk = str(record_path.parent if record_path else Path(site.broker.outbox_path).parent)
+        kept = record_directory or (record_path.parent if record_path else Path(site.broker.outbox_path).parent)
+        self._disk = str(kept)
         self._health_ns = 0
         self.wants_new_run = False  # its clock was set: it has stopped so that another can begin with the right time
         self._published = 0

@@ -25,6 +25,7 @@ from edge.site_types import (
     CommandPort,
     DeviceSettings,
     ModelSettings,
+    RecordingSettings,
     SensorEntry,
     Site,
     TerrainSettings,
@@ -96,6 +97,7 @@ def parse_site(text: str, name: str, folder: Path | None = None) -> Site:
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         terrain=read_terrain(written["terrain"], folder, Place(name, "[site]")),
+        recording=read_recording_settings(top["recording"], Place(name, "[recording]")),
     )
 
 
@@ -164,6 +166,16 @@ def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> 
         authority=paths["authority"],
         outbox_path=resolve(outbox["path"] or f"outbox-{site_id}.db", folder),
         keep_hours=outbox["keep_hours"],
+    )
+
+
+def read_recording_settings(table: Any, place: Place) -> RecordingSettings:
+    written = read_keys(table, site_tables.RECORDING, place)
+    keep_gb = written["keep_gb"]
+    return RecordingSettings(
+        part_s=written["part_minutes"] * 60.0,
+        keep_bytes=None if keep_gb is None else round(keep_gb * 1e9),
+        least_free_bytes=round(written["least_free_gb"] * 1e9),
     )
 
 

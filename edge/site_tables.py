@@ -11,6 +11,7 @@ TOP = (
     Key("site", "table", "the post"),
     Key("broker", "table", "where its messages go; left out: a broker on this machine", {}),
     Key("tracker", "table", "settings of the tracker; left out: the defaults", {}),
+    Key("recording", "table", "how recordings are kept; left out: the defaults", {}),
     Key("sensor", "tables", "one [[sensor]] for each sensor"),
 )
 
@@ -51,6 +52,26 @@ OUTBOX = (
         48.0,
         above=0.0,
         at_most=8760.0,
+    ),
+)
+
+RECORDING = (
+    Key("part_minutes", "number", "a recording is cut into parts of this length", 60.0, at_least=1.0, at_most=1440.0),
+    Key(
+        "keep_gb",
+        "number",
+        "beyond this the oldest parts go; left out: as the disk needs",
+        None,
+        above=0.0,
+        at_most=1e6,
+    ),
+    Key(
+        "least_free_gb",
+        "number",
+        "the oldest parts go before less of the disk is free",
+        2.0,
+        at_least=0.05,
+        at_most=1e6,
     ),
 )
 
@@ -200,6 +221,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("site.terrain", TERRAIN),
     ("[broker]", BROKER),
     ("broker.outbox", OUTBOX),
+    ("[recording]", RECORDING),
     ("[tracker]", TRACKER),
     ("[[sensor]]", SENSOR),
     ("sensor.command", COMMAND),

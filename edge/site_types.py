@@ -90,6 +90,15 @@ class BrokerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    """How recordings are cut into parts, and what is left of the disk."""
+
+    part_s: float = 3600.0
+    keep_bytes: int | None = None
+    least_free_bytes: int = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class TerrainSettings:
     """The ground's heights: a file, the datum they are counted from, and the file's hash."""
 
@@ -111,3 +120,4 @@ class Site:
     text: str  # the file as it was read; recordings carry it
     sha256: str
     terrain: TerrainSettings | None = None
+    recording: RecordingSettings = RecordingSettings()

@@ -1,0 +1,158 @@
+"""The ring of recordings: never fills the disk, never deletes what is held, begins again by itself."""
+
+from __future__ import annotations
+
+import random
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.recording_ring import HELD, LOOK_FOR_ROOM_S, RecordingRing, size_of
+from edge.site_file import parse_site
+from edge.site_types import RecordingSettings
+from evidence.recording import RecordingHeader, read_recording
+from fusion.types import Reading
+
+SITE = """
+[site]
+id = "ridge"
+origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
+[[sensor]]
+id = "remote-id"
+device = { driver = "serial_port", path = "/dev/ttyACM0", baud = 115200 }
+protocol = "open_drone_id"
+"""
+PART_S = 100.0
+
+
+class Disk:
+    """A disk with a limit, and a clock that the test moves."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self.folder, self.size, self.now_s, self.others = folder, size, 0.0, 0
+
+    def free(self, _path: Path) -> int:
+        return self.size - self.others - sum(size_of(part) for part in self.folder.iterdir())
+
+
+def ring(disk: Disk, run_id: str = "run", **settings: int) -> RecordingRing:
+    site = parse_site(SITE, "ridge.toml")
+    header = RecordingHeader(site.site_id, run_id, 1, site.text, site.sha256, {}, "sarhad", {})
+    kept = RecordingSettings(PART_S, settings.get("keep"), settings.get("least_free", 100_000))
+    return RecordingRing(disk.folder, header, site, kept, lambda: disk.now_s, disk.free)
+
+
+def reading(number: int) -> Reading:
+    return Reading("remote-id", number * 10**9, number * 10**9, None, None, random.Random(number).randbytes(700))
+
+
+def record(disk: Disk, writing: RecordingRing, seconds: int) -> None:
+    """A reading a second, with looks at the disk between."""
+    for _ in range(seconds):
+        disk.now_s += 1.0
+        writing.write(reading(int(disk.now_s)))
+        writing.sync()
+
+
+def readings_in(folder: Path) -> list[Reading]:
+    with (folder / "recording.mcap").open("rb") as stream:
+        return list(read_recording(stream)[1])
+
+
+def test_every_reading_is_in_one_part_and_each_part_is_a_whole_recording(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 10**9)
+    writing = ring(disk)
+    record(disk, writing, 350)
+    writing.close({})
+    parts = sorted(tmp_path.iterdir())
+    assert [part.name for part in parts] == ["run", "run.0002", "run.0003", "run.0004"]
+    kept = [one for part in parts for one in readings_in(part)]
+    assert kept == [reading(number) for number in range(1, 351)]
+    assert [(part / "digest.txt").exists() for part in parts] == [True, False, False, False]
+
+
+def test_the_oldest_go_before_the_disk_is_full_and_what_is_held_stays(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 500_000)
+    writing = ring(disk)
+    for number in range(30):
+        record(disk, writing, int(PART_S))
+        if number == 1:
+            (tmp_path / "run" / HELD).touch()
+        assert disk.free(tmp_path) > 0
+    held = readings_in(tmp_path / "run")
+    assert held == [reading(number) for number in range(1, len(held) + 1)]
+    assert not (tmp_path / "run.0002").exists()
+    assert writing.trouble is None
+    writing.close({})
+    assert disk.free(tmp_path) > 0
+
+
+def test_a_limit_of_our_own_is_kept_across_runs(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 10**9)
+    for run in range(6):
+        writing = ring(disk, f"run{run}", keep=200_000)
+        record(disk, writing, 150)
+        writing.close({})
+    ring(disk, "last", keep=200_000).close({})
+    assert sum(size_of(part) for part in tmp_path.iterdir()) < 220_000
+    assert not (tmp_path / "run0").exists()
+    assert (tmp_path / "run5").exists()
+
+
+def test_a_disk_full_of_others_things_is_told_and_nothing_held_is_touched(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, 10**6)
+    first = ring(disk, "held-run")
+    record(disk, first, 50)
+    first.close({})
+    (tmp_path / "held-run" / HELD).touch()
+    writing = ring(disk)
+    disk.others = 900_000
+    record(disk, writing, int(LOOK_FOR_ROOM_S) + 1)
+    assert "held or not ours" in (writing.trouble or "")
+    assert len(readings_in(tmp_path / "held-run")) == 50
+    used = disk.free(tmp_path)
+    record(disk, writing, 50)
+    assert disk.free(tmp_path) == used  # it waits
+    assert writing.lost >= 50
+    disk.others = 0
+    record(disk, writing, int(LOOK_FOR_ROOM_S) + 1)
+    assert writing.trouble is None
+    writing.close({})
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """Files of this process may grow to 40 kB only: what a full disk looks like from inside."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_after_a_full_disk_it_begins_again_by_itself_and_says_what_is_missing(
+    tmp_path: Path, small_files: None
+) -> None:
+    disk = Disk(tmp_path, 10**9)
+    writing = ring(disk)
+    while writing.trouble is None or "stopped" not in writing.trouble:
+        record(disk, writing, 1)
+        assert disk.now_s < PART_S
+    stopped = int(disk.now_s)
+    disk.others = disk.size
+    record(disk, writing, 30)
+    assert writing.trouble is not None
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    disk.others = 0
+    record(disk, writing, 30)
+    assert writing.trouble is None
+    assert writing.lost >= 30
+    writing.close({})
+    before, after = readings_in(tmp_path / "run"), readings_in(tmp_path / "run.0002")
+    assert before == [reading(number) for number in range(1, len(before) + 1)]
+    assert len(before) > stopped - 30
+    assert after == [reading(number) for number in range(int(disk.now_s) - len(after) + 1, int(disk.now_s) + 1)]
