@@ -1,0 +1,228 @@
+"""The tracker beside its peers, on the same scenarios in the same run: `python benchmarks/scoreboard.py`.
+
+    generated scenarios, and the tracking data where it is at hand
+      ├─ ours, ours with known association, filterpy, Stone Soup GNN, Stone Soup JPDA-LBP   each a process with one thread
+      ├─ sarhad.scores                                                                      GOSPA, switches, IDF1, NEES
+      └─ docs/scoreboard.md and docs/scoreboard.json                                        headed "simulated"
+
+Exit code 1 where the mean GOSPA got significantly worse than in docs/scoreboard.json (`regression.py`): then both files stay
+as they are unless `--accept`. Peers live in an environment of their own:
+
+    python -m venv .peers && .peers/bin/pip install -r benchmarks/peers.txt
+    python benchmarks/scoreboard.py --peers .peers/bin/python
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.regression import Change, blocks_of, change
+from benchmarks.scenario_generator import KINDS, generate
+from benchmarks.scoreboard_page import page
+from fusion.gospa import gospa
+from fusion.scoring import Scorer
+from sarhad.scores import scenario_frames
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, FIGURES = ROOT / "docs" / "scoreboard.md", ROOT / "docs" / "scoreboard.json"
+DATA = Path(os.environ.get("SARHAD_TRACKING_DATA", ROOT.parent / "shared" / "data" / "tracking"))
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+OURS, KNOWN = "ours", "known association"
+PEERS = {
+    "filterpy": ("filterpy_peer.py", ()),
+    "Stone Soup GNN": ("stonesoup_peer.py", ("gnn",)),
+    "Stone Soup JPDA-LBP": ("stonesoup_peer.py", ("lbp",)),
+}
+ACCURACY = (
+    *("fuse_n5", "fuse_n20", "fuse_n20_clutter_half", "fuse_n20_clutter_twice", "fuse_n100", "pd_n20", "clutter_n20"),
+    *("crossings_n20", "swarm_n40", "swarms_n40", "delays_n20", "delays_n20_twin", "bias_n20", "bias_n20_twin"),
+    *("dropouts_n20", "spoof_n20", "no_radar_n5", "no_radar_n20", "everything_n20"),
+)
+SPEED = ("fuse_n20", "fuse_n100", "scale_n100", "scale_n500", "scale_n1000", "scale_n2000", "scale_n5000", "crowd_n550")
+NOT_FOR_KNOWN = ("scale", "crowd")
+QUICK = ("fuse_n5", "crossings_n20", "close_2d")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run: scenario kinds with seeds, and the peers' patience."""
+
+    kinds: tuple[str, ...]
+    seeds: tuple[int, ...]
+    plane_runs: int
+    consistency_seeds: int
+    limit_s: float  # processor time of a peer on one scenario
+    peers_python: str | None
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    kinds = QUICK if arguments.quick else tuple(arguments.kind or dict.fromkeys((*ACCURACY, *SPEED)))
+    plan = Plan(
+        kinds,
+        tuple(range(1, arguments.seeds + 1)),
+        4 if arguments.quick else arguments.plane_runs,
+        0 if arguments.quick else arguments.consistency_seeds,
+        arguments.limit,
+        arguments.peers,
+    )
+    with tempfile.TemporaryDirectory(prefix="sarhad-scoreboard-") as folder:
+        rows = run_all(plan, Path(folder))
+    before = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {"rows": []}
+    found = change(blocks(rows), blocks(before["rows"]))
+    print(verdict(found))
+    text = page(rows, found)
+    if arguments.no_write:
+        print(text)
+    elif found is None or not found.is_worse or arguments.accept:
+        PAGE.write_text(text)
+        FIGURES.write_text(json.dumps({"rows": rows}, indent=None, separators=(",", ":")) + "\n")
+    return 1 if found is not None and found.is_worse and not arguments.accept else 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", default=own_python(), help="python of the peers' environment; else this one's")
+    parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="only these kinds")
+    parser.add_argument("--seeds", type=int, default=2, help="of each kind")
+    parser.add_argument("--plane-runs", type=int, default=40, help="of the close encounter in the plane")
+    parser.add_argument("--consistency-seeds", type=int, default=20, help="of fuse_n5, for NEES and NIS")
+    parser.add_argument("--limit", type=float, default=60.0, help="processor seconds of a peer on one scenario")
+    parser.add_argument("--quick", action="store_true", help="three kinds, to see that everything runs")
+    parser.add_argument("--accept", action="store_true", help="write the new figures even where they are worse")
+    parser.add_argument("--no-write", action="store_true", help="print the page, leave the files")
+    return parser.parse_args()
+
+
+def own_python() -> str | None:
+    """This interpreter, where Stone Soup is installed beside us."""
+    from importlib.util import find_spec
+
+    return sys.executable if find_spec("stonesoup") else None
+
+
+def run_all(plan: Plan, folder: Path) -> list[dict[str, Any]]:
+    """One row a scenario and tracker."""
+    rows: list[dict[str, Any]] = []
+    for kind in plan.kinds:
+        for seed in plan.seeds if not kind.startswith(NOT_FOR_KNOWN) else plan.seeds[:1]:
+            directory = generate(kind, seed, folder)
+            rows += rows_of(directory, kind, plan, with_peers=seed == plan.seeds[0])
+    for run in range(plan.plane_runs):
+        rows += rows_of(generate("close_2d", 1000 + run, folder), "close_2d", plan, with_peers=False)
+    for seed in range(plan.consistency_seeds):
+        rows += [scored(generate("fuse_n5", 2000 + seed, folder), "consistency", OURS, plan)]
+    if DATA.is_dir() and len(plan.kinds) > len(QUICK):
+        for directory in sorted(
+            path for path in DATA.iterdir() if path.name.startswith(("fuse", "oosm", "bias", "meet"))
+        ):
+            rows += rows_of(directory, "data", plan, with_peers=False)
+    rows += [memory_row(folder)] if "scale_n1000" in plan.kinds else []
+    return rows
+
+
+def rows_of(directory: Path, kind: str, plan: Plan, with_peers: bool) -> list[dict[str, Any]]:
+    trackers = [OURS] if kind.startswith(NOT_FOR_KNOWN) else [OURS, KNOWN]
+    if with_peers and plan.peers_python is not None:
+        trackers += list(PEERS)
+    if kind.startswith("scale") and plan.peers_python is not None:
+        trackers = [OURS, "filterpy", "Stone Soup GNN"]
+    if kind.startswith("crowd"):
+        trackers = [OURS]
+    return [scored(directory, kind, tracker, plan) for tracker in trackers]
+
+
+def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> dict[str, Any]:
+    """Run one tracker on one scenario and score it. Where it did not get through, the row says so and has no score."""
+    print(f"{directory.name}: {tracker}", file=sys.stderr, flush=True)
+    out = directory / f"{tracker.replace(' ', '-')}.jsonl"
+    try:
+        figures = run_one(directory, tracker, out, plan)
+    except RuntimeError as error:
+        return {"scenario": directory.name, "kind": kind, "tracker": tracker, "failed": str(error)}
+    row = {"scenario": directory.name, "kind": kind, "tracker": tracker, "figures": figures}
+    if figures.get("is_whole", True):
+        row |= score_of(directory, out, with_blocks=tracker == OURS)
+    return row
+
+
+def run_one(directory: Path, tracker: str, out: Path, plan: Plan) -> dict[str, Any]:
+    """Raises RuntimeError with the last line of what the tracker said."""
+    script, extra = PEERS.get(tracker, ("our_run.py", ()))
+    python = plan.peers_python if tracker in PEERS else sys.executable
+    command = [str(python), str(ROOT / "benchmarks" / script), str(directory), str(out), *extra]
+    if tracker in PEERS:
+        command.append(str(plan.limit_s))
+    elif tracker == KNOWN:
+        command.append("--known-association")
+    return told_by(command)
+
+
+def told_by(command: Sequence[str]) -> dict[str, Any]:
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def memory_row(folder: Path) -> dict[str, Any]:
+    """Bytes a track at N 1000, in a run of its own: watching memory costs time."""
+    directory = generate("scale_n1000", 1, folder)
+    script = str(ROOT / "benchmarks" / "our_run.py")
+    figures = told_by([sys.executable, script, str(directory), str(directory / "memory.jsonl"), "--memory"])
+    del figures["cumulative_cpu_s"]
+    return {"scenario": directory.name, "kind": "memory", "tracker": OURS, "figures": figures}
+
+
+def score_of(directory: Path, out: Path, with_blocks: bool) -> dict[str, Any]:
+    meta = json.loads((directory / "scenario.json").read_text())
+    c, dims = float(meta["gospa"]["c"]), 2 if any(s["type"] == "pos2d" for s in meta["sensors"]) else 3
+    scorer, squared = Scorer(c, 2.0, dims), []
+    for frame in scenario_frames(directory, out):
+        scorer.add(frame)
+        squared.append(gospa(frame.truth[:, :dims], frame.tracks[:, :dims], c).total)
+    score = scorer.score()
+    honest = score.nees_by_identity
+    row = {
+        "gospa": score.rms_gospa,
+        "missed": score.n_missed,
+        "false": score.n_false,
+        "switches": score.id_switches,
+        "switches_a_minute": score.idsw_per_truth_min,
+        "idf1": score.idf1,
+        "hota": score.hota,
+        "nees": None if honest is None else honest.per_dim,
+        "false_tracks_an_hour": score.false_tracks_per_h.rate,
+    }
+    return row | ({"blocks": np.round(blocks_of(squared), 3).tolist()} if with_blocks else {})
+
+
+def blocks(rows: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
+    return {row["scenario"]: row["blocks"] for row in rows if row["tracker"] == OURS and "blocks" in row}
+
+
+def verdict(found: Change | None) -> str:
+    if found is None:
+        return "nothing to compare with"
+    word = "WORSE" if found.is_worse else "not significantly worse"
+    return (
+        f"{word} than the last scoreboard: GOSPA {found.ratio:.4f} times "
+        f"({found.low:.4f} to {found.high:.4f}) over {found.scenarios} scenarios"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""The scoreboard finds what got worse and nothing else, says what was not measured, and its peer's algebra is right."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.filterpy_peer import expected, jacobian
+from benchmarks.regression import blocks_of, change
+from benchmarks.scoreboard_page import page, slower_by
+from benchmarks.tracking_sensors import camera, direction_finder, radar
+
+
+def runs(seed: int, factor: float, scenarios: int = 12) -> dict[str, list[float]]:
+    """Squared GOSPA by block: scenarios differ much, blocks somewhat, the second run by a factor and a little noise."""
+    hard = np.random.default_rng(5)
+    own = np.random.default_rng(seed)
+    return {
+        f"s{k}": (level * hard.uniform(0.5, 1.5, 12) * factor**2 * own.normal(1.0, 0.04, 12)).tolist()
+        for k, level in enumerate(hard.uniform(1000, 20000, scenarios))
+    }
+
+
+def test_a_tracker_that_got_three_percent_worse_is_found_though_scenarios_differ_twentyfold() -> None:
+    found = change(runs(1, 1.03), runs(2, 1.0))
+    assert found is not None
+    assert found.is_worse
+    assert found.ratio == pytest.approx(1.03, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_noise_alone_is_no_regression_and_better_never_is(seed: int) -> None:
+    same, better = change(runs(seed, 1.0), runs(seed + 50, 1.0)), change(runs(seed, 0.95), runs(seed + 50, 1.0))
+    assert same is not None
+    assert better is not None
+    assert not same.is_worse
+    assert not better.is_worse
+    assert better.high < 1.0
+
+
+def test_the_same_figures_are_no_change_and_no_common_scenario_is_no_comparison() -> None:
+    found = change(runs(1, 1.0), runs(1, 1.0))
+    assert found is not None
+    assert (found.ratio, found.low, found.high) == pytest.approx((1.0, 1.0, 1.0))
+    assert change(runs(1, 1.0), {"another": [1.0]}) is None
+
+
+def test_blocks_keep_the_mean_square() -> None:
+    assert blocks_of([1.0, 3.0, 5.0], 2) == [2.0, 5.0]
+
+
+def row(scenario: str, tracker: str, gospa_m: float | None, cpu_s: float, messages: int, **more: Any) -> dict[str, Any]:
+    figures = {"messages": messages, "cpu_s": cpu_s, "big_ms": {"50": 1.0, "99": 5.0}, "nis": {}}
+    if tracker == "ours":
+        figures["cumulative_cpu_s"] = np.linspace(cpu_s / messages, cpu_s, messages).tolist()
+    scores = {
+        "missed": 1.0,
+        "false": 1.0,
+        "switches": 0,
+        "switches_a_minute": 0.0,
+        "idf1": 0.9,
+        "hota": 0.5,
+        "nees": 1.0,
+    }
+    told = {} if gospa_m is None else {"gospa": gospa_m, **scores}
+    return {
+        "scenario": scenario,
+        "kind": scenario.rsplit("_s", 1)[0],
+        "tracker": tracker,
+        "figures": figures,
+        **told,
+        **more,
+    }
+
+
+def test_the_page_judges_what_was_measured_and_names_the_rest() -> None:
+    rows = [
+        row("fuse_n20_s1", "ours", 100.0, 2.0, 100),
+        row("fuse_n20_s1", "known association", 98.0, 2.0, 100),
+        row("fuse_n20_s1", "Stone Soup GNN", None, 30.0, 50),
+        row("crossings_n20_s1", "ours", 100.0, 2.0, 100),
+        row("crossings_n20_s1", "known association", 80.0, 2.0, 100),
+    ]
+    text = page(rows, None)
+    assert text.startswith("# Scoreboard (simulated)")
+    assert "| GOSPA on every fuse_*, over known association | ≤ 1.04 | 1.020 | yes |" in text
+    assert "| crossings, over known association | ≤ 1.15 | 1.250 | NO |" in text
+    assert "| swarms, over known association | ≤ 1.15 | not measured | - |" in text
+    assert "| fuse_n20_s1 | Stone Soup GNN | stopped after 50 messages |" in text
+
+
+def test_speed_is_compared_over_the_messages_both_got_through() -> None:
+    trackers = {r["tracker"]: r for r in (row("x_s1", "ours", 1.0, 2.0, 100), row("x_s1", "filterpy", None, 10.0, 50))}
+    assert slower_by(trackers, "filterpy") == pytest.approx(10.0)  # 10 s against the 1 s of our first 50
+
+
+@pytest.mark.parametrize("sensor", [radar(), camera("c", [-800, -600, 15], 0.4), direction_finder(3000.0)])
+def test_the_filterpy_peers_jacobian_is_the_measurements_slope(sensor: dict[str, Any]) -> None:
+    x = np.array([310.0, 820.0, 90.0, 12.0, -7.0, 1.5])
+    H, step = jacobian(x, sensor), 1e-4
+    for column in range(6):
+        move = np.zeros(6)
+        move[column] = step
+        slope = (expected(x + move, sensor) - expected(x - move, sensor)) / (2.0 * step)
+        assert H[:, column] == pytest.approx(slope, abs=1e-7)
+    d = x[:3] - np.asarray(sensor["pos"])
+    assert expected(x, sensor)[0 if sensor["type"] != "radar" else 1] == pytest.approx(math.atan2(d[0], d[1]))
