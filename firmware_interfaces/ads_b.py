@@ -32,6 +32,7 @@ LOCAL_S = 60.0  # how long a place serves as reference: 60 s at 700 m/s is 42 km
 FRESH_S = 15.0  # of velocity and height difference
 FASTEST_M_S, SLACK_M = 700.0, 3000.0  # between two positions of one aircraft; 17 bits are 5 m
 MAX_RANGE_M = 600_000.0  # beyond the radio horizon of the highest flyers
+CLAIM_PERIOD_S = 1.0  # of one aircraft; a busy sky sends thousands of positions a second, and a thin link carries nine
 SURE_PAIRS = 2  # global positions that agree, before one message alone is enough
 CATEGORIES = {
     (2, 1): "surface_vehicle", (2, 3): "surface_vehicle", (3, 1): "glider", (3, 2): "balloon", (3, 4): "ultralight",
@@ -74,6 +75,7 @@ class Aircraft:
     places: list[Place | None] = field(default_factory=lambda: [None, None])  # even, odd
     position: tuple[float, float] | None = None
     position_s: float = -math.inf
+    told_s: float = -math.inf  # when its last claim was given
     agreeing: int = 0  # global positions in a row that could follow each other
 
     def locate(self, fields: dict[str, Any], time_s: float, receiver: tuple[float, float] | None) -> bool:
@@ -134,8 +136,8 @@ class Sky:
         self._receiver = receiver
         self.aircraft: OrderedDict[str, Aircraft] = OrderedDict()
 
-    def hear(self, heard: Heard, time_s: float) -> tuple[Aircraft, bool]:
-        """Take in one message; the aircraft, and whether what it says is worth a claim."""
+    def hear(self, heard: Heard, time_s: float) -> tuple[Aircraft, str]:
+        """Take in one message; the aircraft, and what is worth a claim in it: a "position", an "identity", or ""."""
         fields: dict[str, Any] = heard.fields or {}
         aircraft = self._state_of(fields["icao"])
         if heard.form == "sbs":
@@ -149,7 +151,7 @@ class Sky:
             aircraft.is_known = True
         elif aircraft.is_known:
             aircraft.squawk = fields.get("squawk", aircraft.squawk)
-        return aircraft, False
+        return aircraft, ""
 
     def _state_of(self, address: str) -> Aircraft:
         found = self.aircraft.get(address)
@@ -161,13 +163,13 @@ class Sky:
             self.aircraft.move_to_end(address)
         return found
 
-    def _hear_squitter(self, aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> bool:
+    def _hear_squitter(self, aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> str:
         code = fields["typecode"]
         if 9 <= code <= 18 or 20 <= code <= 22:
             aircraft.on_ground = False
             aircraft.altitude_ft, aircraft.is_geometric = fields["altitude"], code >= 20
             aircraft.nuc_p = fields["nuc_p"]
-            return aircraft.locate(fields, time_s, self._receiver)
+            return "position" if aircraft.locate(fields, time_s, self._receiver) else ""
         if code == 19:
             _hear_velocity(aircraft, fields, time_s)
         elif 5 <= code <= 8:
@@ -176,12 +178,12 @@ class Sky:
             if fields["groundspeed"] is not None and fields["track"] is not None:
                 aircraft.velocity = velocity_of(fields["groundspeed"], fields["track"], 0.0)
                 aircraft.velocity_s = time_s
-            return aircraft.locate(fields, time_s, self._receiver)
+            return "position" if aircraft.locate(fields, time_s, self._receiver) else ""
         elif 1 <= code <= 4:
             callsign, category = fields["callsign"] or None, CATEGORIES.get((code, fields["category"]))
             is_news = (callsign, category) != (aircraft.callsign, aircraft.category)
             aircraft.callsign, aircraft.category = callsign, category
-            return is_news
+            return "identity" if is_news else ""
         elif code == 31 and fields["subtype"] in (0, 1):
             aircraft.version, aircraft.nac_p = fields["version"], fields["nac_p"] if fields["version"] else None
             aircraft.gva = fields.get("gva")
@@ -189,7 +191,7 @@ class Sky:
             aircraft.nac_p = fields["nac_p"]
         elif code == 28 and fields["subtype"] == 1:
             aircraft.squawk, aircraft.emergency = fields["squawk"], fields["emergency_state"] != 0
-        return False
+        return ""
 
 
 def _hear_velocity(aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> None:
@@ -205,7 +207,7 @@ def _hear_velocity(aircraft: Aircraft, fields: dict[str, Any], time_s: float) ->
         aircraft.velocity_s = time_s
 
 
-def _hear_sbs(aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> bool:
+def _hear_sbs(aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> str:
     """SBS tells no accuracy and no geometric height; positions are put together by the receiver."""
     aircraft.squawk = fields.get("squawk", aircraft.squawk)
     aircraft.emergency = fields.get("emergency", aircraft.emergency)
@@ -219,9 +221,9 @@ def _hear_sbs(aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> bool
     aircraft.callsign = fields.get("callsign", aircraft.callsign)
     latitude, longitude = fields.get("latitude"), fields.get("longitude")
     if latitude is None or longitude is None or geodetic(latitude, longitude, None) is None:
-        return is_news
+        return "identity" if is_news else ""
     aircraft.position, aircraft.position_s = (latitude, longitude), time_s
-    return True
+    return "position"
 
 
 def velocity_of(speed_kt: float, track_deg: float, up_m_s: float | None) -> tuple[float, float, float | None]:
@@ -254,7 +256,7 @@ class Decoder:
         return len(self._sky.aircraft)
 
     def feed(self, reading: Reading) -> Sequence[Claim]:
-        """A claim at each position, and when an aircraft tells another identity."""
+        """A claim at a position, once a second for each aircraft, and when one tells another identity."""
         claims = []
         time_s = reading.monotonic_ns * 1e-9
         heard_ns = reading.received_ns - self._sensor.latency_ns
@@ -262,8 +264,10 @@ class Decoder:
             heard = framed.message
             if heard.fields is None:
                 continue
-            aircraft, is_worth_telling = self._sky.hear(heard, time_s)
-            if is_worth_telling:
+            aircraft, news = self._sky.hear(heard, time_s)
+            is_due = time_s - aircraft.told_s >= CLAIM_PERIOD_S or time_s < aircraft.told_s
+            if news == "identity" or (news and is_due):
+                aircraft.told_s = time_s
                 claims.append(self._claim(heard, aircraft, time_s, heard_ns))
         return claims
 

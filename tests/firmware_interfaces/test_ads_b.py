@@ -112,6 +112,21 @@ def test_a_flight_becomes_claims_with_place_speed_and_errors(sensor: Sensor) -> 
     assert (last.category, last.status, last.authenticated) == ("airplane", "airborne", False)
 
 
+def test_an_aircraft_is_told_of_once_a_second(sensor: Sensor) -> None:
+    positions = [encoding.squitter(encoding.position(45.0 + n * 1e-4, 7.0, bool(n % 2))) for n in range(40)]
+    claims = claims_of(ads_b.Decoder(sensor), positions, step_s=0.25)
+    assert 9 <= len(claims) <= 10
+    lines = made.sbs_stream().splitlines(keepends=True)[1::2]  # all of positions
+    told = [c for line in lines for c in ads_b_feed(ads_b.Decoder(sensor), [line] * 4, 0.25)]
+    assert len(told) == len(lines)
+
+
+def ads_b_feed(decoder: ads_b.Decoder, pieces: list[bytes], step_s: float) -> list[Claim]:
+    times_ns = [round((1.0 + number * step_s) * 1e9) for number in range(len(pieces))]
+    readings = [Reading("adsb", 0, at_ns, None, None, piece) for at_ns, piece in zip(times_ns, pieces, strict=True)]
+    return [claim for reading in readings for claim in decoder.feed(reading)]
+
+
 def test_accuracy_code_unknown_is_none_and_never_a_number(sensor: Sensor) -> None:
     place = [encoding.squitter(encoding.position(45.0, 7.0, odd, code=18)) for odd in (False, True)]
     unknown = claims_of(ads_b.Decoder(sensor), [encoding.squitter(encoding.velocity(0, 400, nac_v=0)), *place])[-1]

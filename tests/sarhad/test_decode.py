@@ -48,6 +48,16 @@ def test_the_list_names_protocols_aliases_and_settings() -> None:
     assert {"profile": "auto"} in [row["settings"] for row in rows]
 
 
+def test_a_feed_that_is_read_in_a_wrong_way_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "tracks.bin"
+    path.write_bytes(bytes.fromhex("3e00199b0c19643c6005007f3e9b0025188dff3302a8137400"))
+    assert decode("asterix", path).exit_code == 0
+    path.write_bytes(bytes.fromhex("3e00189b0c19643c6005007f3e9b0025188dff3302a81374"))
+    told = json.loads(decode("asterix", path, "--json").stderr)
+    assert (told["decoded"], told["rejected"]) == (0, {"layout": 1})
+    assert "1 of the last 1 blocks do not fit edition 1.21: wrong edition" in told["diagnosis"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
