@@ -6,10 +6,30 @@ from collections.abc import Sequence
 
 from edge.pipeline import Pipeline
 from fusion import wire
+from hardware.box_state import BoxState
 from hardware.host import Host
 
+DISK_WORN = 0.9  # of its life
+DISK_HOT_C = 70.0  # most are rated to 70 or 85
 
-def health_message(pipeline: Pipeline, host: Host, outbox_pending: int, troubles: Sequence[str]) -> wire.HealthMessage:
+
+def disk_troubles(box: BoxState) -> list[str]:
+    """What to replace or cool before it fails."""
+    found = []
+    if box.disk_worn is not None and box.disk_worn >= DISK_WORN:
+        found.append(f"the disk has spent {box.disk_worn:.0%} of its life: replace it")
+    if box.disk_temperature_c is not None and box.disk_temperature_c > DISK_HOT_C:
+        found.append(f"the disk is {box.disk_temperature_c:.0f} °C warm: shade and air")
+    return found
+
+
+def health_message(
+    pipeline: Pipeline,
+    host: Host,
+    outbox_pending: int,
+    troubles: Sequence[str],
+    box: BoxState = BoxState(),  # noqa: B008 (frozen)
+) -> wire.HealthMessage:
     """The post's health as the center shows it. What the box says of itself is no part of a replay; the rest is."""
     watch = pipeline.watch
     state, text = watch.state()
@@ -34,4 +54,8 @@ def health_message(pipeline: Pipeline, host: Host, outbox_pending: int, troubles
         ignored_scans=pipeline.tracker.ignored_scans,
         clock_error_s=watch.clock_error_s,
         clock_offset_s=watch.clock_offset_s,
+        disk_temperature_c=box.disk_temperature_c,
+        disk_worn=box.disk_worn,
+        on_battery=box.on_battery,
+        battery=box.battery,
     )

@@ -18,15 +18,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from edge.alarm import AlarmOutput
 from edge.answer import sha256_of
 from edge.cues import cues_of
-from edge.health import health_message
+from edge.guard_page import GuardPage
+from edge.health import disk_troubles, health_message
 from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
 from edge.recorder import Recorder
 from edge.recording_ring import RecordingRing
-from edge.sensors import is_camera, model_path
+from edge.saving import Saving
+from edge.sensors import is_camera, model_path, switch_of
 from edge.site_file import SensorEntry, Site
 from edge.software import platform_versions, software
 from edge.sources import Live
@@ -34,11 +37,13 @@ from edge.vision.detector import Region
 from evidence.recording import RecordingHeader
 from fusion import wire
 from fusion.types import CLOCK, Reading
+from hardware.box_state import BoxState, box_state
 from hardware.clock import Clock, boot_id, kernel_clock_state
 from hardware.host import Host, host
 from hardware.notify import notify
 
 HEALTH_PERIOD_NS = 1_000_000_000
+LOOK_AT_BOX_EVERY = 10  # tellings of health: disk and battery change slowly
 NEW_RUN_S = 60.0  # a clock set by more than this: what this run would say of time helps nobody
 DRAIN_S = 10.0  # how long a stopping node waits for the center's acknowledgements
 
@@ -78,9 +83,25 @@ class Node:
         self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
         kept = record_directory or (record_path.parent if record_path else Path(site.broker.outbox_path).parent)
         self._disk = str(kept)
+        self.alarm = AlarmOutput(switch_of(site.alarm.switch), site.alarm) if site.alarm and publish else None
+        self._page_trouble: str | None = None
+        self.page = self._guard_page() if publish else None
+        self._saving, self._box, self._told = Saving(), BoxState(), 0
         self._health_ns = 0
         self.wants_new_run = False  # its clock was set: it has stopped so that another can begin with the right time
         self._published = 0
+
+    def _guard_page(self) -> GuardPage | None:
+        """The guards' page; a post whose page cannot be served goes on without."""
+        settings = self.site.guard_page
+        if settings is None:
+            return None
+        try:
+            return GuardPage(settings.host, settings.port)
+        except OSError as error:
+            self._page_trouble = f"no page for the guards at {settings.host}:{settings.port}: {error.strerror or error}"
+            log.warning("%s", self._page_trouble)
+            return None
 
     def _header(self) -> RecordingHeader:
         return RecordingHeader(
@@ -149,15 +170,29 @@ class Node:
         if self.recorder:
             self.recorder.count(self._drops())
             asyncio.get_running_loop().run_in_executor(None, self.recorder.sync)
-        if self.publisher and self.outbox:
-            message = health_message(self.pipeline, self._host(), self.outbox.counts.pending, self._troubles())
+        host = self._host()
+        if self._told % LOOK_AT_BOX_EVERY == 0:
+            self._box = box_state()
+        self._told += 1
+        saving = self._saving.judge(host.temperature_c, self._box.on_battery, self._box.battery)
+        self._saving.apply(vision.pid for vision in self.live.visions.values() if vision.pid is not None)
+        troubles = [*self._troubles(), *disk_troubles(self._box), *([saving] if saving else [])]
+        pending = self.outbox.counts.pending if self.outbox else 0
+        message = health_message(self.pipeline, host, pending, troubles, self._box)
+        tracks = tuple(self.pipeline.tracks_at(self.pipeline.watch.now_ns)) if self.alarm or self.page else ()
+        if self.alarm:
+            self.alarm.saw(tracks)
+        if self.page:
+            self.page.show(tracks, message)
+        if self.publisher:
             self.publisher.publish_health(wire.encode(message))
 
     def _troubles(self) -> list[str]:
         """What is wrong with the box rather than with a sensor."""
         recording = self.recorder.trouble if self.recorder else None
         outbox = self.outbox.counts.trouble if self.outbox else None
-        return [text for text in (recording, outbox) if text]
+        alarm = self.alarm.trouble if self.alarm else None
+        return [text for text in (recording, outbox, alarm, self._page_trouble) if text]
 
     def _host(self) -> Host:
         processes = {"edge": os.getpid()} | {name: v.pid for name, v in self.live.visions.items() if v.pid is not None}
@@ -174,6 +209,9 @@ class Node:
         watch = self.pipeline.watch
         digest = self.recorder.close(self._drops()) if self.recorder else None
         pending = 0
+        for extra in (self.alarm, self.page):
+            if extra is not None:
+                await asyncio.to_thread(extra.close)
         if self.publisher and self.outbox:
             await asyncio.to_thread(self.publisher.stop, DRAIN_S)
             pending = self.outbox.counts.pending

@@ -19,11 +19,13 @@ from edge import site_tables
 from edge.site_devices import check_host
 from edge.site_files import read_terrain
 from edge.site_keys import Place, SiteFileError, in_line, read_keys, resolve
-from edge.site_sensors import read_sensor
+from edge.site_sensors import read_sensor, read_switch
 from edge.site_types import (
+    AlarmSettings,
     BrokerSettings,
     CommandPort,
     DeviceSettings,
+    GuardPageSettings,
     ModelSettings,
     RecordingSettings,
     SensorEntry,
@@ -31,7 +33,7 @@ from edge.site_types import (
     TerrainSettings,
 )
 from fusion.frames import LocalFrame
-from fusion.types import CLOCK, NODE, Geodetic, TrackerSettings
+from fusion.types import CLASSES, CLOCK, NODE, Geodetic, TrackerSettings
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -98,6 +100,8 @@ def parse_site(text: str, name: str, folder: Path | None = None) -> Site:
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         terrain=read_terrain(written["terrain"], folder, Place(name, "[site]")),
         recording=read_recording_settings(top["recording"], Place(name, "[recording]")),
+        alarm=read_alarm(top["alarm"], folder, Place(name, "[alarm]")),
+        guard_page=read_guard_page(top["guard_page"], Place(name, "[guard_page]")),
     )
 
 
@@ -167,6 +171,26 @@ def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> 
         outbox_path=resolve(outbox["path"] or f"outbox-{site_id}.db", folder),
         keep_hours=outbox["keep_hours"],
     )
+
+
+def read_alarm(table: Any, folder: Path | None, place: Place) -> AlarmSettings | None:
+    if table is None:
+        return None
+    written = read_keys(table, site_tables.ALARM, place)
+    for name in written["classes"]:
+        if name not in CLASSES:
+            raise place.found("classes", written["classes"], f"some of {', '.join(CLASSES)}; {name} is none")
+    return AlarmSettings(
+        read_switch(written, folder), tuple(written["classes"]), written["probability"], written["hold_s"]
+    )
+
+
+def read_guard_page(table: Any, place: Place) -> GuardPageSettings | None:
+    if table is None:
+        return None
+    written = read_keys(table, site_tables.GUARD_PAGE, place)
+    check_host("host", written["host"], place)
+    return GuardPageSettings(written["host"], written["port"])
 
 
 def read_recording_settings(table: Any, place: Place) -> RecordingSettings:

@@ -12,6 +12,8 @@ TOP = (
     Key("broker", "table", "where its messages go; left out: a broker on this machine", {}),
     Key("tracker", "table", "settings of the tracker; left out: the defaults", {}),
     Key("recording", "table", "how recordings are kept; left out: the defaults", {}),
+    Key("alarm", "table", "a buzzer or light at the post", None),
+    Key("guard_page", "table", "a page for the guards, served by the post itself", None),
     Key("sensor", "tables", "one [[sensor]] for each sensor"),
 )
 
@@ -160,6 +162,18 @@ POWER = (
     ),
 )
 
+ALARM = (
+    *SWITCH,
+    Key("classes", "texts", "what it is for: drone, bird, airplane, helicopter, unknown", ["drone"]),
+    Key("probability", "number", "from which a confirmed track switches it on", 0.5, above=0.0, at_most=1.0),
+    Key("hold_s", "number", "how much longer it stays on", 10.0, at_least=1.0, at_most=3600.0),
+)
+
+GUARD_PAGE = (
+    Key("host", "text", "the address to serve on; 127.0.0.1: this box alone", "127.0.0.1"),
+    Key("port", "integer", "the port", 8088, at_least=1, at_most=65535),
+)
+
 TRANSMITS = (
     Key("band_ghz", "pair", "the band's edges", above=0.0, at_most=300.0),
     Key("power_dbm", "number", "radiated power", None, at_least=-100.0, at_most=120.0),
@@ -223,6 +237,8 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("broker.outbox", OUTBOX),
     ("[recording]", RECORDING),
     ("[tracker]", TRACKER),
+    ("[alarm]", ALARM),
+    ("[guard_page]", GUARD_PAGE),
     ("[[sensor]]", SENSOR),
     ("sensor.command", COMMAND),
     ("sensor.power", POWER),

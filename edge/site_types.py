@@ -99,6 +99,24 @@ class RecordingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """A buzzer or light at the post, and what switches it on."""
+
+    switch: SwitchSettings
+    classes: tuple[str, ...]
+    probability: float
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class GuardPageSettings:
+    """Where the guards' page is served."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class TerrainSettings:
     """The ground's heights: a file, the datum they are counted from, and the file's hash."""
 
@@ -121,3 +139,5 @@ class Site:
     sha256: str
     terrain: TerrainSettings | None = None
     recording: RecordingSettings = RecordingSettings()
+    alarm: AlarmSettings | None = None
+    guard_page: GuardPageSettings | None = None

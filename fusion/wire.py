@@ -232,6 +232,10 @@ class HealthMessage(msgspec.Struct, frozen=True):
     too_old_scans: int
     ignored_scans: int = 0  # of sensors the tracker does not know, or from the future
     clock_error_s: float | None = None  # the clock is at most so wrong; None: nobody can say
+    disk_temperature_c: float | None = None
+    disk_worn: float | None = None  # share of its life that is spent; 1 and more: beyond what its maker states
+    on_battery: bool | None = None
+    battery: float | None = None  # share of its charge
     clock_offset_s: float = 0.0  # the clock now minus this run's times: what it was stepped by since the start
 
 

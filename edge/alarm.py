@@ -1,0 +1,88 @@
+"""A buzzer or a light at the post: on while a confirmed track that is likely a drone is there, and some seconds longer.
+
+    tracks ──▶ AlarmOutput.saw ──▶ a thread of its own ──▶ switch (relay board, kernel's file)
+
+The guards must not wait for a center. Switching takes its time (a serial port is opened), so it never happens in the node's
+loop. A switch that fails is told in the post's health and tried again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from edge.site_types import AlarmSettings
+from fusion.types import Track
+from hardware.device import DeviceLost
+from hardware.relay import Switch
+
+RETRY_S = 5.0
+
+log = logging.getLogger("sarhad.edge")
+
+
+class AlarmOutput:
+    """Drives one switch from the tracks that are seen."""
+
+    def __init__(
+        self, switch: Switch, settings: AlarmSettings, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._switch, self._settings, self._monotonic_s = switch, settings, monotonic_s
+        self.trouble: str | None = None
+        self._until_s = -1.0
+        self._is_on: bool | None = None  # None: not known
+        self._changed = threading.Condition()
+        self._is_running = True
+        self._thread = threading.Thread(target=self._run, name="alarm", daemon=True)
+        self._thread.start()
+
+    def saw(self, tracks: Iterable[Track]) -> None:
+        """Tracks as of now; never waits."""
+        if any(self.is_alarming(track) for track in tracks):
+            with self._changed:
+                self._until_s = self._monotonic_s() + self._settings.hold_s
+                self._changed.notify_all()
+
+    def is_alarming(self, track: Track) -> bool:
+        """Believed, and one of the classes that matter here, likely enough."""
+        if track.status not in ("confirmed", "coasting"):
+            return False
+        return sum(p for name, p in track.classes if name in self._settings.classes) >= self._settings.probability
+
+    def close(self) -> None:
+        """Switch off and end."""
+        with self._changed:
+            self._is_running = False
+            self._changed.notify_all()
+        self._thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                left_s = self._until_s - self._monotonic_s()
+                is_wanted, is_running = left_s > 0.0 and self._is_running, self._is_running
+                if is_running and is_wanted == self._is_on:
+                    self._changed.wait(left_s if is_wanted else None)
+                    continue
+            if self._set(is_wanted):
+                self._is_on = is_wanted
+            if not is_running:
+                return
+            if self._is_on != is_wanted:
+                with self._changed:
+                    self._changed.wait(RETRY_S)
+
+    def _set(self, is_on: bool) -> bool:
+        try:
+            self._switch.set(is_on)
+        except DeviceLost as error:
+            if self.trouble is None:
+                log.warning("alarm: %s; retrying", error)
+            self.trouble = f"the alarm output does not work: {error}"
+            return False
+        if self.trouble is not None:
+            log.warning("alarm: works again")
+        self.trouble = None
+        return True

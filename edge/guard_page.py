@@ -1,0 +1,133 @@
+"""A page for the guards at the post itself: what is in the sky, where to look, and whether the post can see.
+
+It needs no center, no network beyond the post's own, no tiles and no script from elsewhere; a phone or an old tablet shows it.
+Directions are from the post's origin. It tells and takes nothing: there is no button on it, and no other address answers.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections.abc import Iterable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from edge.site_words import wind
+from fusion.types import Track
+from fusion.wire import HealthMessage
+
+STALE_S = 5.0
+PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Post</title><style>body{font:20px sans-serif;margin:0}#state{padding:14px;font-size:32px;color:#fff;background:#777}
+table{width:100%;border-collapse:collapse}td,th{padding:10px;border-bottom:1px solid #ccc;text-align:left}
+ul{padding:10px 30px}.drone{background:#ffe0e0}</style>
+<div id="state">…</div><table><thead><tr><th>No<th>What<th>Where<th>Away<th>Above post<th>Speed</tr></thead>
+<tbody id="tracks"></tbody></table><ul id="troubles"></ul>
+<script>
+let heard = 0;
+function line(parent, kind, texts, name) {
+  const row = document.createElement("tr");
+  row.className = name;
+  for (const text of texts) { const cell = document.createElement(kind); cell.textContent = text; row.append(cell); }
+  parent.append(row);
+}
+function show(text, color) {
+  const state = document.getElementById("state");
+  state.textContent = text;
+  state.style.background = color;
+}
+async function look() {
+  try {
+    const now = await (await fetch("now", { cache: "no-store" })).json();
+    heard = Date.now();
+    const drones = now.tracks.filter((track) => track.what === "drone").length;
+    if (now.state === "blind") show("THE POST CANNOT SEE", "#b00");
+    else if (drones) show(drones + (drones === 1 ? " DRONE" : " DRONES"), "#b00");
+    else if (now.state === "ok") show("Nothing seen", "#282");
+    else show("Nothing seen, but something is wrong", "#a60");
+    const rows = document.getElementById("tracks");
+    rows.replaceChildren();
+    for (const track of now.tracks)
+      line(rows, "td", [track.number, track.what, track.where, track.away, track.above, track.speed], track.what);
+    const troubles = document.getElementById("troubles");
+    troubles.replaceChildren(...now.troubles.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }));
+  } catch (error) {
+    if (Date.now() - heard > STALE_MS) show("THE POST DOES NOT ANSWER", "#b00");
+  }
+}
+setInterval(look, 1000);
+look();
+</script>""".replace("STALE_MS", str(int(STALE_S * 1000)))
+
+
+def track_row(track: Track) -> dict[str, Any]:
+    """One track as a guard reads it."""
+    east_m, north_m, up_m, *velocity = (float(value) for value in track.state)
+    azimuth_deg = math.degrees(math.atan2(east_m, north_m)) % 360.0
+    what = max(track.classes, key=lambda one: one[1])[0] if track.classes else "unknown"
+    is_direction = track.direction is not None
+    return {
+        "number": track.track_number,
+        "what": what,
+        "where": f"{azimuth_deg:.0f}° {wind(azimuth_deg)}",
+        "away": "not known" if is_direction else f"{math.hypot(east_m, north_m):.0f} m",
+        "above": "not known" if is_direction else f"{up_m:+.0f} m",
+        "speed": "not known" if is_direction else f"{math.hypot(*velocity[:2]):.0f} m/s",
+    }
+
+
+def snapshot(tracks: Iterable[Track], health: HealthMessage) -> dict[str, Any]:
+    """What the page shows: believed tracks, drones first, then the nearest; and what is wrong."""
+    believed = [track for track in tracks if track.status in ("confirmed", "coasting")]
+    rows = [track_row(track) for track in sorted(believed, key=lambda one: math.hypot(one.state[0], one.state[1]))]
+    troubles = [f"{sensor.sensor_id}: {sensor.text}" for sensor in health.sensors if sensor.text]
+    return {
+        "state": health.state,
+        "tracks": sorted(rows, key=lambda row: row["what"] != "drone"),
+        "troubles": [*([health.text] if health.text else []), *troubles],
+        "time": health.time,
+    }
+
+
+class GuardPage:
+    """Serves the page in threads of its own; the node only puts a snapshot in its place."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Raises OSError when the address cannot be had."""
+        page = self
+        self._now = b'{"state": "waiting", "tracks": [], "troubles": [], "time": ""}'
+
+        class Handler(BaseHTTPRequestHandler):
+            timeout = 10  # seconds for a request: a phone that sleeps must not keep a thread
+
+            def do_GET(self) -> None:
+                answers = {"/": ("text/html", PAGE.encode()), "/now": ("application/json", page._now)}
+                kind, body = answers.get(self.path, ("text/plain", b"not here\n"))
+                self.send_response(200 if self.path in answers else 404)
+                self.send_header("Content-Type", f"{kind}; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header(
+                    "Content-Security-Policy", "default-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+                )
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, name="guard page", daemon=True).start()
+
+    def show(self, tracks: Iterable[Track], health: HealthMessage) -> None:
+        self._now = json.dumps(snapshot(tracks, health)).encode()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()

@@ -1,0 +1,40 @@
+"""What the kernel's files tell of disk and supply."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hardware.box_state import BoxState, box_state
+
+
+def write(system: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (system / name).parent.mkdir(parents=True, exist_ok=True)
+        (system / name).write_text(text + "\n")
+
+
+def test_the_warmest_disk_the_most_worn_cells_and_the_battery_are_told(tmp_path: Path):
+    files = {
+        "class/hwmon/hwmon0/name": "cpu_thermal",
+        "class/hwmon/hwmon0/temp1_input": "90000",
+        "class/hwmon/hwmon1/name": "nvme",
+        "class/hwmon/hwmon1/temp1_input": "61850",
+        "class/hwmon/hwmon2/name": "drivetemp",
+        "class/hwmon/hwmon2/temp1_input": "asleep",
+        "block/mmcblk0/device/life_time": "0x03 0x0a",
+        "block/mmcblk1/device/life_time": "0x00 0x00",
+        "class/power_supply/ac/type": "Mains",
+        "class/power_supply/ac/online": "0",
+        "class/power_supply/bat/type": "Battery",
+        "class/power_supply/bat/capacity": "28",
+    }
+    write(tmp_path, files)
+    assert box_state(tmp_path) == BoxState(61.85, 1.0, True, 0.28)
+    write(tmp_path, {"class/power_supply/ac/online": "1"})
+    assert box_state(tmp_path).on_battery is False
+
+
+def test_a_box_that_tells_nothing_is_not_made_up(tmp_path: Path):
+    assert box_state(tmp_path) == BoxState()
+    write(tmp_path, {"class/power_supply/ac/type": "Mains", "class/power_supply/ac/online": "1"})
+    assert box_state(tmp_path) == BoxState()  # no battery: nothing to live on but the mains
