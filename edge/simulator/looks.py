@@ -106,21 +106,32 @@ class LookingCamera:
     def _objects(self, number: int, chance: np.random.Generator) -> list[Found]:
         moment = self._timeline.at(number)
         there, view, pixels, size_px = self._in_picture(moment)
-        kept_px = size_px * self._scene.contrast(view.slant_range_m[there])
-        if self._is_infrared:
-            kept_px = kept_px * np.sqrt(np.minimum(self._heat[there], 4.0))
+        kept_px, probability = self._chance_by_pixels(there, view, size_px)
         slow, taken_for = self._luck(moment.time_s)
         fresh = chance.standard_normal(len(there))
         luck = ndtr(np.sqrt(SAME_LUCK) * slow[there] + np.sqrt(1.0 - SAME_LUCK) * fresh)
-        told = self._told
-        probability = told["best"] * self._kept / (1.0 + (told["half_px"] / np.maximum(kept_px, 1e-3)) ** 4)
-        jitter = chance.normal(0.0, told["box_sigma_px"], (len(there), 2))
+        jitter = chance.normal(0.0, self._told["box_sigma_px"], (len(there), 2))
         sureness = chance.normal(0.0, 0.06, len(there))
         return [
             self._found(index, pixels[k] + jitter[k], size_px[k], kept_px[k], taken_for[index], sureness[k])
             for k, index in enumerate(there)
             if luck[k] < probability[k]
         ]
+
+    def chances(self, moment: Moment) -> FloatArray:
+        """How probably one look detects each object of a moment; shape (n,). Faults are left out."""
+        there, view, _, size_px = self._in_picture(moment)
+        found = np.zeros(len(self._size_m))
+        found[there] = self._chance_by_pixels(there, view, size_px)[1]
+        return found
+
+    def _chance_by_pixels(self, there: Any, view: View, size_px: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """What haze and heat leave of the pixels, and the detection probability that goes with it."""
+        kept_px = size_px * self._scene.contrast(view.slant_range_m[there])
+        if self._is_infrared:
+            kept_px = kept_px * np.sqrt(np.minimum(self._heat[there], 4.0))
+        limit = self._told["best"] * self._kept
+        return kept_px, limit / (1.0 + (self._told["half_px"] / np.maximum(kept_px, 1e-3)) ** 4)
 
     def _in_picture(self, moment: Moment) -> tuple[Any, View, FloatArray, FloatArray]:
         """Indices of the objects in the picture, the view of all, pixels (n, 2) and widths (n,) of those in it."""

@@ -30,7 +30,7 @@ from edge.simulator.echoes import (
 from edge.simulator.faults import holding
 from edge.simulator.mount import View, covers, mount_of
 from edge.simulator.scenario import Scenario
-from edge.simulator.world import Timeline
+from edge.simulator.world import Moment, Timeline
 from edge.site_file import SensorEntry
 from edge.site_keys import Key, Place, read_keys
 from firmware_interfaces.ti_mmwave import encode_frame
@@ -87,6 +87,14 @@ class Radar:
             self._false.points(returns, self._mount, time_s, chance),
         ]
         return encode_frame(number + 1, np.concatenate(points).tolist(), cpu_cycles=round(time_s * CPU_HZ))
+
+    def chances(self, moment: Moment) -> FloatArray:
+        """How probably one look detects each object of a moment; shape (n,). Faults are left out."""
+        view = self._mount.view(moment)
+        there = moment.exists & self._visible & covers(self._coverage, view)
+        there &= self._world.is_seen(self._mount.position_enu_m, moment.position_enu_m)
+        found = detection_probability(self.snr_db(view.slant_range_m, self._cross_section_m2))
+        return np.asarray(np.where(there, found, 0.0))
 
     def _returns(self, number: int, loss_db: float) -> Returns:
         """The objects that could give an echo in this look."""

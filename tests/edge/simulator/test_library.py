@@ -143,3 +143,21 @@ def test_a_mistake_in_an_expectation_is_named_in_one_line(expect, says):
     with pytest.raises(ScenarioError) as caught:
         expectation_of(parse_scenario(text, "hover-near.toml"))
     assert says in str(caught.value)
+
+
+SEEN_PROBABILITY = 0.3  # of one look: several looks a second make that enough to follow
+
+
+def seen_share(scenario, one):
+    """Share of an object's window in which some sensor could see it, by the simulator's own models."""
+    moments = scenario.world.moments(np.arange(one.from_s + 0.5, one.until_s, 4.0))
+    index = [thing.object_id for thing in scenario.world.objects].index(one.object_id)
+    sensors = [s for s in sensors_of(scenario, video=False) if hasattr(s, "chances")]
+    return np.mean([max(s.chances(m)[index] for s in sensors) > SEEN_PROBABILITY for m in moments])
+
+
+def test_what_must_be_tracked_can_be_seen_and_what_must_not_cannot(library):
+    for name, scenario in library.items():
+        for one in expectation_of(scenario).objects:
+            share = seen_share(scenario, one)
+            assert (share >= one.share) if one.is_tracked else (share == 0.0), (name, one.object_id, share)
