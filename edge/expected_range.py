@@ -22,8 +22,10 @@ from fusion.types import DetectionProbability
 SIZES_M = (0.2, 0.35, 1.5)  # a pocket drone, a common quadcopter, a large one
 REFERENCE_SIZE_M = 0.35
 RADAR_REACH_M = {
-    "ti_mmwave": 40.0
-}  # for 0.35 m: small boards at 12 dBm reach tens of metres, whatever their range axis says
+    "ti_mmwave": 40.0,  # for 0.35 m: small boards at 12 dBm reach tens of metres, whatever their range axis says
+    "ops243": 15.0,  # its maker states 20 to 30 m for a person, whose echo is some ten times that of a quadcopter
+    "ld2450": 0.0,  # finds people to six metres; no rotor has been seen to move it
+}
 LIKELY, SURE = 0.5, 0.9  # probability in one scan
 
 

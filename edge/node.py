@@ -26,6 +26,7 @@ from edge.health import disk_troubles, health_message
 from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
+from edge.radio_law import unrecorded
 from edge.recorder import Recorder
 from edge.recording_ring import RecordingRing
 from edge.saving import Saving
@@ -84,6 +85,7 @@ class Node:
         kept = record_directory or (record_path.parent if record_path else Path(site.broker.outbox_path).parent)
         self._disk = str(kept)
         self.alarm = AlarmOutput(switch_of(site.alarm.switch), site.alarm) if site.alarm and publish else None
+        self._unrecorded = unrecorded(site)
         self._page_trouble: str | None = None
         self.page = self._guard_page() if publish else None
         self._saving, self._box, self._told = Saving(), BoxState(), 0
@@ -147,7 +149,7 @@ class Node:
             self.stop()
 
     def _take(self, reading: Reading) -> None:
-        if self.recorder:
+        if self.recorder and reading.sensor_id not in self._unrecorded:
             self.recorder.write(reading)
         outgoing = self.pipeline.feed(reading)
         if self.recorder:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from edge.radio_law import without_operator
 from edge.sensors import decoders_of
 from edge.site_file import SensorEntry, Site
 from edge.watch import PostWatch
@@ -81,7 +82,8 @@ class Pipeline:
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []
         outgoing: list[Outgoing] = []
-        for fact in decoder.feed(self.watch.as_sent(reading)):
+        for heard in decoder.feed(self.watch.as_sent(reading)):
+            fact = heard if self.site.law.keep_operators else without_operator(heard)
             self.watch.learned(fact)
             if isinstance(fact, Scan | Claim):
                 update = self.tracker.apply(fact, reading.received_ns)

@@ -46,11 +46,10 @@ class RecordingRing:
         settings: RecordingSettings,
         monotonic_s: Callable[[], float] = time.monotonic,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
-        spared: Iterable[str] = (),
     ) -> None:
-        """spared: sensors whose readings are not kept. Raises OSError when the first part cannot be begun."""
+        """Raises OSError when the first part cannot be begun."""
         self._directory, self._header, self._site, self._settings = directory, header, site, settings
-        self._monotonic_s, self._free_bytes, self._spared = monotonic_s, free_bytes, frozenset(spared)
+        self._monotonic_s, self._free_bytes = monotonic_s, free_bytes
         self._part = 0
         self._closing: dict[Path, threading.Thread] = {}  # parts whose index is being made
         self._counters: dict[str, int] = {}
@@ -72,8 +71,6 @@ class RecordingRing:
         return self._directory / (self._header.run_id if self._part == 1 else f"{self._header.run_id}.{self._part:04d}")
 
     def write(self, reading: Reading) -> None:
-        if reading.sensor_id in self._spared:
-            return
         if self._full is not None:
             self.lost += 1
             return

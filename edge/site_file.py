@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import site_tables
+from edge.radio_law import forbidden
 from edge.site_devices import check_host
 from edge.site_files import read_terrain
 from edge.site_keys import Place, SiteFileError, in_line, read_keys, resolve
@@ -26,6 +27,7 @@ from edge.site_types import (
     CommandPort,
     DeviceSettings,
     GuardPageSettings,
+    LawSettings,
     ModelSettings,
     RecordingSettings,
     SensorEntry,
@@ -89,17 +91,19 @@ def parse_site(text: str, name: str, folder: Path | None = None) -> Site:
     written = read_keys(top["site"], site_tables.SITE, Place(name, "[site]"))
     site_id = read_id(written["id"], RESERVED_SITES, Place(name, "[site]"))
     origin = Geodetic(**read_keys(written["origin"], site_tables.ORIGIN, Place(name, "[site]", "origin.")))
+    sensors = read_sensors(top["sensor"], LocalFrame(origin), folder, name)
     return Site(
         site_id=site_id,
         origin=origin,
         geoid_height_m=written["geoid_height_m"],
         broker=read_broker(top["broker"], site_id, folder, Place(name, "[broker]")),
         tracker=read_tracker(top["tracker"], Place(name, "[tracker]")),
-        sensors=read_sensors(top["sensor"], LocalFrame(origin), folder, name),
+        sensors=sensors,
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         terrain=read_terrain(written["terrain"], folder, Place(name, "[site]")),
         recording=read_recording_settings(top["recording"], Place(name, "[recording]")),
+        law=read_law(top["law"], sensors, name),
         alarm=read_alarm(top["alarm"], folder, Place(name, "[alarm]")),
         guard_page=read_guard_page(top["guard_page"], Place(name, "[guard_page]")),
     )
@@ -171,6 +175,18 @@ def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> 
         outbox_path=resolve(outbox["path"] or f"outbox-{site_id}.db", folder),
         keep_hours=outbox["keep_hours"],
     )
+
+
+def read_law(table: Any, sensors: tuple[SensorEntry, ...], name: str) -> LawSettings:
+    """What may be heard and kept; a sensor that may not be there is refused."""
+    law = LawSettings(**read_keys(table, site_tables.LAW, Place(name, "[law]")))
+    for entry in sensors:
+        if (whose := forbidden(law, entry)) is not None:
+            place = Place(name, f'sensor "{entry.sensor.sensor_id}"')
+            raise place.found(
+                "protocol", entry.protocol, f"none that decodes {whose}: [law] decode_broadcasts is false"
+            )
+    return law
 
 
 def read_alarm(table: Any, folder: Path | None, place: Place) -> AlarmSettings | None:

@@ -12,6 +12,7 @@ TOP = (
     Key("broker", "table", "where its messages go; left out: a broker on this machine", {}),
     Key("tracker", "table", "settings of the tracker; left out: the defaults", {}),
     Key("recording", "table", "how recordings are kept; left out: the defaults", {}),
+    Key("law", "table", "what may be heard and kept here", {}),
     Key("alarm", "table", "a buzzer or light at the post", None),
     Key("guard_page", "table", "a page for the guards, served by the post itself", None),
     Key("sensor", "tables", "one [[sensor]] for each sensor"),
@@ -162,6 +163,22 @@ POWER = (
     ),
 )
 
+LAW = (
+    Key(
+        "decode_broadcasts",
+        "yes_no",
+        "whether what others broadcast (Remote ID, DroneID, ADS-B) may be decoded; false refuses such sensors",
+        None,
+    ),
+    Key(
+        "keep_operators",
+        "yes_no",
+        "whether operators' positions and ids are sent on and recorded; false also leaves those receivers' bytes out of "
+        "recordings",
+        True,
+    ),
+)
+
 ALARM = (
     *SWITCH,
     Key("classes", "texts", "what it is for: drone, bird, airplane, helicopter, unknown", ["drone"]),
@@ -237,6 +254,7 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("broker.outbox", OUTBOX),
     ("[recording]", RECORDING),
     ("[tracker]", TRACKER),
+    ("[law]", LAW),
     ("[alarm]", ALARM),
     ("[guard_page]", GUARD_PAGE),
     ("[[sensor]]", SENSOR),

@@ -99,6 +99,14 @@ class RecordingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LawSettings:
+    """What may be heard and kept here. decode_broadcasts None: the site file does not say."""
+
+    decode_broadcasts: bool | None = None
+    keep_operators: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmSettings:
     """A buzzer or light at the post, and what switches it on."""
 
@@ -139,5 +147,6 @@ class Site:
     sha256: str
     terrain: TerrainSettings | None = None
     recording: RecordingSettings = RecordingSettings()
+    law: LawSettings = LawSettings()
     alarm: AlarmSettings | None = None
     guard_page: GuardPageSettings | None = None

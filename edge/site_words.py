@@ -7,6 +7,7 @@ from collections import Counter
 
 from edge.device_options import DRIVERS, PROTOCOLS
 from edge.expected_range import RADAR_REACH_M, REFERENCE_SIZE_M, Expected, expected_ranges
+from edge.radio_law import law_warnings
 from edge.site_devices import without_password
 from edge.site_types import SensorEntry, Site
 from fusion.types import Coverage, Limits, Orientation
@@ -17,6 +18,8 @@ WINDS = (
     *("south", "south-south-west", "south-west", "west-south-west"),
     *("west", "west-north-west", "north-west", "north-north-west"),
 )
+FAR_RADARS = ("asterix",)
+FAR_M = 200.0  # a drone at 15 m/s is there within a quarter of a minute
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -82,7 +85,13 @@ def expected_words(entry: SensorEntry) -> list[str]:
             return ["tells directions only, of whatever is loud; how far it hears a drone was not measured"]
         if family == "presence":
             return ["tells that something is there, not where, nor that it is a drone"]
+        if PROTOCOLS[entry.protocol].family == "bearing":
+            return ["hears emitters; how far depends on their power and on the noise here: not measured"]
         return ["sees no drones"]
+    if entry.protocol in FAR_RADARS:
+        return [
+            "a network radar: its maker's figures hold, or a detection_probability measured with a drone of known size"
+        ]
     return [range_words(one) for one in expected]
 
 
@@ -122,6 +131,13 @@ def site_warnings(site: Site) -> list[str]:
     found = []
     if not any(PROTOCOLS[entry.protocol].family in ("radar", "camera", "bearing") for entry in site.sensors):
         found.append("no radar and no camera: this post notices only what broadcasts")
+    reach_m = farthest_expected_m(site)
+    if reach_m is not None and reach_m < FAR_M:
+        found.append(
+            f"a {REFERENCE_SIZE_M:g} m drone is expected to be seen to {reach_m:.0f} m at most: what sees farther is a "
+            "network radar (asterix), or another system's tracks (asterix_tracks)"
+        )
+    found += law_warnings(site)
     if not site.broker.is_tls and site.broker.host not in LOOPBACK:
         found.append(
             f"[broker]: no certificate, no authority: messages to {site.broker.host} can be read and forged on the way"
@@ -134,6 +150,20 @@ def site_warnings(site: Site) -> list[str]:
         names = " and ".join(f'"{sensor_id}"' for sensor_id in sensor_ids)
         found.append(f"{port} is used by {names}; only one of them will get it")
     return found + [line for entry in site.sensors for line in sensor_warnings(entry)]
+
+
+def farthest_expected_m(site: Site) -> float | None:
+    """To where any sensor is expected to see a common quadcopter by day; None where one may see farther than we can tell."""
+    reaches = []
+    for entry in site.sensors:
+        if entry.protocol in (*FAR_RADARS, "asterix_tracks"):
+            return None
+        for one in expected_ranges(entry) or ():
+            if one.size_m == REFERENCE_SIZE_M and one.basis != "not measured":
+                reaches.append(one.day_m or 0.0)
+            elif one.size_m == REFERENCE_SIZE_M:
+                return None
+    return max(reaches, default=None)
 
 
 def shared_ports(site: Site) -> dict[str, list[str]]:
