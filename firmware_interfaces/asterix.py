@@ -166,8 +166,8 @@ class Decoder:
 
     @property
     def kept_bytes(self) -> int:
-        """Nothing waits for its rest: a datagram is whole."""
-        return 0
+        """A datagram is whole; plots wait for their sector's end."""
+        return 0 if self._turns is None else self._turns.kept_bytes
 
     def feed(self, reading: Reading) -> Sequence[Fact]:
         """The facts of one datagram."""

@@ -23,7 +23,7 @@ from fusion.types import Detection, Look, Scan, Sensor
 OPEN_SECTORS = 3
 LARGEST_SECTOR_DEG = 90.0  # a larger step is a gap in the messages, not one sector
 FREE_SECTOR_DEG = 11.25  # plots without sector messages are grouped so
-MAX_PLOTS = 4096  # kept while their sectors are open
+MAX_PLOTS, PLOT_BYTES = 256, 256  # kept while their sectors are open; more, and all are told at once, looked nowhere
 PATIENCE_NS = 3_000_000_000  # without a crossing for so long: what is kept is told
 
 
@@ -61,13 +61,13 @@ class Turns:
         self._heard_ns = 0  # when the last crossing was heard
 
     @property
-    def kept_plots(self) -> int:
-        return len(self._plots)
+    def kept_bytes(self) -> int:
+        """About how much memory the plots take that wait for their sector."""
+        return len(self._plots) * PLOT_BYTES
 
     def add(self, plot: Plot) -> None:
-        """A plot."""
-        if len(self._plots) < MAX_PLOTS:
-            self._plots.append(plot)
+        """A plot; `tell` must follow."""
+        self._plots.append(plot)
 
     def cross(self, azimuth_deg: float, time_ns: int, heard_ns: int) -> list[Scan]:
         """The antenna crosses an azimuth: the scans that this closes."""
@@ -84,6 +84,8 @@ class Turns:
 
     def tell(self, heard_ns: int) -> list[Scan]:
         """What need not wait for a crossing: plots of sectors that are closed, or all where no crossings come."""
+        if len(self._plots) > MAX_PLOTS:
+            return self.flush()
         if self._crossing is None or not 0 <= heard_ns - self._heard_ns <= PATIENCE_NS:
             self._crossing = None
             return self.flush()

@@ -23,6 +23,7 @@ LEAST_SHARE = 0.2  # damaged streams keep a half and more, noise explains some p
 # frames of these prove themselves by checksums or long magic words: a few among comments or another protocol are enough
 PROVEN_SHARE = 0.01
 PROVEN = ("gnss", "mavlink_odid", "ti_mmwave")
+LEAST_MESSAGES = {"ops243": 5}  # a number a line, which others write, too
 ASTERIX_CATEGORIES = frozenset(
     (1, 2, 4, 7, 8, 9, 10, 11, *range(15, 22), 23, 25, 32, 34, 48, 62, 63, 65, 129, 150, 205, 240, 247)
 )
@@ -58,7 +59,7 @@ def _guess(name: str, tried: Format, data: bytes) -> Guess | None:
     framed = [*reader.feed(data, 0), *reader.finish()]
     messages = {kind: count for kind, count in reader.counts.decoded.items() if count}
     sound = sum(messages.values())
-    if not sound:
+    if sound < LEAST_MESSAGES.get(name, 1):
         return None
     if pcap.is_capture(data):
         share = sound / (sound + sum(reader.counts.rejected.values()))

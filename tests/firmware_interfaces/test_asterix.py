@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 
 from firmware_interfaces import asterix
 from firmware_interfaces.asterix_records import known_editions, raw_blocks, read_datagram, read_editions
-from firmware_interfaces.decoder import Rejected
+from firmware_interfaces.asterix_turns import MAX_PLOTS
+from firmware_interfaces.decoder import MAX_KEPT_BYTES, Rejected
 from fusion.types import Accuracy, Claim, Coverage, Orientation, Presence, Reading, RemoteTrack, Scan, Sensor, Status
 
 RECEIVED_NS = 1_780_000_000_000_000_000
@@ -289,12 +289,19 @@ def test_more_than_a_header_is_not_skipped(skip_bytes: int) -> None:
         asterix.Datagrams(skip_bytes=skip_bytes)
 
 
-def test_a_feed_of_plots_needs_no_more_memory_with_time(make_asterix: SimpleNamespace) -> None:
+def test_a_radar_that_never_ends_a_sector_fills_no_memory_and_loses_no_plot(make_asterix: SimpleNamespace) -> None:
     decoder = asterix.Decoder(RADAR)
-    make: Callable[..., bytes] = make_asterix.plot
-    for number in range(120):
-        block = make_asterix.block(48, *[make(number * 0.01, 77.0 + n % 3, 30.0) for n in range(20)])
-        decoder.feed(Reading("radar", RECEIVED_NS, number, None, None, block))
-    assert decoder._turns is not None
-    assert decoder._turns.kept_plots <= 4096
+    of_day_s = RECEIVED_NS / 1e9 % 86_400.0
+    crossings = [make_asterix.sector(of_day_s, 0.0), make_asterix.sector(of_day_s, 11.25)]
+    told, believed = 0, 0
+    for number in range(60):
+        plots = [make_asterix.plot(of_day_s, 11.3 + plot * 0.1 + number * 1e-3, 30.0) for plot in range(20)]
+        datagram = make_asterix.block(48, *plots)
+        if number > 5:
+            datagram += make_asterix.block(34, *crossings)
+        facts = decoder.feed(Reading("radar", RECEIVED_NS, number, None, None, datagram))
+        believed += 20 * (number >= asterix.MIN_BLOCKS - 1)
+        told += sum(len(scan.detections) for scan in facts)
+        assert decoder.kept_bytes <= MAX_KEPT_BYTES
+    assert told >= believed - MAX_PLOTS
     assert len(decoder._recent) <= asterix.REMEMBERED

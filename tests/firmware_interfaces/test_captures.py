@@ -244,5 +244,10 @@ def test_a_damaged_stream_is_recognised_all_the_same(capture: Capture) -> None:
     assert guess.name == name
 
 
+def test_no_folder_of_captures_is_passed_over() -> None:
+    folders = {path.parent.name for path in DATA.glob(f"*/*{EXPECTED}")} - {"malformed"}
+    assert folders <= set(FOLDERS), f"no line for {', '.join(sorted(folders - set(FOLDERS)))}"
+
+
 def test_there_is_something_to_compare() -> None:
     assert CASES, f"{DATA} holds no capture of {', '.join(FOLDERS)}"
