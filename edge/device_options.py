@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 from edge.site_keys import Key
 from firmware_interfaces.asterix_records import MAX_SKIPPED_BYTES, read_editions
+from firmware_interfaces.mapping import read_option
 from firmware_interfaces.mavlink import UNDO_CRLF
+from firmware_interfaces.modbus_rtu import read_alarms
 from firmware_interfaces.ops243 import SPEED_UNITS
 from firmware_interfaces.ti_mmwave_frames import READ_HEADER
 from fusion.types import Accuracy
@@ -49,7 +51,7 @@ class ProtocolKind:
 
     family: "radar" (position, orientation and coverage asked for), "camera" (and a lens), "bearing" (position and
     orientation), "claims" (targets that say where they are), "presence" (something is there, nobody knows where),
-    "pointing" (where a moving sensor points), "own_position".
+    "pointing" (where a moving sensor points), "own" (whatever a sensor of one's own tells), "own_position".
     """
 
     words: str
@@ -267,7 +269,13 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         "presence",
         STREAMS,
         (
-            Key("alarms", "texts", '"unit:address text", with >limit or <limit behind the address of a register', None),
+            Key(
+                "alarms",
+                "texts",
+                '"unit:address text"; of a register "unit:address>limit text"',
+                None,
+                read=read_alarms,
+            ),
             Key("kind", "text", "what its presences are called", "fence"),
         ),
     ),
@@ -285,6 +293,14 @@ PROTOCOLS: dict[str, ProtocolKind] = {
             Key("pan_steps_per_deg", "number", "from the camera's manual; negative: it counts leftwards"),
             Key("tilt_steps_per_deg", "number", "from the camera's manual; negative: it counts downwards"),
         ),
+    ),
+    "sensor_json": ProtocolKind("a sensor of one's own, JSON lines (docs/own-sensor-json.md)", "own", STREAMS),
+    "sensor_binary": ProtocolKind("a sensor of one's own, COBS frames (docs/own-sensor-binary.md)", "own", STREAMS),
+    "mapping": ProtocolKind(
+        "a device of text lines or Modbus registers that a table explains (docs/own-sensor-mapping.md)",
+        "own",
+        STREAMS,
+        (Key("mapping", "table", "what its lines or registers mean; see `sarhad check-mapping`", read=read_option),),
     ),
     "gnss": ProtocolKind(
         "a satellite receiver: NMEA 0183 and UBX",

@@ -85,6 +85,9 @@ PROTOCOLS: dict[str, Protocol] = {
     "modbus_rtu": Protocol("firmware_interfaces.modbus_rtu", False, "fence and seismic sensors, Modbus RTU", 30.0),
     "pelco_d": Protocol("firmware_interfaces.pelco_d", False, "where a pan-tilt head points, Pelco-D", 60.0),
     "visca": Protocol("firmware_interfaces.visca", False, "where a pan-tilt-zoom camera points, VISCA", 60.0),
+    "sensor_json": Protocol("firmware_interfaces.sensor_json", True, "a sensor of one's own: JSON lines", 60.0),
+    "sensor_binary": Protocol("firmware_interfaces.sensor_binary", True, "a sensor of one's own: COBS frames", 60.0),
+    "mapping": Protocol("firmware_interfaces.mapping", True, "a device that a table of the site file explains", 60.0),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }
 

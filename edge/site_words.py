@@ -83,6 +83,8 @@ def expected_words(entry: SensorEntry) -> list[str]:
             return ["sees only drones that broadcast; its silence means nothing"]
         if family == "bearing":
             return ["tells directions only, of whatever is loud; how far it hears a drone was not measured"]
+        if family == "own":
+            return ["sees what its maker measured; nobody has told us how far"]
         if family == "presence":
             return ["tells that something is there, not where, nor that it is a drone"]
         if PROTOCOLS[entry.protocol].family == "bearing":

@@ -27,6 +27,8 @@ from firmware_interfaces import (
     ops243,
     radio_frames,
     rtl_433,
+    sensor_binary,
+    sensor_json,
     spectrum_sweep,
     ti_mmwave,
 )
@@ -294,6 +296,19 @@ FORMATS: dict[str, Format] = {
         {"dialect": "auto"},
         ("pelco_d", "visca"),
         {"meaning": "words for people", "commands without angles": "told by their bytes"},
+    ),
+    "sensor_json": Format(
+        "a sensor of one's own, JSON lines",
+        sensor_json.Lines,
+        lambda framed, data: {"line": data.count(b"\n", 0, framed.offset) + 1, **sensor_json.record(framed.message)},
+    ),
+    "sensor_binary": Format(
+        "a sensor of one's own, COBS frames with CRC-16",
+        sensor_binary.Frames,
+        _at_offset(sensor_binary.record),
+        {},
+        (),
+        {"device ms": "the device's own clock; frames are timed by their arrival"},
     ),
 }
 

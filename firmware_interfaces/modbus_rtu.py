@@ -20,6 +20,7 @@ Sources: MODBUS application protocol 1.1b3; MODBUS over serial line 1.02.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,13 +180,18 @@ def alarm(text: str) -> Alarm:
     return Alarm(int(found[1]), int(found[2]), found[3] != "<", None if found[4] is None else int(found[4]), found[5])
 
 
+def read_alarms(texts: Sequence[str]) -> list[Alarm]:
+    """All entries of `alarms`. Raises ValueError."""
+    return [alarm(text) for text in texts]
+
+
 class Decoder:
     """Readings in; a presence for each alarm, a status where a unit refuses."""
 
-    def __init__(self, sensor: Sensor, alarms: tuple[str, ...] = (), kind: str = "fence") -> None:
+    def __init__(self, sensor: Sensor, alarms: Sequence[str] = (), kind: str = "fence") -> None:
         """Raises ValueError for an entry of `alarms` that is none."""
         self._sensor, self._kind = sensor, kind
-        self._alarms = [alarm(text) for text in alarms]
+        self._alarms = read_alarms(alarms)
         self._frames = Frames()
         self.counts: Counts = self._frames.counts
         self._asked: dict[int, Request] = {}  # by unit, of which there are 247

@@ -17,12 +17,12 @@ class LazyGroup(click.Group):
     """Finds sub-commands by module name, so that `sarhad --help` imports no numpy."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(module.name for module in pkgutil.iter_modules(sarhad.commands.__path__))
+        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(sarhad.commands.__path__))
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"sarhad.commands.{name}").command
+        command: click.Command = importlib.import_module(f"sarhad.commands.{name.replace('-', '_')}").command
         return command
 
 

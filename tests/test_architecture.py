@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("sarhad", "edge", "center", "evidence", "fusion", "hardware", "firmware_interfaces")
 FOLDERS = (*PACKAGES, "edge/simulator", "edge/training", "edge/vision", "deploy", "benchmarks", "tests")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = sorted(path.stem for path in (ROOT / "sarhad" / "commands").glob("[a-z]*.py"))
+COMMANDS = sorted(path.stem.replace("_", "-") for path in (ROOT / "sarhad" / "commands").glob("[a-z]*.py"))
 TEXT = {
     ".py",
     ".md",

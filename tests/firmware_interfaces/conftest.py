@@ -35,6 +35,7 @@ from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
 
 sys.path.insert(0, str(Path(__file__).parent))  # truth_*.py, made_*.py
 import made_adsb
+import made_own_sensors
 import made_radio
 import made_sensors
 
@@ -209,6 +210,7 @@ class Case:
         return self.name
 
 
+SMALL = (*made_sensors.DECODERS, *made_own_sensors.DECODERS)
 CASES = (
     Case("ti_mmwave", lambda: ti_mmwave.Decoder(SENSOR), ti_stream()),
     Case("open_drone_id", lambda: open_drone_id.Decoder(SENSOR), remote_id_stream()),
@@ -222,7 +224,7 @@ CASES = (
     Case("dronescout", lambda: dronescout.Decoder(SENSOR), dronescout_message(), is_stream=False),
     *(
         Case(name, partial(make, SENSOR), stream)
-        for name, make, stream in (*made_adsb.DECODERS, *made_radio.DECODERS, *made_sensors.DECODERS)
+        for name, make, stream in (*made_adsb.DECODERS, *made_radio.DECODERS, *SMALL)
     ),
     Case("ld2450", lambda: ld2450.Decoder(SENSOR), ld2450_stream()),
     Case("asterix", lambda: asterix.Decoder(SENSOR), asterix_turn()[0], is_stream=False),
