@@ -30,6 +30,7 @@ from firmware_interfaces.asterix_records import (
     edition_of,
     edition_text,
     fitting_editions,
+    library,
     read_datagram,
     read_editions,
 )
@@ -71,6 +72,7 @@ class Datagrams:
             raise ValueError(f"skip_bytes is {skip_bytes}, expected 0..{MAX_SKIPPED_BYTES}")
         self.counts = Counts()
         self._chosen: dict[int, Edition] = read_editions(editions)
+        library()  # now, not when the first datagram waits
         self._skip_bytes = skip_bytes
         self._fits: dict[int, deque[bool]] = {}
         self._fitting: dict[int, Counter[Edition]] = {}  # how many of the misfits fit other editions

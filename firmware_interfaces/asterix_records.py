@@ -45,8 +45,9 @@ class Block:
 
 
 @cache
-def _library() -> tuple[Any, dict[int, dict[Edition, Any]]]:
-    """libasterix and its categories by number and edition; loaded when the first feed asks, for it is large."""
+def library() -> tuple[Any, dict[int, dict[Edition, Any]]]:
+    """libasterix and its categories by number and edition; loaded when the first feed is made, for it takes a second or two
+    and some 60 MB."""
     base = importlib.import_module("asterix.base")
     manifest = importlib.import_module("asterix.generated").manifest["CATS"]
     return base, {number: {found.cv_edition: found for found in kinds} for number, kinds in manifest.items()}
@@ -54,7 +55,7 @@ def _library() -> tuple[Any, dict[int, dict[Edition, Any]]]:
 
 def known_editions(category: int) -> tuple[Edition, ...]:
     """The editions of a category that can be read, oldest first."""
-    return tuple(sorted(_library()[1].get(category, {})))
+    return tuple(sorted(library()[1].get(category, {})))
 
 
 def read_editions(text: str) -> dict[int, Edition]:
@@ -134,7 +135,7 @@ def read_datagram(datagram: bytes, chosen: Mapping[int, Edition], skip_bytes: in
 
 def read_records(category: int, edition: Edition, data: bytes) -> tuple[Record, ...]:
     """The records of one block. Raises Rejected where they do not fit the edition to the last byte."""
-    base, categories = _library()
+    base, categories = library()
     uap = categories[category][edition].cv_uap
     kinds = list(uap.cv_uaps.values()) if issubclass(uap, base.UapMultiple) else [uap.cv_record]
     records: list[Record] = []

@@ -144,7 +144,7 @@ def asterix_block(category: int, *records: bytes) -> bytes:
 
 def asterix_record(category: int, edition: str, items: dict[str, bytes]) -> bytes:
     """A record: the FSPEC that an edition's order of items asks for, then the items."""
-    base, categories = asterix_records._library()
+    base, categories = asterix_records.library()
     major, minor = (int(part) for part in edition.split("."))
     uap = categories[category][(major, minor)].cv_uap.cv_record.cv_items_list
     names = [slot.cv_non_spare.cv_name if issubclass(slot, base.UapItem) else None for slot in uap]

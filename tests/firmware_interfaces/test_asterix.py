@@ -168,6 +168,32 @@ def test_a_system_track_is_a_remote_track_with_its_number_and_place(make_asterix
     assert track.velocity_enu_m_s == (-51.25, 170.0, None)
 
 
+def test_a_multilateration_track_is_a_remote_track_with_its_error(make_asterix: SimpleNamespace) -> None:
+    items = {
+        "010": b"", "020": b"\x40", "140": bytes.fromhex("3c6005"), "041": PLACE, "161": b"\x0d\xc8",
+        "202": bytes.fromhex("ffc9ffdb"), "500": b"\x40" + bytes.fromhex("00140028") + bytes(2),
+    }  # fmt: skip
+    track = facts_of(asterix.Decoder(CENTER), repeated(make_asterix, 20, "1.11", items))[-1]
+    assert isinstance(track, RemoteTrack)
+    assert (track.remote_track_number, track.horizontal_sigma_m) == (3528, 10.0)  # 40 steps of 0.25 m, the larger
+    assert track.velocity_enu_m_s == (-13.75, -9.25, None)
+
+
+def test_a_surveillance_track_has_its_height_above_the_ellipsoid(make_asterix: SimpleNamespace) -> None:
+    place = round(45.5 / 180 * 2**31).to_bytes(4, "big") + round(-7.25 / 180 * 2**31).to_bytes(4, "big", signed=True)
+    items = {
+        "010": b"", "000": b"\x04", "015": b"\x01", "020": b"\x00", "145": bytes.fromhex("3c6005"), "161": b"\x00\x2a",
+        "600": b"\xa0" + place + bytes.fromhex("0008000c00"), "601": b"\x80" + (123_456).to_bytes(3, "big"),
+        "602": b"\x80" + bytes.fromhex("003e8ffe0c"),
+    }  # fmt: skip
+    track = facts_of(asterix.Decoder(CENTER), repeated(make_asterix, 15, "1.2", items))[-1]
+    assert isinstance(track, RemoteTrack)
+    assert (track.position.latitude_deg, track.position.longitude_deg) == pytest.approx((45.5, -7.25), abs=1e-6)
+    assert track.position.height_m == pytest.approx(1234.56)
+    assert (track.remote_track_number, track.horizontal_sigma_m) == (42, 3.0)
+    assert track.velocity_enu_m_s == (10.0, -5.0, None)
+
+
 @pytest.mark.parametrize(
     ("version", "quality", "horizontal_m", "vertical_m", "speed_m_s"),
     [
