@@ -19,7 +19,7 @@ from typing import Any
 from edge.device_options import PROTOCOLS, ProtocolKind
 from firmware_interfaces.captures import FORMATS
 from firmware_interfaces.sniffing import Guess, identify
-from hardware.device import Driver
+from hardware.device import DeviceLost, Driver
 from hardware.serial_port import SerialPort
 from hardware.udp_listener import UdpListener
 
@@ -75,10 +75,17 @@ def sniff(where: str) -> Sniffed:
 def sniff_port(path: str, bauds: Sequence[tuple[int, float]] = BAUDS) -> Sniffed:
     """Each baud in turn; at the end all that was heard together, for lines that know no baud and rarely speak."""
     end_s, heard, best = time.monotonic() + MOST_S, b"", Sniffed(None, 0, where=path)
+    has_opened = False
     for baud, listen_s in bauds:
         if time.monotonic() >= end_s:
             break
-        data = listen(SerialPort(path, baud), min(listen_s, end_s - time.monotonic()), ENOUGH_BYTES)
+        try:
+            data = listen(SerialPort(path, baud), min(listen_s, end_s - time.monotonic()), ENOUGH_BYTES)
+        except DeviceLost:
+            if not has_opened and baud == bauds[0][0]:
+                raise  # the first is one that every port knows
+            continue  # not every port knows every baud
+        has_opened = True
         heard += data
         guess = identify(data)
         if guess is not None and (best.guess is None or guess.share > best.guess.share):

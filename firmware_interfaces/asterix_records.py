@@ -61,10 +61,17 @@ def known_editions(category: int) -> tuple[Edition, ...]:
 def read_editions(text: str) -> dict[int, Edition]:
     """The editions of a feed, as a site file names them: "48:1.27, 62:1.16"; categories left out are read by the default.
 
-    Raises ValueError, saying what can be read.
+    A lone "1.16" is meant for all categories that have such an edition. Raises ValueError, saying what can be read.
     """
     chosen: dict[int, Edition] = {}
     for part in re.split(r"[,;\s]+", text.strip()) if text.strip() else []:
+        if (lone := re.fullmatch(r"(\d{1,2})\.(\d{1,3})", part)) is not None:
+            edition = (int(lone[1]), int(lone[2]))
+            having = [number for number in library()[1] if edition in known_editions(number)]
+            if not having:
+                raise ValueError(f"editions: {part} is an edition of no category")
+            chosen |= dict.fromkeys(having, edition)
+            continue
         match = re.fullmatch(r"(?:CAT)?0*(\d{1,3}):(\d{1,2})\.(\d{1,3})", part)
         if match is None:
             raise ValueError(f'editions is "{text}", expected CATEGORY:EDITION, ... such as 48:1.27, 62:1.16')

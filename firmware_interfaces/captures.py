@@ -224,7 +224,7 @@ FORMATS: dict[str, Format] = {
         },
     ),
     "asterix": Format(
-        "ASTERIX: a pcap file of UDP datagrams, or one datagram; read strictly by edition",
+        "ASTERIX: a pcap file of UDP datagrams, or one datagram; read strictly by edition, such as editions=62:1.16",
         asterix.CaptureFile,
         lambda framed, data: {"index": framed.offset, **asterix.record(framed.message)},
         {"editions": "", "skip_bytes": 0},

@@ -22,6 +22,8 @@ from firmware_interfaces import nmea
 from firmware_interfaces.captures import FORMATS
 from firmware_interfaces.sniffing import Guess
 from firmware_interfaces.ti_mmwave import encode_frame
+from hardware.device import DeviceLost
+from hardware.serial_port import SerialPort
 from sarhad.commands.sniff import command
 
 SITE = '[site]\nid = "ridge-04"\norigin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 612.4 }\n\n'
@@ -101,6 +103,20 @@ def test_a_port_that_is_silent_at_most_bauds_is_named_all_the_same() -> None:
     with talking_port(sentences()[:150], 0.4) as port:
         found = sniff_port(port, [(9600, 0.2)] * 8)
     assert found.protocol == "gnss"
+
+
+def test_a_baud_that_a_port_does_not_know_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky(SerialPort):
+        def open(self) -> None:
+            if self.baud == 3_000_000:
+                raise DeviceLost(f"{self.path}: baud 3000000 is not possible on this port")
+            super().open()
+
+    monkeypatch.setattr("edge.sniffer.SerialPort", Picky)
+    with talking_port(sentences(), 0.05) as port:
+        assert sniff_port(port, [(115_200, 0.02), (3_000_000, 0.1), (9600, 0.4)]).protocol == "gnss"
+        with pytest.raises(DeviceLost):
+            sniff_port(port, [(3_000_000, 0.1)])
 
 
 def test_datagrams_to_a_port_are_named() -> None:

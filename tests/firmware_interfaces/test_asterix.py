@@ -284,7 +284,8 @@ def test_bytes_that_a_gateway_puts_before_blocks_are_skipped_where_the_site_says
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("1.16", 'editions is "1.16", expected CATEGORY:EDITION'),
+        ("newest", 'editions is "newest", expected CATEGORY:EDITION'),
+        ("0.99", "editions: 0.99 is an edition of no category"),
         ("62:9.9", "category 62 edition 9.9 is not known; known are 1.16"),
         ("199:1.0", "category 199 edition 1.0 is not known; known are none"),
     ],
@@ -296,6 +297,7 @@ def test_an_edition_that_cannot_be_read_is_refused_in_words(text: str, words: st
 
 def test_editions_are_chosen_by_category() -> None:
     assert read_editions("CAT062:1.16, 48:1.27") == {62: (1, 16), 48: (1, 27)}
+    assert read_editions("1.16") == {62: (1, 16)}
     assert read_editions("") == {}
     assert known_editions(62)[0] == (1, 16)
 
