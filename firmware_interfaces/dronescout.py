@@ -89,7 +89,9 @@ def parse(line: bytes) -> Line | None:
     """What a message says; None: nothing. Raises Rejected."""
     if not (text := line.strip()):
         return None
-    found, _ = read_json(text)
+    found, is_repeated = read_json(text)
+    if is_repeated:
+        raise Rejected("repeated key", "a key comes twice: no receiver writes that")
     entries = found if isinstance(found, list) else [found]
     return tuple(_entry(entry) for entry in entries) or None
 

@@ -9,7 +9,8 @@
 The last kind may also come as a list of objects with one key each. Between the lines stand boot texts and stack traces.
 
 What was heard over the air is copied into the line unescaped, so whoever transmits can write keys of his own: a line in
-which a key comes twice is marked forged, keeps the first value of each key, and its identity is not believed. Boards
+which a key comes twice, or that has keys of both shapes, or a heartbeat's beside others, is marked forged, keeps the first
+value of each key, and its identity is not believed. Boards
 cut lines at 256 bytes; what is no whole JSON is refused. Zero means unknown, and so does an altitude of -1000 m.
 
 Source: the formats that the public sniffers print; no standard.
@@ -29,6 +30,8 @@ from firmware_interfaces.text_lines import TextLines
 from fusion.types import Claim, Fact, Geodetic, Reading, Sensor, Status
 
 MAX_LINE_BYTES = 4096
+NESTED = ("AUX_ADV_IND", "aext", "Basic ID", "Location/Vector Message", "System Message", "Self-ID Message",
+          "Operator ID Message", "Frequency Message")  # fmt: skip
 MAX_ID_LENGTH = 20
 UNKNOWN_ALTITUDE_M = -1000.0
 CATEGORY_NUMBERS = {1: "airplane", 2: "multirotor", 3: "gyroplane", 4: "hybrid_lift"}
@@ -81,11 +84,16 @@ def parse(line: bytes) -> Line | None:
         is_forged = is_forged or len(found) < len(pairs)
     if not isinstance(found, dict):
         raise Rejected("json", "no object")
+    is_nested = any(name in found for name in NESTED)
+    if is_nested or "mac" in found:
+        # a board sends one shape or the other, and a heartbeat alone: the rest was written by an id
+        is_forged = is_forged or "heartbeat" in found or (is_nested and "mac" in found)
+        return _nested(found, is_forged) if is_nested else _flat(found, is_forged)
     if "heartbeat" in found:
         if not isinstance(found["heartbeat"], str):  # other devices count theirs
             raise Rejected("field", "a heartbeat is no text")
         return Heartbeat(clean_text(found["heartbeat"].encode("ascii", "replace")[:80]) or "")
-    return _flat(found, is_forged) if "mac" in found else _nested(found, is_forged)
+    return _nested(found, is_forged)
 
 
 def _flat(found: dict[str, Any], is_forged: bool) -> Heard:

@@ -9,8 +9,11 @@ from typing import Any
 from firmware_interfaces.decoder import Rejected
 
 
-def read_json(text: bytes) -> tuple[Any, bool]:
-    """A JSON value, and whether a key came twice in one of its objects: the first value is kept. Raises Rejected."""
+def read_json(text: bytes, only_finite: bool = False) -> tuple[Any, bool]:
+    """A JSON value, and whether a key came twice in one of its objects: the first value is kept. Raises Rejected.
+
+    Boards print NaN, which is no JSON, and may be forgiven it; with `only_finite` they are not.
+    """
     is_repeated = False
 
     def first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -20,7 +23,8 @@ def read_json(text: bytes) -> tuple[Any, bool]:
         return out
 
     try:
-        found = json.loads(text, object_pairs_hook=first_of_each, parse_float=_finite, parse_constant=_finite)
+        read_number = _finite if only_finite else float
+        found = json.loads(text, object_pairs_hook=first_of_each, parse_float=read_number, parse_constant=read_number)
         return found, is_repeated
     except (ValueError, RecursionError) as error:
         raise Rejected("json", "a line is cut, or no JSON") from error

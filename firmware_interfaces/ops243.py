@@ -87,7 +87,7 @@ def parse(line: bytes) -> Line | None:
     if not text:
         return Blank()
     if text.startswith("{"):
-        said, _ = read_json(text.encode())
+        said, _ = read_json(text.encode(), only_finite=True)
         if not isinstance(said, dict):
             raise Rejected("json", "no object")
         return _json(said)

@@ -76,7 +76,7 @@ def parse(line: bytes) -> Heard | None:
     text = line.strip()
     if not text.startswith(b"{"):
         return None
-    found, is_repeated = read_json(text)
+    found, is_repeated = read_json(text, only_finite=True)
     if not isinstance(found, dict) or is_repeated or not isinstance(found.get("model"), str):
         raise Rejected("field", "a line without model, or with a key that comes twice")
     if any(isinstance(value, dict | list) for value in found.values()) or len(found) > 64:

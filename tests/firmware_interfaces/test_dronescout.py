@@ -86,3 +86,12 @@ def test_another_layout_is_told(
     decoder = Decoder(sensor)
     decoder.feed(make_reading(make_dronescout_message(length=940)))
     assert "another layout" in (decoder.diagnosis() or "")
+
+
+def test_a_message_in_which_a_key_comes_twice_is_refused(
+    sensor: Sensor, make_reading: Callable[..., Reading], make_dronescout_message: Callable[..., bytes]
+) -> None:
+    decoder = Decoder(sensor)
+    message = make_dronescout_message().replace(b'"RSSI":', b'"RSSI": -10, "RSSI":')
+    assert decoder.feed(make_reading(message)) == []
+    assert decoder.counts.rejected == {"repeated key": 1}

@@ -73,6 +73,26 @@ def test_an_id_that_writes_keys_of_its_own_is_noticed_and_not_believed(
     assert "forge" in (decoder.diagnosis() or "")
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b'{"mac":"aa:bb:cc:dd:ee:ff","rssi":-51,"drone_lat":56.9,"drone_long":24.1,"basic_id":"X","heartbeat":"alive"}\n',
+        b'{"AUX_ADV_IND":{"rssi":-51},"aext":{"AdvA":"aa:bb:cc:dd:ee:ff random"},"Basic ID":{"id":"X"},'
+        b'"mac":"11:22:33:44:55:66","Location/Vector Message":{"latitude":56.9,"longitude":24.1}}\n',
+    ],
+    ids=["a heartbeat hides no drone", "a flat line's address hides no nested one"],
+)
+def test_keys_of_another_kind_of_line_do_not_hide_who_was_heard(
+    sensor: Sensor, make_reading: MakeReading, forged: bytes
+) -> None:
+    decoder = Decoder(sensor)
+    (claim,) = decoder.feed(make_reading(forged))
+    assert isinstance(claim, Claim)
+    assert (claim.transmitter, claim.identity) == ("aa:bb:cc:dd:ee:ff", None)
+    assert claim.position is not None
+    assert decoder.counts.remarks["forged keys"] == 1
+
+
 @pytest.mark.parametrize("basic_id", ["x" * 21, "\u0430bc", "a\x1bb", 7])
 def test_an_id_that_no_standard_allows_is_none(basic_id: object, claims_of: Callable[[bytes], list[Claim]]) -> None:
     (claim,) = claims_of(line(basic_id=basic_id))
