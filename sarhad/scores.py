@@ -142,6 +142,19 @@ def wire_frames(truth_path: Path, tracks_path: Path, which: str = "all") -> Iter
             yield _wire_frame(time_ns, objects, newest, frame, which)
 
 
+def untrue_frames(tracks_path: Path, frame: LocalFrame) -> Iterator[Frame]:
+    """Wire tracks once a second where nobody knows the truth. Raises ScoreError, OSError."""
+    newest: dict[int, TrackMessage] = {}
+    next_ns = None
+    for said in read_wire(tracks_path):
+        as_of_ns = parse_rfc3339(said.as_of)
+        next_ns = as_of_ns + SCORE_EVERY_NS if next_ns is None else next_ns
+        while as_of_ns >= next_ns:
+            yield _wire_frame(next_ns, [], newest, frame, "all")
+            next_ns += SCORE_EVERY_NS
+        newest.update({track.track_number: track for track in said.tracks})
+
+
 def _wire_frame(
     time_ns: int, objects: list[dict[str, Any]], newest: dict[int, TrackMessage], frame: LocalFrame, which: str
 ) -> Frame:

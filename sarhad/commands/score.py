@@ -77,7 +77,12 @@ def command(
 
 def table(score: Score, latency_ms: tuple[float, ...] | None) -> str:
     """The figures for a person."""
-    rows = [
+    return "\n".join(f"{name:<22}{value}" for name, value in rows_of(score, latency_ms))
+
+
+def rows_of(score: Score, latency_ms: tuple[float, ...] | None) -> list[tuple[str, str]]:
+    """Each figure's name and value, in words."""
+    return [
         ("GOSPA, RMS", f"{score.rms_gospa:.2f} m"),
         ("  localisation", f"{score.rms_loc:.2f} m"),
         ("  missed", f"{score.rms_missed:.2f} m ({score.n_missed:.2f} of {score.mean_truth:.2f} objects)"),
@@ -102,7 +107,6 @@ def table(score: Score, latency_ms: tuple[float, ...] | None) -> str:
         ),
         ("moments", str(score.steps)),
     ]
-    return "\n".join(f"{name:<22}{value}" for name, value in rows)
 
 
 def _consistency(found: Consistency | None) -> str:
