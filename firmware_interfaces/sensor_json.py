@@ -7,7 +7,7 @@
 A line is taken whole or refused with the reason counted: a key that is not of the schema, one that comes twice, a number out
 of its limits. `number` counts looks, so that lost ones are noticed. Lines that do not begin with "{" are text for people.
 
-The schema is `docs/messages/sensor-line.schema.json`, made from the types here: python -m firmware_interfaces.sensor_json
+The schema is `docs/sensor-line.schema.json`, made from the types here: python -m firmware_interfaces.sensor_json
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class Decoder:
             return told
         refused = sum(self.counts.rejected.values())
         if refused > 0.05 * (refused + sum(self.counts.decoded.values())):
-            return f"{refused} lines are refused: hold one against docs/messages/sensor-line.schema.json"
+            return f"{refused} lines are refused: hold one against docs/sensor-line.schema.json"
         return self._facts.diagnosis()
 
 

@@ -95,7 +95,7 @@ def test_detections_without_a_stated_accuracy_are_not_used_and_health_says_so(ma
 
 
 def test_the_published_schema_is_the_one_of_the_types() -> None:
-    assert (ROOT / "docs/messages/sensor-line.schema.json").read_text() == sensor_json.schema()
+    assert (ROOT / "docs/sensor-line.schema.json").read_text() == sensor_json.schema()
 
 
 @given(messages)
