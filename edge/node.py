@@ -22,6 +22,7 @@ from edge.alarm import AlarmOutput
 from edge.answer import sha256_of
 from edge.cues import cues_of
 from edge.guard_page import GuardPage
+from edge.heads import Heads
 from edge.health import disk_troubles, health_message
 from edge.outbox import Outbox
 from edge.pipeline import Outgoing, Pipeline
@@ -44,6 +45,7 @@ from hardware.host import Host, host
 from hardware.notify import notify
 
 HEALTH_PERIOD_NS = 1_000_000_000
+TURN_PERIOD_NS = 250_000_000  # a head gets no more than four commands a second
 LOOK_AT_BOX_EVERY = 10  # tellings of health: disk and battery change slowly
 NEW_RUN_S = 60.0  # a clock set by more than this: what this run would say of time helps nobody
 DRAIN_S = 10.0  # how long a stopping node waits for the center's acknowledgements
@@ -81,10 +83,14 @@ class Node:
         elif record_path:
             self.recorder = Recorder(record_path, self._header(), site, answer=False)
         self.outbox = Outbox(Path(site.broker.outbox_path), site.broker.keep_hours) if publish else None
-        self.publisher = Publisher(site.site_id, self.run_id, site.broker, self.outbox) if self.outbox else None
         kept = record_directory or (record_path.parent if record_path else Path(site.broker.outbox_path).parent)
         self._disk = str(kept)
         self.alarm = AlarmOutput(switch_of(site.alarm.switch), site.alarm) if site.alarm and publish else None
+        self.heads = Heads(site, self.live.driver, lambda time_ns: tuple(self.pipeline.tracks_at(time_ns)))
+        self.publisher = (
+            Publisher(site.site_id, self.run_id, site.broker, self.outbox, self._cue) if self.outbox else None
+        )
+        self._turned_ns = 0
         self._unrecorded = unrecorded(site)
         self._page_trouble: str | None = None
         self.page = self._guard_page() if publish else None
@@ -119,7 +125,16 @@ class Node:
             clock_trusted=kernel_clock_state().trusted,
         )
 
+    def _cue(self, cue: wire.CueMessage) -> None:
+        if not self.heads.cue(cue, self.clock.now()[0]):
+            log.warning("a cue for %s, which is no camera on a head, or of no direction", cue.sensor_id)
+
     def _cues(self, entry: SensorEntry, time_ns: int) -> Sequence[Region]:
+        moving = self.pipeline.moving.get(entry.sensor.sensor_id)
+        if moving is not None:
+            if (pointing := moving.pointing(time_ns)) is None:
+                return ()
+            entry = replace(entry, sensor=replace(entry.sensor, orientation=pointing[0]))
         return cues_of(entry, self.pipeline.tracks_at(time_ns))
 
     async def run(self) -> dict[str, Any]:
@@ -157,6 +172,9 @@ class Node:
         self._send(outgoing)
         if reading.sensor_id == CLOCK and reading.data:
             self._begin_anew_when_the_clock_was_set()
+        if reading.sensor_id == CLOCK and reading.received_ns - self._turned_ns >= TURN_PERIOD_NS:
+            self._turned_ns = reading.received_ns
+            self.heads.turn(reading.received_ns)
         if reading.sensor_id == CLOCK and reading.received_ns - self._health_ns >= HEALTH_PERIOD_NS:
             self._health_ns = reading.received_ns
             self._tell_health()

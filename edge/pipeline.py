@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from edge.moving_cameras import MovingCamera
 from edge.radio_law import without_operator
 from edge.sensors import decoders_of
 from edge.site_file import SensorEntry, Site
@@ -29,6 +30,8 @@ from fusion.types import (
     NODE,
     Claim,
     Detection,
+    Fact,
+    Pointing,
     Polar,
     Position,
     RangeRate,
@@ -61,6 +64,13 @@ class Pipeline:
         self.decoders = decoders_of(site)
         self.tracker = Tracker([entry.sensor for entry in site.sensors], site.tracker, self.frame)
         self.watch = PostWatch(site, self.frame, self.decoders)
+        on_heads = {entry.sensor.sensor_id: entry.head.carries for entry in site.sensors if entry.head}
+        self.moving = {
+            entry.sensor.sensor_id: MovingCamera(entry.sensor)
+            for entry in site.sensors
+            if entry.sensor.sensor_id in on_heads.values()
+        }
+        self._carried = {head: self.moving[camera] for head, camera in on_heads.items()}
         self._software = software
         self._sequence = 0
         self._detections_published_ns: dict[str, int] = {}
@@ -83,7 +93,9 @@ class Pipeline:
             return []
         outgoing: list[Outgoing] = []
         for heard in decoder.feed(self.watch.as_sent(reading)):
-            fact = heard if self.site.law.keep_operators else without_operator(heard)
+            fact = self._placed(heard if self.site.law.keep_operators else without_operator(heard))
+            if fact is None:
+                continue
             self.watch.learned(fact)
             if isinstance(fact, Scan | Claim):
                 update = self.tracker.apply(fact, reading.received_ns)
@@ -98,6 +110,14 @@ class Pipeline:
     def tracks_at(self, time_ns: int) -> Iterable[Track]:
         """The picture predicted to a time, for cueing cameras."""
         return self.tracker.tracks_at(time_ns)
+
+    def _placed(self, fact: Fact) -> Fact | None:
+        """A moving camera's scan by where its head pointed; None where that is not known. All else as it is."""
+        if isinstance(fact, Pointing) and (camera := self._carried.get(fact.sensor_id)) is not None:
+            camera.heard(fact)
+        if isinstance(fact, Scan) and (camera := self.moving.get(fact.sensor_id)) is not None:
+            return camera.placed(fact)
+        return fact
 
     def _note_clock_error(self) -> None:
         """What the kernel says of its clock, but never less than the site file states."""

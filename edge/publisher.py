@@ -21,6 +21,7 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -30,7 +31,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from edge.outbox import PRIORITIES, START, Message, Outbox, Place
 from edge.site_file import BrokerSettings
-from fusion.wire import VERSION, AckMessage, HealthMessage, encode, rfc3339, topic
+from fusion.wire import VERSION, AckMessage, CueMessage, HealthMessage, encode, rfc3339, topic
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +97,20 @@ class SteadyClient(mqtt.Client):
 class Publisher:
     """Sends one post's messages. `publish` and `publish_health` may be called from any thread and never wait."""
 
-    def __init__(self, site_id: str, run_id: str, broker: BrokerSettings, outbox: Outbox) -> None:
-        """Nothing is opened before `start`. Raises OSError or ssl.SSLError when a certificate file cannot be read."""
+    def __init__(
+        self,
+        site_id: str,
+        run_id: str,
+        broker: BrokerSettings,
+        outbox: Outbox,
+        on_cue: Callable[[CueMessage], object] = lambda cue: None,
+    ) -> None:
+        """on_cue hears of operators' wishes, in the network's thread.
+
+        Nothing is opened before `start`. Raises OSError or ssl.SSLError when a certificate file cannot be read.
+        """
         self.site_id, self.run_id, self._broker, self._outbox = site_id, run_id, broker, outbox
+        self._on_cue = on_cue
         self._changed = threading.Condition()  # guards all below; never held while calling paho
         self._counters = PublisherCounters()
         self._urgent: deque[Message] = deque()
@@ -250,7 +262,7 @@ class Publisher:
             log.warning("broker %s:%d refuses: %s; retrying", self._broker.host, self._broker.port, reason)
             return
         log.info("broker %s:%d connected", self._broker.host, self._broker.port)
-        client.subscribe(topic(self.site_id, "ack"), qos=1)
+        client.subscribe([(topic(self.site_id, name), 1) for name in ("ack", "cue")])
         with self._changed:
             self._counters.connected = True
             self._counters.connects += 1
@@ -286,6 +298,9 @@ class Publisher:
             self._changed.notify_all()
 
     def _message(self, _client: object, _data: object, message: mqtt.MQTTMessage) -> None:
+        if message.topic == topic(self.site_id, "cue"):
+            self._cue(message)
+            return
         if message.topic != topic(self.site_id, "ack"):  # amqtt sends a new client what others have subscribed to
             return
         try:
@@ -307,6 +322,16 @@ class Publisher:
             if self._pause_s > FIRST_PAUSE_S:  # the center is back
                 self._next_round_s, self._pause_s = 0.0, FIRST_PAUSE_S
             self._changed.notify_all()
+
+    def _cue(self, message: mqtt.MQTTMessage) -> None:
+        """An operator's wish; one that was retained is of another day."""
+        try:
+            cue = msgspec.json.decode(message.payload, type=CueMessage)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("%s: not a cue: %s", message.topic, error)
+            return
+        if not message.retain:
+            self._on_cue(cue)
 
     # under self._changed
 

@@ -112,6 +112,10 @@ def model_confidence(entry: SensorEntry) -> float:
 
 def driver_of(entry: SensorEntry) -> Driver:
     """The driver of a sensor's device, not yet opened."""
+    if entry.head is not None:
+        from edge.heads import driver_of_head
+
+        return driver_of_head(entry)
     module, name = DRIVERS[entry.device.driver].split(":")
     driver: Driver = getattr(importlib.import_module(module), name)(**entry.device.options)
     return driver

@@ -153,7 +153,23 @@ def read_sensors(
         if sensor_id in sensors:
             raise place.error("id stands twice; expected a name of its own for each sensor")
         sensors[sensor_id] = read_sensor(table, sensor_id, frame, folder, place)
+    check_heads(sensors, name)
     return tuple(sensors.values())
+
+
+def check_heads(sensors: dict[str, SensorEntry], name: str) -> None:
+    """Every head carries a camera of this site, and no camera stands on two."""
+    carried: set[str] = set()
+    for sensor_id, entry in sensors.items():
+        if entry.head is None:
+            continue
+        place = Place(name, f'sensor "{sensor_id}"', "head.")
+        camera = sensors.get(entry.head.carries)
+        if camera is None or camera.lens is None:
+            raise place.found("carries", entry.head.carries, "the id of a camera of this site")
+        if entry.head.carries in carried:
+            raise place.found("carries", entry.head.carries, "a camera that stands on no other head")
+        carried.add(entry.head.carries)
 
 
 def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> BrokerSettings:

@@ -16,7 +16,14 @@ from edge.device_options import PROTOCOLS, ProtocolKind
 from edge.site_devices import given, one_of, read_device
 from edge.site_files import read_lines, read_model
 from edge.site_keys import Place, read_keys, resolve
-from edge.site_types import CommandPort, PowerSettings, SensorEntry, SwitchSettings
+from edge.site_types import (
+    CommandPort,
+    HeadSettings,
+    PowerSettings,
+    PrivateZone,
+    SensorEntry,
+    SwitchSettings,
+)
 from fusion.camera import Lens
 from fusion.frames import LocalFrame
 from fusion.types import Accuracy, Coverage, DetectionProbability, Orientation, Sensor
@@ -45,6 +52,7 @@ def read_sensor(
         model=read_model(written["model"], protocol.family == "camera", folder, place),
         transmits=read_transmits(written["transmits"], place),
         power=read_power(written["power"], folder, place),
+        head=read_head(written["head"], protocol, device.driver, place),
     )
 
 
@@ -215,6 +223,30 @@ def read_command(table: Any, folder: Path | None, place: Place) -> CommandPort |
     written = read_keys(table, site_tables.COMMAND, inside)
     lines = read_lines(written["send"], folder, inside)
     return CommandPort(resolve(written["path"], folder), written["baud"], lines)
+
+
+def read_head(table: Any, protocol: ProtocolKind, driver: str, place: Place) -> HeadSettings | None:
+    """A head that is to be turned."""
+    if table is None:
+        return None
+    inside = place.within("head")
+    written = read_keys(table, site_tables.HEAD, inside)
+    if protocol.family != "pointing":
+        raise place.found("head", table, "none; only a pan-tilt head (pelco_d, visca) has one")
+    if driver != "serial_port":
+        raise place.found("device.driver", driver, "serial_port, since a head that is turned is written to")
+    low_deg, high_deg = written["tilt_limits_deg"]
+    zones = []
+    for number, zone in enumerate(written["private_zones"], start=1):
+        limits = read_keys(zone, site_tables.PRIVATE_ZONE, inside.within(f"private_zones[{number}]"))
+        (left_deg, right_deg), (bottom_deg, top_deg) = limits["azimuth_deg"], limits["elevation_deg"]
+        zones.append(
+            PrivateZone(
+                (math.radians(left_deg), math.radians(right_deg)), (math.radians(bottom_deg), math.radians(top_deg))
+            )
+        )
+    limits_rad = (math.radians(low_deg), math.radians(high_deg))
+    return HeadSettings(written["carries"], written["address"], written["lag_s"], limits_rad, tuple(zones))
 
 
 def read_power(table: Any, folder: Path | None, place: Place) -> PowerSettings | None:

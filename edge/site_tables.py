@@ -94,6 +94,7 @@ SENSOR = (
     Key("protocol_options", "table", "settings of the protocol, see Protocols", {}),
     Key("command", "table", "a second port over which it is started", None),
     Key("power", "table", "a switch that takes its power for a moment when it has been gone or dumb for long", None),
+    Key("head", "table", "of a pan-tilt head: the camera on it, which is turned to where tracks are", None),
     Key("transmits", "table", "what it radiates; left out: nothing", None),
     Key("position", "table", "where it stands; radars and cameras need it", None),
     Key("position_sigma_m", "number", "1-sigma of that position", 0.0, at_least=0.0, at_most=1000.0),
@@ -179,6 +180,26 @@ LAW = (
     ),
 )
 
+HEAD = (
+    Key("carries", "text", "the id of the camera on it"),
+    Key("address", "integer", "the head's own", 1, at_least=1, at_most=255),
+    Key("lag_s", "number", "from a command until it has turned", 0.7, at_least=0.0, at_most=10.0),
+    Key("tilt_limits_deg", "pair", "how low and how high it may look", [-20.0, 80.0], at_least=-90.0, at_most=90.0),
+    Key("private_zones", "tables", "directions in which it never rests", []),
+)
+
+PRIVATE_ZONE = (
+    Key(
+        "azimuth_deg",
+        "numbers",
+        "from true north, clockwise from the first to the second",
+        count=2,
+        at_least=-180,
+        at_most=360,
+    ),
+    Key("elevation_deg", "pair", "from the horizon", [-90.0, 90.0], at_least=-90.0, at_most=90.0),
+)
+
 ALARM = (
     *SWITCH,
     Key("classes", "texts", "what it is for: drone, bird, airplane, helicopter, unknown", ["drone"]),
@@ -260,6 +281,8 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("[[sensor]]", SENSOR),
     ("sensor.command", COMMAND),
     ("sensor.power", POWER),
+    ("sensor.head", HEAD),
+    ("sensor.head.private_zones", PRIVATE_ZONE),
     ("sensor.transmits", TRANSMITS),
     ("sensor.position", POSITION),
     ("sensor.orientation", ORIENTATION),

@@ -49,6 +49,25 @@ class PowerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PrivateZone:
+    """A box of directions in which no camera rests; azimuth from true north, clockwise from its first limit."""
+
+    azimuth_rad: tuple[float, float]
+    elevation_rad: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSettings:
+    """A pan-tilt head: the camera on it, and how it may be turned."""
+
+    carries: str
+    address: int
+    lag_s: float
+    tilt_limits_rad: tuple[float, float]
+    private_zones: tuple[PrivateZone, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSettings:
     """Which detector a camera uses. path None: the one that ships."""
 
@@ -70,6 +89,7 @@ class SensorEntry:
     model: ModelSettings | None
     transmits: str | None  # what it radiates and under which permit, in words
     power: PowerSettings | None = None
+    head: HeadSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

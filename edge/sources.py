@@ -23,7 +23,7 @@ from edge.vision.detector import Region
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Reading
 from hardware.clock import Clock, ClockDriver
 from hardware.command_port import CommandPort
-from hardware.device import DeviceEvent, DeviceRunner
+from hardware.device import DeviceEvent, DeviceRunner, Driver
 
 DOOR_LIMIT = 4096  # readings; about 20 s of a busy post, far more than the pipeline may lag behind
 DOOR_LIMIT_BYTES = 64_000_000  # a stalled loop must not gather video without end
@@ -101,6 +101,11 @@ class Live:
     def stop(self) -> None:
         """Let go of the devices; what came through the door until then is still given."""
         self._stopping.set()
+
+    def driver(self, sensor_id: str) -> Driver | None:
+        """A sensor's driver as it is now; None before the start."""
+        runner = self._runners.get(sensor_id)
+        return None if runner is None else runner.driver
 
     async def readings(self) -> AsyncIterator[Reading]:
         """Every reading of this post, until `stop`."""

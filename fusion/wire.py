@@ -239,6 +239,17 @@ class HealthMessage(msgspec.Struct, frozen=True):
     clock_offset_s: float = 0.0  # the clock now minus this run's times: what it was stepped by since the start
 
 
+class CueMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an operator wants a camera on a pan-tilt head to look at: a track, or a direction; neither takes it back."""
+
+    version: int
+    sensor_id: str  # the camera's or its head's
+    seconds: float = 0.0  # for so long; then the post chooses again
+    track_number: int | None = None
+    azimuth_deg: float | None = None
+    elevation_deg: float | None = None
+
+
 class AckMessage(msgspec.Struct, frozen=True):
     """What the center has committed of one run: closed ranges of sequence numbers."""
 

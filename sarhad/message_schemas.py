@@ -26,6 +26,7 @@ UP: dict[str, tuple[type[msgspec.Struct], str]] = {
     "health": (wire.HealthMessage, "How the post and each sensor is; retained, and the last will with state `gone`."),
 }
 DOWN: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "cue": (wire.CueMessage, "What an operator wants a camera on a pan-tilt head to look at, for some seconds."),
     "ack": (wire.AckMessage, "Ranges of sequence numbers that the center has committed; only this empties the outbox."),
 }
 DESCRIPTION = (

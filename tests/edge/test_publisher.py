@@ -21,7 +21,7 @@ import edge.publisher
 from edge.outbox import Outbox
 from edge.publisher import Publisher
 from edge.site_file import BrokerSettings
-from fusion.wire import VERSION, AckMessage, HealthMessage, encode, topic
+from fusion.wire import VERSION, AckMessage, CueMessage, HealthMessage, encode, topic
 from sarhad.broker import Broker, free_port
 
 SITE = "ridge-04"
@@ -55,7 +55,7 @@ class Listener:
 
     def _message(self, client: mqtt.Client, _data: object, message: mqtt.MQTTMessage) -> None:
         name = message.topic.rpartition("/")[2]
-        if name == "ack":
+        if name in ("ack", "cue"):
             return
         self.came.append((name, message.payload, message.retain))
         if name != "health" and self.answers:
@@ -270,6 +270,23 @@ def test_nonsense_on_the_ack_topic_is_counted_and_changes_nothing(
     assert outbox.counts.pending == 1
     listener.acknowledge("run-1", (1, 1))
     assert until(lambda: outbox.counts.pending == 0)
+
+
+def test_an_operators_cue_is_heard_and_nonsense_and_retained_ones_are_not(
+    listener: Listener, broker: Broker, outbox: Outbox
+) -> None:
+    heard: list[CueMessage] = []
+    old = encode(CueMessage(VERSION, "camera", 60.0, track_number=1))
+    listener.client.publish(topic(SITE, "cue"), old, qos=1, retain=True).wait_for_publish(10)
+    publisher = Publisher(SITE, "run-1", settings(broker.port), outbox, heard.append)
+    publisher.start()
+    assert until(lambda: publisher.counters.connected)
+    cue = CueMessage(VERSION, "camera", 30.0, azimuth_deg=200.0, elevation_deg=4.0)
+    for payload in (b"{}", b"\xff", encode(cue)):
+        listener.client.publish(topic(SITE, "cue"), payload, qos=1)
+    assert until(lambda: bool(heard))
+    publisher.stop(0.0)
+    assert heard == [cue]
 
 
 def test_a_broker_that_speaks_nonsense_does_not_end_the_publisher(

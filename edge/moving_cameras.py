@@ -1,0 +1,90 @@
+"""Cameras on pan-tilt heads: what they found, placed by where the head pointed when the picture was taken. Pure.
+
+A camera's decoder knows one mounting. What a scan says is turned back into the camera's own axes by that mounting, and out
+again by the head's pointing at the scan's time, straight between the two nearest tellings:
+
+    level = body(pointing at the time) · body(mounting)ᵀ · level as decoded
+
+Between two tellings that lie far apart the head was turning, and the direction is so much less sure. A picture from a time of
+which the head tells nothing says nothing of where.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections import deque
+from dataclasses import replace
+
+from fusion.frames import body_to_level, polar_to_enu, wrap_angle
+from fusion.types import Detection, Orientation, Pointing, Polar, Scan, Sensor
+
+KEPT = 100  # tellings: 20 s at five a second
+OLDEST_NS = 1_500_000_000  # a telling so old says nothing of now
+TURNING_SHARE = 0.15  # 1-sigma, as a share of what it turned between two tellings
+
+
+class MovingCamera:
+    """One camera on one head."""
+
+    def __init__(self, sensor: Sensor) -> None:
+        self._sensor = sensor
+        self._told: deque[Pointing] = deque(maxlen=KEPT)
+        self.unplaced = 0  # scans of whose time the head told nothing
+
+    def heard(self, pointing: Pointing) -> None:
+        """Tellings come in the order of their times; one that does not is left out."""
+        if not self._told or pointing.time_ns > self._told[-1].time_ns:
+            self._told.append(pointing)
+
+    def pointing(self, time_ns: int) -> tuple[Orientation, float] | None:
+        """Where the head pointed and how sure that is, 1-sigma in rad; None where it told nothing near that time."""
+        times_ns = [told.time_ns for told in self._told]
+        after = bisect.bisect_right(times_ns, time_ns)
+        if after == 0:
+            return None
+        first = self._told[after - 1]
+        if after == len(self._told):
+            return (first.orientation, 0.0) if time_ns - first.time_ns <= OLDEST_NS else None
+        second = self._told[after]
+        if second.time_ns - first.time_ns > 2 * OLDEST_NS:
+            return None
+        share = (time_ns - first.time_ns) / (second.time_ns - first.time_ns)
+        turn = float(wrap_angle(second.orientation.heading_rad - first.orientation.heading_rad))
+        lift = second.orientation.pitch_rad - first.orientation.pitch_rad
+        between = Orientation(
+            first.orientation.heading_rad + share * turn,
+            first.orientation.pitch_rad + share * lift,
+            first.orientation.roll_rad,
+        )
+        return between, TURNING_SHARE * math.hypot(turn, lift)
+
+    def placed(self, scan: Scan) -> Scan | None:
+        """The scan as seen from where the head pointed; None where nobody knows."""
+        found = self.pointing(scan.time_ns)
+        if found is None:
+            self.unplaced += 1
+            return None
+        orientation, sigma_rad = found
+        turned = body_to_level(orientation) @ body_to_level(self._sensor.orientation).T
+        looked = None if scan.looked is None else tuple(replace(look, orientation=orientation) for look in scan.looked)
+        detections = tuple(self._turned(detection, turned, sigma_rad) for detection in scan.detections)
+        return Scan(scan.sensor_id, scan.time_ns, looked, detections)
+
+    @staticmethod
+    def _turned(detection: Detection, turned: object, sigma_rad: float) -> Detection:
+        polar = detection.measurement
+        if not isinstance(polar, Polar):
+            return detection
+        east, north, up = turned @ polar_to_enu(polar.azimuth_rad, polar.elevation_rad or 0.0, 1.0)  # type: ignore[operator]
+        elevation = math.asin(max(-1.0, min(1.0, float(up))))
+        measurement = replace(
+            polar,
+            azimuth_rad=math.atan2(float(east), float(north)),
+            azimuth_sigma_rad=math.hypot(polar.azimuth_sigma_rad, sigma_rad / max(math.cos(elevation), 0.2)),
+            elevation_rad=None if polar.elevation_rad is None else elevation,
+            elevation_sigma_rad=None
+            if polar.elevation_sigma_rad is None
+            else math.hypot(polar.elevation_sigma_rad, sigma_rad),
+        )
+        return replace(detection, measurement=measurement)
