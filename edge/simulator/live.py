@@ -25,6 +25,7 @@ from edge.simulator.site_text import DEVICES, Device, site_text
 from edge.simulator.stream import CameraServer
 from edge.simulator.truth import TRUTH_HZ, moment_line, origin_line
 
+SERIAL: Device = {"driver": "serial_port", "baud": 115200}  # for what would come over the network
 FARTHEST_BEHIND_S = 0.5  # more than this and looks are left out
 
 
@@ -52,7 +53,8 @@ class LivePost:
             server = self.cameras[sensor_id] = CameraServer()
             return {**DEVICES[protocol], "url": f"tcp://127.0.0.1:{server.port}", "format": "h264"}
         port = self.ports[sensor_id] = Port(folder / sensor_id)
-        return {**DEVICES[protocol], "path": str(port.link)}
+        device = DEVICES[protocol] if DEVICES[protocol]["driver"] == "serial_port" else SERIAL
+        return {**device, "path": str(port.link)}
 
     def start(self) -> None:
         self._started_ns, self._started_monotonic_ns = time.time_ns(), time.monotonic_ns()

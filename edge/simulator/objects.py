@@ -40,6 +40,8 @@ OBJECT_KEYS = (
     Key("seen_by", "texts", "ids of the sensors that can see it; left out: all", None),
     Key("heat", "number", "contrast by heat, against a drone's", 1.0, at_least=0.0, at_most=10.0),
     Key("looks_like", "text", "the class a detector takes it for; left out: its own", None, choices=CLASSES),
+    Key("radio_reach_m", "number", "where its link is just heard; left out: silent", None, above=0.0),
+    Key("sound_reach_m", "number", "where it is just heard in calm air; left out: silent", None, above=0.0),
     Key("copies", "table", "more of its kind around it", None),
 )
 BROADCAST_KEYS = (
@@ -124,6 +126,8 @@ def object_of(
         None if values["seen_by"] is None else tuple(values["seen_by"]),
         values["heat"],
         values["looks_like"],
+        values["radio_reach_m"],
+        values["sound_reach_m"],
     )
     if values["copies"] is None:
         return [thing]

@@ -44,6 +44,8 @@ SENSORS: dict[str, str] = {  # protocol -> module:class that simulates it; loade
     "open_drone_id": "edge.simulator.remote_id:RemoteId",
     "esp32_remote_id": "edge.simulator.sniffer:Sniffer",
     "ld2450": "edge.simulator.tripwire:Tripwire",
+    "krakensdr": "edge.simulator.listeners:DirectionFinder",
+    "odas": "edge.simulator.listeners:Ears",
     "gnss": "edge.simulator.gnss:Gnss",
     "yolo": "edge.simulator.camera:Camera",
 }

@@ -13,6 +13,8 @@ DEVICES: dict[str, Device] = {  # by protocol; in a simulated recording's site f
     "open_drone_id": {"driver": "serial_port", "path": "/dev/ttyACM0", "baud": 57600},
     "esp32_remote_id": {"driver": "serial_port", "path": "/dev/ttyUSB3", "baud": 115200},
     "ld2450": {"driver": "serial_port", "path": "/dev/ttyUSB4", "baud": 256000},
+    "krakensdr": {"driver": "tcp_stream", "host": "192.0.2.11", "port": 8081},
+    "odas": {"driver": "tcp_stream", "host": "0.0.0.0", "port": 9000, "listen": True},
     "gnss": {"driver": "serial_port", "path": "/dev/ttyACM1", "baud": 9600},
     "yolo": {"driver": "rtsp_camera", "url": "rtsp://192.0.2.10/stream1"},
 }

@@ -54,6 +54,8 @@ class WorldObject:
     seen_by: tuple[str, ...] | None = None  # ids of the sensors that can see it; None: all
     heat: float = 1.0  # contrast by heat, against a drone's
     looks_like: str | None = None  # the class it is mistaken for by a detector
+    radio_reach_m: float | None = None  # where its control or video link is just heard; None: it transmits nothing
+    sound_reach_m: float | None = None  # where it is just heard in calm air
 
 
 @dataclass(frozen=True, slots=True)

@@ -352,3 +352,48 @@ def test_ubx_bytes_are_laid_out_as_the_description_says():
 
     assert PVT.size == 92
     assert struct.calcsize("<IBBBBII") == 16
+
+
+LISTENERS = """
+[[sensor]]
+id = "finder"
+protocol = "krakensdr"
+position = { east_m = 0.0, north_m = 0.0, up_m = 8.0 }
+orientation = { heading_deg = 30.0 }
+accuracy = { azimuth_deg = 3.0 }
+simulate = { latency_s = 0.4, reflected_probability = REFLECTED }
+[[sensor]]
+id = "ears"
+protocol = "odas"
+position = { east_m = 0.0, north_m = 0.0, up_m = 2.0 }
+orientation = { heading_deg = 20.0 }
+accuracy = { azimuth_deg = 4.0, elevation_deg = 4.0 }
+simulate = { latency_s = 0.0, false_per_look = 0.0 }
+"""
+
+
+def test_listeners_hear_where_the_radio_is_and_where_the_sound_came_from():
+    flying = DRONE.replace('kind = "hover", point_enu_m = [10, 150, 40]', 'kind = "legs", point_enu_m = [-100, 170, 40], '
+                           'heading_deg = 90, legs = [[60, 20, 0, 0]]').replace("SAYS", "")  # fmt: skip
+    flying += "radio_reach_m = 900.0\nsound_reach_m = 400.0\n"
+    scenario = scenario_of(LISTENERS.replace("REFLECTED", "0.0"), flying)
+    wrong = {"finder": [], "ears": []}
+    for sensor_id, errors in wrong.items():
+        for _, scan in facts_of(scenario, 10.0, sensor_id):
+            at_s = (scan.time_ns - scenario.start_ns) / 1e9
+            if sensor_id == "ears":
+                at_s -= np.hypot(-100 + 20 * at_s, 174) / 343.0  # the sound left it so much earlier
+            true = np.arctan2(-100 + 20 * at_s, 170)
+            errors += [d.measurement.azimuth_rad - true for d in scan.detections]
+    assert len(wrong["finder"]) >= 18
+    assert len(wrong["ears"]) >= 45
+    for sensor_id, errors in wrong.items():
+        assert np.degrees(np.mean(errors)) == pytest.approx(0.0, abs=2.0), sensor_id  # 3 to 4 deg of 18 to 45 looks
+    bent = scenario_of(LISTENERS.replace("REFLECTED", "1.0"), flying)
+    directions = {
+        round(np.degrees(d.measurement.azimuth_rad) / 20) for ds in detections_of(bent, "finder", 7.0) for d in ds
+    }
+    assert len(directions) <= 2  # one wall for eight seconds
+    silent = scenario_of(LISTENERS.replace("REFLECTED", "0.0"))
+    assert not any(detections_of(silent, "finder"))
+    assert not any(detections_of(silent, "ears"))
