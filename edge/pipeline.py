@@ -34,6 +34,7 @@ from fusion.types import (
     Pointing,
     Polar,
     Position,
+    Presence,
     RangeRate,
     Reading,
     RemoteTrack,
@@ -74,6 +75,7 @@ class Pipeline:
         self._software = software
         self._sequence = 0
         self._detections_published_ns: dict[str, int] = {}
+        self._present: dict[str, Presence] = {}  # the last one told, by sensor
         self._remote: dict[str, dict[int, RemoteTrack]] = {}  # by sensor and number, since the last message
 
     def opening(self, started_ns: int) -> Outgoing:
@@ -105,6 +107,8 @@ class Pipeline:
                 outgoing += self._detections(fact)
             if isinstance(fact, RemoteTrack):
                 outgoing += self._remote_tracks(fact)
+            if isinstance(fact, Presence):
+                outgoing += self._presence(fact)
         return outgoing
 
     def tracks_at(self, time_ns: int) -> Iterable[Track]:
@@ -155,6 +159,15 @@ class Pipeline:
             return []
         self._remote[track.sensor_id] = {}
         return [self._shown(track.sensor_id, track.time_ns, tuple(map(remote_message, told.values())))]
+
+    def _presence(self, presence: Presence) -> list[Outgoing]:
+        """What is there without a place is told at once when it is new, and once a second while it goes on."""
+        before = self._present.get(presence.sensor_id)
+        is_same = before is not None and (before.kind, before.text) == (presence.kind, presence.text)
+        if is_same and before is not None and 0 <= presence.time_ns - before.time_ns < DETECTIONS_PERIOD_NS:
+            return []
+        self._present[presence.sensor_id] = presence
+        return [self._shown(presence.sensor_id, presence.time_ns, (presence_message(presence),))]
 
     def _shown(self, sensor_id: str, time_ns: int, found: tuple[wire.DetectionMessage, ...]) -> Outgoing:
         """What the map shows for orientation."""
@@ -261,4 +274,14 @@ def remote_message(track: RemoteTrack) -> wire.DetectionMessage:
         latitude_deg=round(place.latitude_deg, 7),
         longitude_deg=round(place.longitude_deg, 7),
         height_m=None if place.height_m is None else round(place.height_m, 2),
+    )
+
+
+def presence_message(presence: Presence) -> wire.DetectionMessage:
+    """Something that is there, without a place."""
+    return wire.DetectionMessage(
+        presence=presence.kind,
+        text=presence.text or None,
+        power_dbm=None if presence.power_dbm is None else round(presence.power_dbm, 1),
+        frequency_hz=None if presence.frequency_hz is None else round(presence.frequency_hz),
     )

@@ -134,6 +134,10 @@ class DetectionMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     confidence: float | None = None
     classes: dict[str, float] | None = None
     box_px: tuple[float, float, float, float] | None = None
+    presence: str | None = None  # "spectrum", "motion", "door", ...: something is there, nobody knows where
+    text: str | None = None  # what the sensor says of it
+    power_dbm: float | None = None
+    frequency_hz: float | None = None
 
 
 class DetectionsMessage(msgspec.Struct, frozen=True):

@@ -54,3 +54,20 @@ def test_other_systems_tracks_are_shown_once_a_second_and_start_no_track_of_ours
 def test_an_edition_that_cannot_be_read_is_a_mistake_of_the_site_file(editions: str, words: str) -> None:
     with pytest.raises(SiteFileError, match=words):
         parse_site(SITE.replace("62:1.21", editions), "ridge.toml")
+
+
+def bearing(number: int) -> bytes:
+    """CAT205: channel 121.500 at 123.45 degrees, with a report number of its own."""
+    record = bytes.fromhex(f"bd40190105000000{number:02x}") + b"121.500" + (12_345).to_bytes(2, "big")
+    return b"\xcd" + (len(record) + 3).to_bytes(2, "big") + record
+
+
+def test_what_is_there_without_a_place_is_told_when_new_and_once_a_second() -> None:
+    pipeline = Pipeline(parse_site(SITE, "ridge.toml"), "run", "test")
+    told = []
+    for number in range(40):
+        received_ns = RECEIVED_NS + number * 100_000_000
+        told += pipeline.feed(Reading("center-tracks", received_ns, number + 1, None, None, bearing(number)))
+    messages = [json.loads(outgoing.payload) for outgoing in told]
+    assert 3 <= len(messages) <= 4
+    assert messages[0]["detections"] == [{"presence": "spectrum", "text": "radio 121.500 at bearing 123.45 deg"}]
