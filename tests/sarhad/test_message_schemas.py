@@ -16,7 +16,10 @@ SITE = wire.SiteMessage(1, "ridge", "run", 1, "2026-03-02T10:15:30.000000Z", 45.
 
 
 def test_the_written_schemas_are_those_of_the_types():
-    written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json")}
+    of_sensors = {"sensor-line.schema.json"}  # what comes in, not what is sent
+    written = {
+        path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.json") if path.name not in of_sensors
+    }
     assert written == documents(), "run: python -m sarhad.message_schemas docs/messages"
 
 
