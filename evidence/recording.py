@@ -116,6 +116,10 @@ class RecordingWriter:
             self._file.flush()  # so that the note stands behind the readings it speaks of
             self._file.add_metadata(COUNTERS, {name: str(count) for name, count in counters.items()})
 
+    def note(self, name: str, values: Mapping[str, str]) -> None:
+        """Metadata of its own beside the readings: how this file came about."""
+        self._file.add_metadata(name, dict(values))
+
     def flush(self) -> None:
         """Everything written so far survives a kill of this process."""
         self._file.flush()
