@@ -173,6 +173,8 @@ class SensorHealthView(View):
     dropped: int = Field(description="Readings that did not fit through the door.")
     can_see: bool = Field(description="A detection is possible right now.")
     sees: bool = Field(True, description="It is meant to see; false: it hears claims or gives the post's own position.")
+    noticed: str = Field("", description="The last thing that it noticed without knowing where.")
+    noticed_at: str | None = None
 
 
 class OwnPositionView(View):

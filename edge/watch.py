@@ -18,7 +18,7 @@ from edge.site_file import SensorEntry, Site
 from firmware_interfaces.decoder import Decoder
 from fusion import wire
 from fusion.frames import LocalFrame
-from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Reading, Scan, Status, Update
+from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Presence, Reading, Scan, Status, Update
 
 BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
 OFFSET_TOLD_S = 0.5  # other posts' tracks are compared with ours: what is farther off is told
@@ -46,6 +46,7 @@ class SensorWatch:
     detector_complaint: str | None = None  # what is wrong with a camera's vision process
     start_complaint: str | None = None  # what the sensor answered to its start file
     status: Status | None = None
+    presence: Presence | None = None  # the last one; it stands on health, since it has no place on the map
     place_complaint: str | None = None  # what a receiver of the post's own place gives cause to doubt
     shared_text: str | None = None  # which other programs have its port open
     recent: RecentFaults = field(default_factory=RecentFaults)
@@ -72,6 +73,8 @@ class SensorWatch:
             dropped=self.dropped,
             can_see=self.can_see(now_ns),
             sees=self.sees(),
+            noticed="" if self.presence is None else presence_words(self.presence),
+            noticed_at=None if self.presence is None else wire.rfc3339(self.presence.time_ns),
         )
 
     def rejected(self) -> dict[str, int]:
@@ -193,6 +196,8 @@ class PostWatch:
         if isinstance(fact, Scan):
             sensor.scans += 1
             sensor.detections += len(fact.detections)
+        elif isinstance(fact, Presence):
+            sensor.presence = fact
         elif isinstance(fact, OwnPosition):
             self.own_positions[fact.sensor_id] = fact
             place = self.own_places.get(fact.sensor_id)
@@ -291,3 +296,10 @@ class PostWatch:
 def decoded_id(entry: SensorEntry) -> str:
     """The id of the readings that a sensor's decoder understands."""
     return entry.sensor.sensor_id + (VISION_SUFFIX if is_camera(entry) else "")
+
+
+def presence_words(presence: Presence) -> str:
+    """'door: Honeywell-Security 815221: open' or 'spectrum: 2412.5 MHz, ..., -40 dBm'."""
+    text = presence.text if presence.text.startswith(presence.kind) else f"{presence.kind}: {presence.text}"
+    has_power = presence.power_dbm is not None and presence.kind != "spectrum"  # a spectrum's text tells it
+    return f"{text}, {presence.power_dbm:.0f} dBm" if has_power else text

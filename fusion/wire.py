@@ -200,6 +200,8 @@ class SensorHealthMessage(msgspec.Struct, frozen=True):
     dropped: int  # readings that did not fit through the door
     can_see: bool  # a detection is possible right now
     sees: bool = True  # it is meant to see; False: it hears claims, or gives the post's own position
+    noticed: str = ""  # the last thing that it noticed without knowing where: a door, a fence, an occupied band
+    noticed_at: str | None = None
 
 
 class OwnPositionMessage(msgspec.Struct, frozen=True):

@@ -138,3 +138,20 @@ def test_a_detector_that_cannot_start_is_reported_and_tried_again(tmp_path: Path
         return told
 
     assert asyncio.run(run()) == ["lost"]
+
+
+FENCE = """
+[[sensor]]
+id = "doors"
+device = { driver = "tcp_stream", port = 4330 }
+protocol = "rtl_433"
+"""
+
+
+def test_what_has_no_place_on_the_map_stands_on_health() -> None:
+    post = Pipeline(parse_site(SITE + FENCE, "ridge.toml"), "run", "software")
+    opened = b'{"model": "Honeywell-Security", "id": 815221, "state": "open"}\n'
+    post.feed(Reading("doors", 5 * S, 5 * S, None, None, opened))
+    (doors,) = [m for m in post.watch.sensor_messages() if m.sensor_id == "doors"]
+    assert doors.noticed == "door: Honeywell-Security 815221: open"
+    assert doors.noticed_at == "1970-01-01T00:00:05.000000Z"

@@ -25,6 +25,7 @@ from fusion.types import Orientation, Reading, Sensor
 
 MakeReading = Callable[..., Reading]
 ROOT = Path(__file__).parents[2]
+RELAXED = settings(deadline=None)
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 text = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=64)
 
@@ -59,6 +60,7 @@ messages = st.one_of(
 # Both ways that tell messages
 
 
+@RELAXED
 @given(messages, st.integers(0, 0xFFFF), st.integers(0, 2**32 - 1))
 def test_a_message_is_the_same_after_the_wire(said: own_sensor.Said, number: int, device_ms: int) -> None:
     (framed,) = sensor_binary.Frames().feed(sensor_binary.encode(said, number, device_ms), 0)
@@ -98,6 +100,7 @@ def test_the_published_schema_is_the_one_of_the_types() -> None:
     assert (ROOT / "docs/sensor-line.schema.json").read_text() == sensor_json.schema()
 
 
+@RELAXED
 @given(messages)
 def test_what_is_encoded_satisfies_the_published_schema(said: own_sensor.Said) -> None:
     jsonschema.validate(json.loads(sensor_json.encode((said, None))), json.loads(sensor_json.schema()))
@@ -158,6 +161,7 @@ def test_cobs_is_as_it_was_published(message: bytes, stuffed: str) -> None:
     assert sensor_binary.uncobs(bytes.fromhex(stuffed)) == message
 
 
+@RELAXED
 @given(st.binary(max_size=1200))
 def test_cobs_gives_any_message_back_and_holds_no_zero(message: bytes) -> None:
     stuffed = sensor_binary.cobs(message)

@@ -22,6 +22,7 @@ from firmware_interfaces.modbus_rtu import Answer, Refusal, Request
 from fusion.types import Orientation, Pointing, Presence, Reading, Sensor, Status
 
 MakeReading = Callable[..., Reading]
+RELAXED = settings(deadline=None)
 MANY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MODBUS = st.builds(Request, st.integers(1, 247), st.integers(1, 4), st.integers(0, 65_000), st.integers(1, 125))
 
@@ -301,6 +302,7 @@ def test_a_wrong_entry_of_alarms_is_named() -> None:
         modbus_rtu.alarm("zone 1")
 
 
+@RELAXED
 @given(MODBUS | st.builds(Refusal, st.integers(1, 247), st.integers(1, 4), st.integers(1, 11)))
 def test_a_modbus_frame_is_the_same_after_the_wire(frame: modbus_rtu.Frame) -> None:
     (framed,) = modbus_rtu.Frames().feed(modbus_rtu.encode(frame), 0)
@@ -360,6 +362,7 @@ def test_shares_of_the_highest_speed_turn_the_right_way() -> None:
     )
 
 
+@RELAXED
 @given(st.floats(-360.0, 360.0))
 def test_an_angle_survives_the_way_to_the_head(angle_deg: float) -> None:
     (framed,) = pelco_d.Commands().feed(pelco_d.go_to_pan(3, angle_deg), 0)
@@ -367,6 +370,7 @@ def test_an_angle_survives_the_way_to_the_head(angle_deg: float) -> None:
     assert abs(turned) <= 0.0051
 
 
+@RELAXED
 @given(st.integers(-0x8000, 0x7FFF), st.integers(-0x8000, 0x7FFF))
 def test_steps_survive_the_way_to_the_camera(pan: int, tilt: int) -> None:
     messages = visca.Messages().feed(visca.go_to(1, pan, tilt) + visca.position_reply(1, pan, tilt), 0)
