@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from edge.simulator.expect import expectation_of
+from edge.simulator.looks import LookingCamera
 from edge.simulator.outcome import Followed, Outcome, Seconds, play
 from edge.simulator.posts import POST_EVERY_M, post_of
+from edge.simulator.radar import Radar
 from edge.simulator.run import readings, sensors_of
 from edge.simulator.scenario import LIBRARY, ScenarioError, parse_scenario, read_scenario
 from edge.simulator.verdict import claims_failed, counts_failed, judge, objects_failed, post_failed
@@ -148,16 +150,19 @@ def test_a_mistake_in_an_expectation_is_named_in_one_line(expect, says):
 SEEN_PROBABILITY = 0.3  # of one look: several looks a second make that enough to follow
 
 
-def seen_share(scenario, one):
+def seen_share(scenario, one, from_s, kinds=(Radar, LookingCamera)):
     """Share of an object's window in which some sensor could see it, by the simulator's own models."""
-    moments = scenario.world.moments(np.arange(one.from_s + 0.5, one.until_s, 4.0))
+    moments = scenario.world.moments(np.arange(from_s + 0.5, one.until_s, 4.0))
     index = [thing.object_id for thing in scenario.world.objects].index(one.object_id)
-    sensors = [s for s in sensors_of(scenario, video=False) if hasattr(s, "chances")]
+    sensors = [sensor for sensor in sensors_of(scenario, video=False) if isinstance(sensor, kinds)]
     return np.mean([max(s.chances(m)[index] for s in sensors) > SEEN_PROBABILITY for m in moments])
 
 
 def test_what_must_be_tracked_can_be_seen_and_what_must_not_cannot(library):
     for name, scenario in library.items():
         for one in expectation_of(scenario).objects:
-            share = seen_share(scenario, one)
+            share = seen_share(scenario, one, one.from_s)
             assert (share >= one.share) if one.is_tracked else (share == 0.0), (name, one.object_id, share)
+            if one.called is not None:  # only a camera tells classes
+                share = seen_share(scenario, one, one.called_from_s, LookingCamera)
+                assert share > 0.4, (name, one.object_id, share)
