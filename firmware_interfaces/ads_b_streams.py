@@ -45,6 +45,7 @@ ESCAPED = {  # a frame's bytes behind its kind
 }
 LONE = re.compile(rb"\x1a(.?)", re.DOTALL)
 MAX_LINE_BYTES = 256
+MAX_DIGITS = 2 * (HEAD_BYTES + mode_s.LONG)  # of AVR
 AVR = {  # first character -> bytes of the timestamp, of the signal
     0x2A: (0, 0),
     0x40: (6, 0),
@@ -186,12 +187,14 @@ def refuse_cut(buffer: bytearray, place: int) -> None:
 
 
 def _avr_at(buffer: bytearray, start: int) -> Found[Heard | None] | None:
-    match = HEX.match(buffer, start + 1, start + MAX_LINE_BYTES)
+    match = HEX.match(buffer, start + 1, start + 2 + MAX_DIGITS)
     end = match.end() if match is not None else start + 1
-    if end == len(buffer) and end - start - 1 <= 2 * (HEAD_BYTES + mode_s.LONG):
-        return None
     digits = buffer[start + 1 : end]
-    if end >= len(buffer) or buffer[end] != 0x3B or len(digits) % 2:
+    if len(digits) > MAX_DIGITS:
+        raise Rejected("length", f"more than {MAX_DIGITS} hexadecimal digits")
+    if end == len(buffer):
+        return None
+    if buffer[end] != 0x3B or len(digits) % 2:
         raise Rejected("cut", "a line of hexadecimal digits does not end with ;")
     stamp_bytes, signal_bytes = AVR[buffer[start]]
     raw = bytes.fromhex(digits.decode("ascii"))

@@ -42,6 +42,7 @@ from fusion.types import Claim, Presence, Reading, RemoteTrack, Scan, Sensor, St
 MIN_BLOCKS = 10  # of a category, before its facts are believed
 JUDGED_BLOCKS = 100
 MOST_MISFITS = 0.05
+MOST_EXAMINED = 50  # of a category: a stranger's datagrams must not cost ten readings each
 DAY_NS = 86_400_000_000_000
 MOST_DELAY_NS = 30_000_000_000  # of a time of day behind the arrival; more is a wrong clock
 MOST_AHEAD_NS = 2_000_000_000
@@ -75,7 +76,8 @@ class Datagrams:
         library()  # now, not when the first datagram waits
         self._skip_bytes = skip_bytes
         self._fits: dict[int, deque[bool]] = {}
-        self._fitting: dict[int, Counter[Edition]] = {}  # how many of the misfits fit other editions
+        self._examined: Counter[int] = Counter()  # misfits that were held against all editions, by category ...
+        self._fitting: dict[int, Counter[Edition]] = {}  # ... and how many of them fit each
 
     def read(self, datagram: bytes) -> tuple[Block, ...]:
         """The blocks of one datagram; none where it is refused."""
@@ -85,7 +87,10 @@ class Datagrams:
         except Misfit as misfit:
             self.counts.rejected[misfit.reason] += 1
             self._judge(misfit.category, False)
-            self._fitting.setdefault(misfit.category, Counter()).update(fitting_editions(misfit.category, misfit.data))
+            if self._examined[misfit.category] < MOST_EXAMINED:
+                self._examined[misfit.category] += 1
+                fitting = fitting_editions(misfit.category, misfit.data)
+                self._fitting.setdefault(misfit.category, Counter()).update(fitting)
             return ()
         except Rejected as rejected:
             self.counts.rejected[rejected.reason] += 1
@@ -119,7 +124,7 @@ class Datagrams:
         fits, others = self._fits[category], self._fitting.get(category, Counter())
         edition = edition_text(edition_of(category, self._chosen))
         # an edition that fits the blocks of old ones by chance does so rarely
-        better = [edition_text(e) for e, count in sorted(others.items()) if count >= 0.95 * fits.count(False)]
+        better = [edition_text(e) for e, count in sorted(others.items()) if count >= 0.95 * self._examined[category]]
         hint = f"they fit {', '.join(better)}: set editions" if better else "no known edition fits them"
         return (
             f"CAT{category:03}: {fits.count(False)} of the last {len(fits)} blocks do not fit edition {edition}: "

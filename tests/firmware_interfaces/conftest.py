@@ -33,6 +33,7 @@ from firmware_interfaces.open_drone_id_messages import BasicId, Location, Operat
 from fusion.camera import Lens
 from fusion.types import Accuracy, Coverage, Orientation, Reading, Sensor
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "fuzz"))  # decoders.py
 sys.path.insert(0, str(Path(__file__).parent))  # truth_*.py, made_*.py
 import made_adsb
 import made_own_sensors
@@ -235,6 +236,12 @@ CASES = (
 def reading(data: bytes, monotonic_ns: int = 1_000_000_000) -> Reading:
     """A reading of the shared tests' sensor."""
     return Reading("post", RECEIVED_NS, monotonic_ns, None, None, data)
+
+
+@pytest.fixture(scope="session")
+def all_cases() -> tuple[Case, ...]:
+    """The whole table."""
+    return CASES
 
 
 @pytest.fixture(params=CASES, ids=str)

@@ -7,8 +7,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import decoders as fuzzing
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -93,6 +95,17 @@ def test_damage_inside_sound_frames_never_raises_and_the_rest_comes_out(
     clean = stream_case.make()
     clean.feed(make_reading(stream_case.stream))
     assert sum(decoder.counts.decoded.values()) - before >= sum(clean.counts.decoded.values()) - 1
+
+
+FINDINGS = sorted(path for path in (Path(__file__).parent / "findings").glob("*/*") if path.is_file())
+
+
+@pytest.mark.parametrize("finding", FINDINGS, ids=[f"{path.parent.name}/{path.name[-8:]}" for path in FINDINGS])
+def test_what_fuzzing_once_found_is_harmless(
+    all_cases: tuple[Any, ...], finding: Path, make_reading: MakeReading
+) -> None:
+    (case,) = (case for case in all_cases if fuzzing.folder_of(case) == finding.parent.name)
+    fuzzing.check(case, make_reading, finding.read_bytes())
 
 
 def test_a_million_random_bytes_are_gone_through_quickly(case: Any, make_reading: MakeReading) -> None:

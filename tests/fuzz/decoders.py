@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests" / "firmware_interfaces"
 FINDINGS = TESTS / "findings"
 MOST_BYTES = 1500
-sys.path[:0] = [str(ROOT), str(TESTS)]
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT), str(TESTS)]
 
 
 def folder_of(case: Any) -> str:
