@@ -112,7 +112,7 @@ def test_claims_and_health_are_held_against_what_was_told(library):
     assert len(list(post_failed(expected, told))) == 3
 
 
-def test_a_lie_of_three_hundred_metres_is_counted_as_told_by_the_post(library):
+def test_a_lie_is_counted_as_told_by_the_post(library):
     outcome = play(replace(library["remote-id-lie"], duration_s=15.0))
     assert outcome.claims["LYINGQUAD00001"].total() > 3
     assert outcome.claims["LYINGQUAD00001"]["agrees"] == 0
