@@ -83,6 +83,8 @@ def _frame_at(buffer: bytearray, start: int) -> Found[Heard] | None:
     end = start + PACKET.size
     begin = buffer.find(PACKET_MARK, start + 5, end)
     while begin >= 0:
+        if len(buffer) < min(begin + 3 + 64, end):  # the name that may follow decides, once it is whole
+            return None
         if _is_text(bytes(buffer[begin + 3 : end])):
             raise Rejected("cut", "the next packet begins inside this one")
         begin = buffer.find(PACKET_MARK, begin + 1, end)
