@@ -4,9 +4,9 @@
     (on the other core)        92 kB/s, 92 kB/s, 300 kB/s
 
 The speaker keeps the lines' pace whether or not anyone reads, as a wire does: what does not fit into the terminal's buffer
-is lost, counted, and a fault. A pseudo-terminal buffers some 4 to 70 kB, a USB adapter less; so the time the node needs is
+is lost, counted, and a fault. A pseudo-terminal buffers 12 kB, 40 ms of the quickest line; the time that the node needs is
 told as well, as a share of the time that the bytes take on the wire. The radars say TI frames of 200 points, the receiver
-random bytes in which its decoder finds what chance gives: what is measured there is the port.
+random bytes, or a capture of Mode S Beast frames again and again (`--capture`).
 
 Exit code 1 where a byte is lost, changed or dropped at the door. There is no peer to compare with: the wire's own pace is it.
 """
@@ -37,6 +37,9 @@ from hardware.clock import Clock
 
 RATES = {"radar-one": 92_160, "radar-two": 92_160, "receiver": 300_000}  # bytes a second: 8N1 is ten bits a byte
 STEP_S = 0.005  # how often the speaker writes: 1.5 kB on the quickest line
+LONGEST_STEP_S = (
+    0.01  # a speaker that was held up by the machine must not make up for it in a burst no wire would carry
+)
 OBJECTS, POINTS = 4, 50  # points an object: frames of 4 kB, some 22 a second, fill the line
 RADAR = """
 [[sensor]]
@@ -73,6 +76,14 @@ def radar_bytes(seed: int, size: int) -> bytes:
     return bytes(said[:size])
 
 
+def receiver_bytes(capture: Path | None, size: int) -> bytes:
+    """Random bytes, or a capture repeated."""
+    if capture is None:
+        return np.random.default_rng(9).bytes(size)
+    once = capture.read_bytes()
+    return (once * (size // len(once) + 1))[:size]
+
+
 def speak(masters: dict[str, int], said: dict[str, bytes], begin: Any, lost: Any) -> None:
     """Write each line's bytes at its pace; what does not fit is lost."""
     if len(cores := sorted(os.sched_getaffinity(0))) > 1:
@@ -80,10 +91,13 @@ def speak(masters: dict[str, int], said: dict[str, bytes], begin: Any, lost: Any
     for master in masters.values():
         os.set_blocking(master, False)
     begin.wait()
-    started_s, sent = time.monotonic(), dict.fromkeys(said, 0)
+    sent, spoken_s, then_s = dict.fromkeys(said, 0), 0.0, time.monotonic()
     while any(sent[name] < len(data) for name, data in said.items()):
+        now_s = time.monotonic()
+        spoken_s += min(now_s - then_s, LONGEST_STEP_S)
+        then_s = now_s
         for name, data in said.items():
-            due = min(len(data), int((time.monotonic() - started_s) * RATES[name]))
+            due = min(len(data), int(spoken_s * RATES[name]))
             if due > sent[name]:
                 try:
                     written = os.write(masters[name], data[sent[name] : due])
@@ -121,6 +135,7 @@ async def listen(site_text: str, sizes: dict[str, int], begin: Any, seconds: flo
         "sha256": {name: digest.hexdigest() for name, digest in heard.items()},
         "dropped_readings": sum(sensor.dropped for sensor in sensors.values()),
         "frames": sum(sum(sensors[name].decoder.counts.decoded.values()) for name in sizes if name != "receiver"),
+        "receiver_frames": sum(sensors["receiver"].decoder.counts.decoded.values()),
         "detections": sum(sensor.detections for sensor in sensors.values()),
         "core_share": round(cpu_s / seconds, 3),
     }
@@ -129,13 +144,14 @@ async def listen(site_text: str, sizes: dict[str, int], begin: Any, seconds: flo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0, help="how long the lines speak")
-    parser.add_argument("--protocol", default="open_drone_id", help="the receiver's")
+    parser.add_argument("--protocol", default="ads_b", help="the receiver's")
+    parser.add_argument("--capture", type=Path, help="what the receiver says, again and again; left out: random bytes")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     said = {
         name: radar_bytes(seed, int(rate * arguments.seconds))
         if name.startswith("radar")
-        else np.random.default_rng(9).bytes(int(rate * arguments.seconds))
+        else receiver_bytes(arguments.capture, int(rate * arguments.seconds))
         for seed, (name, rate) in enumerate(RATES.items())
     }
     pairs = {name: os.openpty() for name in RATES}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -30,6 +31,7 @@ DOOR_LIMIT_BYTES = 64_000_000  # a stalled loop must not gather video without en
 
 HANGS_AFTER_S = 60.0  # no driver of ours waits so long in one call; a camera may be told to wait longer for its stream
 LOOK_AFTER_S = 1.0
+SWITCH_S = 0.0005  # Python's own 5 ms, a few times over, is longer than a 3 Mbaud port's buffer lasts
 
 log = logging.getLogger("sarhad.edge")
 
@@ -135,6 +137,7 @@ class Live:
 
     def _start_devices(self, door: Door) -> None:
         report = self._reporter(door)
+        sys.setswitchinterval(SWITCH_S)  # who reads must not wait long for who decodes
         self._runners[CLOCK] = DeviceRunner(CLOCK, ClockDriver(self._clock), self._clock, door.put, report)
         for entry in self._site.sensors:
             self._runners[entry.sensor.sensor_id] = self._runner(entry, door, report)
