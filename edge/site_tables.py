@@ -82,7 +82,7 @@ TRACKER = (
     Key("acceleration_m_s2", "number", "1-sigma manoeuvre a drone may fly", 3.0, above=0.0, at_most=100.0),
     Key("gate_probability", "number", "share of true detections the gate lets through", 0.99, above=0.0, below=1.0),
     Key("confirm_at", "number", "existence probability from which a track is believed", 0.90, above=0.0, below=1.0),
-    Key("drop_below", "number", "existence probability under which it is given up", 0.05, above=0.0, below=1.0),
+    Key("drop_below", "number", "existence probability under which it is given up", 0.01, above=0.0, below=1.0),
     Key("rewind_s", "number", "how far back a late scan is still worked in", 4.0, at_least=0.0, at_most=30.0),
     Key("clock_error_s", "number", "bound of the site's clock error", 0.0, at_least=0.0, at_most=10.0),
 )

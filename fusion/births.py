@@ -10,7 +10,7 @@ import numpy as np
 
 from fusion import existence
 from fusion.association import gate_threshold
-from fusion.initiation import Ray, begin, birth_existence, crossing, next_undetected
+from fusion.initiation import Ray, begin, birth_existence, crossing, leaning_at_birth, next_undetected
 from fusion.lifecycle import CONFIRM_RANGED_HITS
 from fusion.measurement import Plots
 from fusion.scan_update import ScanInHand, is_bearing, learn_size, measures_range, vote
@@ -28,7 +28,8 @@ IDENTITY_EXISTENCE = 0.5
 def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     """What nobody explains begins new rows."""
     room = min(MAX_TRACKS - len(table), MAX_TENTATIVE - int((~table.is_confirmed).sum()))
-    undetected = next_undetected(float(table.undetected[hand.number]), hand.sensor, hand.rules.objects, since_s)
+    learned, number = table.learned, hand.number
+    undetected = next_undetected(float(table.undetected[number]), hand.sensor, hand.rules.objects, since_s)
     first = 0
     for plots in hand.plots:
         first += len(plots.z)
@@ -43,7 +44,7 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         if begun is None:
             continue
         x, P, as_direction = begun
-        r = birth_existence(float(table.undetected[hand.number]), hand.sensor)
+        r = birth_existence(float(table.undetected[number]), hand.sensor, learned.alarm_ratio(number))
         if hand.identity is not None:
             r = IDENTITY_EXISTENCE
         if hand.origin is not None:
@@ -54,6 +55,10 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         )
         rows = table.append(births, hand.number, hand.scan.time_ns)
         room -= len(free)
+        if not as_direction:
+            table.leaning[rows] = leaning_at_birth(x, fresh.components, hand.sensor) @ table.registration.selection(
+                number, fresh.components
+            )
         vote(table, hand, rows, fresh.index)
         for row, index in zip(rows.tolist(), fresh.index.tolist(), strict=True):
             if as_direction:

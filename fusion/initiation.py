@@ -59,10 +59,11 @@ def next_undetected(undetected: float, sensor: Sensor, model: ObjectModel, since
     return undetected * share_missed + model.births_per_s * since_s
 
 
-def birth_existence(undetected: float, sensor: Sensor) -> float:
-    """r of a track begun by one unexplained detection."""
+def birth_existence(undetected: float, sensor: Sensor, alarm_ratio: float = 1.0) -> float:
+    """r of a track begun by one unexplained detection; alarm_ratio: false alarms found, over those declared."""
     probability = sensor.detection_probability.constant if sensor.detection_probability is not None else None
     alarms = ASSUMED_FALSE_ALARMS if sensor.false_alarms_per_scan is None else sensor.false_alarms_per_scan
+    alarms *= alarm_ratio
     likely = (ASSUMED_DETECTION_PROBABILITY if probability is None else probability) * undetected
     return min(max(likely / (likely + max(alarms, 1e-6)), 1e-4), 0.5)
 
@@ -125,6 +126,25 @@ def _from_ranges(plots: Plots, sensor: Sensor, model: ObjectModel) -> tuple[Floa
     h, H = expected(x, sensor, (RANGE_RATE,))
     y = residual(plots.z[:, column : column + 1], h, (RANGE_RATE,))
     return filters.update(x, P, y, H, plots.R[:, column : column + 1, column : column + 1])
+
+
+def leaning_at_birth(x: FloatArray, components: tuple[int, ...], sensor: Sensor) -> FloatArray:
+    """How states (n, 6), as begun, move with each measured component, shape (n, 6, d): the position alone."""
+    moved = np.zeros((len(x), 6, len(components)))
+    if SLANT_RANGE not in components or AZIMUTH not in components:
+        return moved
+    rotation = rotation_of(sensor)
+    level = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation
+    slant_range = np.maximum(np.sqrt((level**2).sum(axis=1)), 0.1)
+    elevation = np.arctan2(level[:, 2], np.hypot(level[:, 0], level[:, 1]))
+    polar = np.stack([np.arctan2(level[:, 0], level[:, 1]), elevation, np.log(slant_range)], axis=1)
+    J = rotation @ direction.jacobian(polar)[1]
+    for column, component in enumerate(components):
+        if component in (AZIMUTH, ELEVATION):
+            moved[:, :3, column] = J[:, :, 0 if component == AZIMUTH else 1]
+        elif component == SLANT_RANGE:
+            moved[:, :3, column] = J[:, :, 2] / slant_range[:, None]
+    return moved
 
 
 def _from_bearings(

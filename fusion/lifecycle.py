@@ -71,7 +71,7 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
                 P[0, place, place] = variance
         table.x[row], table.P[row], table.updated_x[row] = s[0], P[0], s[0]
         table.direction_of[row], table.shared[row], table.size_count[row] = hand.number, 0, 0
-        table.ranged_hits[row], table.silent[row] = 0, 0
+        table.ranged_hits[row], table.silent[row], table.leaning[row] = 0, 0, 0.0
 
 
 def drop_unseen(table: TrackTable, time_ns: int) -> None:

@@ -33,7 +33,9 @@ POSITION = frozenset((EAST, NORTH, UP))
 MAX_DISTANCE_M = 1e6  # no sensor of a post measures farther: such a number is an error
 MAX_SPEED_M_S = 1e4
 MAX_SIGMA = 1e6
-SMALLEST_VARIANCE = 1e-12  # a sigma of zero is a sensor's boast; the filter needs a little
+MAX_ANGLE_SIGMA_RAD = math.pi  # an angle less sure than this was not measured
+SMALLEST_VARIANCE = 1e-6  # a sigma of zero is a sensor's boast; the filter needs a little: a millimetre
+SMALLEST_ANGLE_VARIANCE = 1e-9  # 0.03 mrad
 NEAREST_M = 0.1  # closer than this a direction has no meaning
 
 
@@ -87,8 +89,9 @@ def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tupl
         return None
     size = len(given)
     covariance = [0.0] * (size * size)
-    for place, (_, _, sigma) in enumerate(given):
-        covariance[place * size + place] = max((sigma or 0.0) ** 2, SMALLEST_VARIANCE)
+    for place, (component, _, sigma) in enumerate(given):
+        least = SMALLEST_ANGLE_VARIANCE if component in (AZIMUTH, ELEVATION) else SMALLEST_VARIANCE
+        covariance[place * size + place] = max((sigma or 0.0) ** 2, least)
     components = tuple(component for component, _, _ in given)
     values = tuple(float(wrap_angle(value)) if component == AZIMUTH else float(value) for component, value, _ in given)
     return components, values, tuple(covariance)
@@ -113,6 +116,8 @@ def _range_rate_pairs(measurement: RangeRate) -> Sequence[tuple[int, float | Non
 def _usable(component: int, value: float, sigma: float) -> bool:
     if not (math.isfinite(value) and math.isfinite(sigma) and 0.0 <= sigma < MAX_SIGMA):
         return False
+    if component in (AZIMUTH, ELEVATION) and sigma > MAX_ANGLE_SIGMA_RAD:
+        return False
     if component == ELEVATION:
         return abs(value) <= math.pi / 2.0
     if component == SLANT_RANGE:
@@ -121,21 +126,26 @@ def _usable(component: int, value: float, sigma: float) -> bool:
 
 
 def _position_row(position: Position) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
-    point = (position.east_m, position.north_m) + (() if position.up_m is None else (position.up_m,))
-    size = len(point)
-    if len(position.covariance_m2) != size * (size + 1) // 2:
+    point: tuple[float, ...] = (position.east_m, position.north_m)
+    if position.up_m is not None:
+        point = (*point, position.up_m)
+    given = position.covariance_m2  # the upper triangle, by rows
+    if len(given) != (3 if len(point) == 2 else 6) or not all(map(math.isfinite, (*point, *given))):
         return None
-    covariance = np.zeros((size, size))
-    covariance[np.triu_indices(size)] = position.covariance_m2
-    covariance += np.triu(covariance, 1).T
-    covariance[np.diag_indices(size)] += SMALLEST_VARIANCE
-    if not (np.all(np.isfinite(point)) and np.all(np.isfinite(covariance))):
+    if max(map(abs, point)) > MAX_DISTANCE_M or max(given) > MAX_SIGMA**2:
         return None
-    if np.max(np.abs(point)) > MAX_DISTANCE_M or np.max(covariance) > MAX_SIGMA**2:
+    if len(point) == 2:
+        a, b, c = given
+        covariance: tuple[float, ...] = (a + SMALLEST_VARIANCE, b, b, c + SMALLEST_VARIANCE)
+        minors: tuple[float, ...] = (covariance[0], covariance[0] * covariance[3] - b * b)
+    else:
+        a, b, c, d, e, f = given
+        a, d, f = a + SMALLEST_VARIANCE, d + SMALLEST_VARIANCE, f + SMALLEST_VARIANCE
+        covariance = (a, b, c, b, d, e, c, e, f)
+        minors = (a, a * d - b * b, a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d))
+    if min(minors) <= 0.0:  # Sylvester: positive definite where all leading minors are
         return None
-    if np.linalg.eigvalsh(covariance)[0] <= 0.0:
-        return None
-    return (EAST, NORTH, UP)[:size], tuple(float(value) for value in point), tuple(covariance.ravel().tolist())
+    return (EAST, NORTH, UP)[: len(point)], tuple(map(float, point)), tuple(map(float, covariance))
 
 
 def rotation_of(sensor: Sensor) -> FloatArray:

@@ -87,7 +87,7 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
         stays, goes = (one, two) if _rank(table, one) <= _rank(table, two) else (two, one)
         if np.trace(table.P[goes]) < np.trace(table.P[stays]):
             table.x[stays], table.P[stays] = table.x[goes], table.P[goes]
-            table.updated_x[stays] = table.updated_x[goes]
+            table.updated_x[stays], table.leaning[stays] = table.updated_x[goes], table.leaning[goes]
         table.last_ns[stays] = max(table.last_ns[stays], table.last_ns[goes])
         _join(table, stays, goes, time_ns)
         gone.append(goes)

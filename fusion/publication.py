@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import compress
+from typing import NamedTuple
 
 import numpy as np
 
 from fusion import direction, motion
 from fusion.classification import probabilities
 from fusion.lifecycle import coast_after_ns, unseen_limit_ns
+from fusion.measurement import IntArray
 from fusion.mounting_error import mounting_covariance
 from fusion.track_table import TrackKey, TrackTable
 from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatArray, Track
@@ -34,11 +37,22 @@ class Row:
     """A row as its last update left it: changes with every detection worked in, and with nothing else."""
 
     counted: tuple[int, int, int]  # last detection's time, how many, as seen by which sensor
-    x: FloatArray  # (6,)
+    x: tuple[float, ...]  # (6,)
 
     def is_like(self, other: Row) -> bool:
         """A replay in other steps of time ends in the same numbers but for their last digits."""
-        return self.counted == other.counted and bool(np.abs(self.x - other.x).max() < SAME_STATE)
+        if self.counted != other.counted:
+            return False
+        return all(abs(one - two) < SAME_STATE for one, two in zip(self.x, other.x, strict=True))
+
+
+class Named(NamedTuple):
+    """A row that is told of, and as what."""
+
+    row: int
+    number: int
+    revision: int
+    status: str
 
 
 @dataclass(slots=True)
@@ -61,84 +75,102 @@ class Publication:
         """Tracks whose published form differs from what was last said. now_ns: a tick, that lets time pass."""
         tracks = self._gone(table)
         time_ns = max(table.time_ns or 0, now_ns or 0)
-        statuses = _statuses(table, time_ns, now_ns is not None)
-        for row in np.flatnonzero(table.is_confirmed).tolist():
+        confirmed = np.flatnonzero(table.is_confirmed)
+        statuses = _statuses(table, confirmed, time_ns, now_ns is not None)
+        news: list[tuple[int, str, Row]] = []
+        for row, status, seen in zip(confirmed.tolist(), statuses, _rows(table, confirmed), strict=True):
             known = self._book.get(table.keys[row])
-            if self._is_news(table, row, statuses[row], known, time_ns, now_ns is not None):
-                tracks.append(self._publish(table, row, statuses[row], time_ns))
+            if self._is_news(status, seen, known, time_ns, now_ns is not None):
+                news.append((row, status, seen))
+        tracks += self._publish(table, news, time_ns)
         self._forget(table, time_ns)
         return tuple(sorted(tracks, key=lambda track: track.track_number))
 
     def tracks_at(self, table: TrackTable, time_ns: int) -> tuple[Track, ...]:
         """Published tracks that live, predicted to a time that is not before the table's."""
         time_ns = max(time_ns, table.time_ns or 0)
-        statuses = _statuses(table, time_ns, True)
-        tracks = []
-        for row in np.flatnonzero(table.is_confirmed).tolist():
+        confirmed = np.flatnonzero(table.is_confirmed)
+        named: list[Named] = []
+        for row, status in zip(confirmed.tolist(), _statuses(table, confirmed, time_ns, True), strict=True):
             known = self._book.get(table.keys[row])
-            if known is not None and "dropped" not in (statuses[row], known.track.status):
-                number, revision = known.track.track_number, known.track.revision
-                tracks.append(self._form(table, row, number, revision, statuses[row], time_ns))
-        return tuple(sorted(tracks, key=lambda track: track.track_number))
+            if known is not None and "dropped" not in (status, known.track.status):
+                named.append(Named(row, known.track.track_number, known.track.revision, status))
+        return tuple(sorted(self._form(table, named, time_ns), key=lambda track: track.track_number))
 
     def claim_changed(self, table: TrackTable, key: TrackKey) -> tuple[Track, ...]:
         """The track a claim belongs to, with the claim."""
         if key not in table.keys or key not in self._book or self._book[key].track.status == "dropped":
             return ()
         row, time_ns = table.keys.index(key), max(table.time_ns or 0, self._book[key].track.time_ns)
-        return (self._publish(table, row, _statuses(table, time_ns, True)[row], time_ns),)
+        rows = np.array([row])
+        status, seen = _statuses(table, rows, time_ns, True)[0], _rows(table, rows)[0]
+        return tuple(self._publish(table, [(row, status, seen)], time_ns))
 
-    def _is_news(
-        self, table: TrackTable, row: int, status: str, known: Published | None, time_ns: int, is_tick: bool
-    ) -> bool:
+    def _is_news(self, status: str, seen: Row, known: Published | None, time_ns: int, is_tick: bool) -> bool:
         if known is None:
             return status != "dropped"
         is_over = known.track.status == "dropped"
-        if not _row(table, row).is_like(known.row):
+        if not seen.is_like(known.row):
             return not (is_over and status == "dropped")
         if is_over or time_ns <= known.track.time_ns:
             return False
         return status != known.track.status or (is_tick and time_ns - known.track.time_ns >= REPUBLISH_NS)
 
-    def _publish(self, table: TrackTable, row: int, status: str, time_ns: int) -> Track:
-        key = table.keys[row]
-        known = self._book.pop(key, None)
-        if known is None or known.track.status == "dropped":
-            number, revision = self._next_number, 1
-            self._next_number += 1
-        else:
-            number, revision = known.track.track_number, known.track.revision + 1
-        track = self._form(table, row, number, revision, status, time_ns)
-        self._book[key] = Published(track, _row(table, row))
-        return track
+    def _publish(self, table: TrackTable, news: list[tuple[int, str, Row]], time_ns: int) -> list[Track]:
+        named: list[Named] = []
+        for row, status, _ in news:
+            known = self._book.pop(table.keys[row], None)
+            if known is None or known.track.status == "dropped":
+                named.append(Named(row, self._next_number, 1, status))
+                self._next_number += 1
+            else:
+                named.append(Named(row, known.track.track_number, known.track.revision + 1, status))
+        tracks = self._form(table, named, time_ns)
+        for (row, _, seen), track in zip(news, tracks, strict=True):
+            self._book[table.keys[row]] = Published(track, seen)
+        return tracks
 
-    def _form(self, table: TrackTable, row: int, number: int, revision: int, status: str, time_ns: int) -> Track:
-        key = table.keys[row]
-        x, P, towards = _predicted(table, row, time_ns)
-        claims = self._claims_of(key, time_ns)
-        return Track(
-            track_number=number,
-            revision=revision,
-            time_ns=time_ns,
-            state=x,
-            covariance=P,
-            existence_probability=float(table.existence[row]),
-            status=status,
-            reason="unseen" if status == "dropped" else None,
-            classes=tuple(zip(CLASSES, probabilities(table.class_log[row]).tolist(), strict=True)),
-            claims=claims,
-            sensor_ids=_seen_by(table, row, time_ns),
-            last_detection_ns=int(table.last_ns[row]),
-            direction=towards,
-            explanation=_explanation(table, row, time_ns, claims),
-        )
+    def _form(self, table: TrackTable, named: list[Named], time_ns: int) -> list[Track]:
+        """The published forms of these rows at a time; the arithmetic is done for all at once."""
+        if not named:
+            return []
+        rows = np.array([one.row for one in named])
+        x, P, towards = _predicted(table, rows, time_ns)
+        classes = probabilities(table.class_log[rows]).tolist()
+        lately = table.seen_ns[rows] > time_ns - SEEN_LATELY_NS
+        silent = (table.missed_ns[rows] > table.seen_ns[rows]) & (table.missed_ns[rows] > time_ns - SEEN_LATELY_NS)
+        existence, last_ns = table.existence[rows].tolist(), table.last_ns[rows].tolist()
+        names = [sensor.sensor_id for sensor in table.sensors]
+        tracks = []
+        for k, one in enumerate(named):
+            claims = self._claims_of(table.keys[one.row], time_ns)
+            should = tuple(compress(names, silent[k].tolist()))
+            tracks.append(
+                Track(
+                    track_number=one.number,
+                    revision=one.revision,
+                    time_ns=time_ns,
+                    state=x[k].copy(),
+                    covariance=P[k].copy(),
+                    existence_probability=existence[k],
+                    status=one.status,
+                    reason="unseen" if one.status == "dropped" else None,
+                    classes=tuple(zip(CLASSES, classes[k], strict=True)),
+                    claims=claims,
+                    sensor_ids=tuple(compress(names, lately[k].tolist())),
+                    last_detection_ns=last_ns[k],
+                    direction=towards.get(k),
+                    explanation=_explanation(table.explanations[one.row], should, claims),
+                )
+            )
+        return tracks
 
     def _gone(self, table: TrackTable) -> list[Track]:
         """Published tracks that have no row any more."""
-        alive = set(table.keys)
+        alive = {key for key, is_confirmed in zip(table.keys, table.is_confirmed.tolist(), strict=True) if is_confirmed}
         tracks = []
         for key, known in self._book.items():
-            if known.track.status == "dropped" or (key in alive and table.is_confirmed[table.keys.index(key)]):
+            if known.track.status == "dropped" or key in alive:
                 continue
             time_ns, reason = table.ended.get(key, (table.time_ns or 0, "retracted"))
             track = replace(known.track, revision=known.track.revision + 1, status="dropped", reason=reason)
@@ -159,49 +191,52 @@ class Publication:
             del self._book[key]
 
 
-def _statuses(table: TrackTable, time_ns: int, is_tick: bool) -> list[str]:
-    """Status of each row at a time."""
-    unseen_ns = time_ns - table.last_ns
-    coasting = unseen_ns > coast_after_ns(table)
-    dropped = unseen_ns > unseen_limit_ns(table) + (TICK_MARGIN_NS if is_tick else 0)
+def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) -> list[str]:
+    """Status of each of these rows at a time."""
+    unseen_ns = time_ns - table.last_ns[rows]
+    coasting = unseen_ns > coast_after_ns(table)[rows]
+    dropped = unseen_ns > unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
     return ["dropped" if d else "coasting" if c else "confirmed" for d, c in zip(dropped, coasting, strict=True)]
 
 
-def _row(table: TrackTable, row: int) -> Row:
-    counted = (int(table.last_ns[row]), int(table.hits[row]), int(table.direction_of[row]))
-    return Row(counted, table.updated_x[row].copy())
+def _rows(table: TrackTable, rows: IntArray) -> list[Row]:
+    counted = zip(
+        table.last_ns[rows].tolist(), table.hits[rows].tolist(), table.direction_of[rows].tolist(), strict=True
+    )
+    return [Row(one, tuple(x)) for one, x in zip(counted, table.updated_x[rows].tolist(), strict=True)]
 
 
-def _predicted(table: TrackTable, row: int, time_ns: int) -> tuple[FloatArray, FloatArray, Direction | None]:
-    """State and covariance in ENU at a time, and the direction where that is all that is known."""
-    x, P = table.x[row : row + 1], table.P[row : row + 1]
+def _predicted(table: TrackTable, rows: IntArray, time_ns: int) -> tuple[FloatArray, FloatArray, dict[int, Direction]]:
+    """States and covariances in ENU at a time, and, by place, the directions of those known as directions only."""
+    x, P = table.x[rows], table.P[rows]
     dt_s = (time_ns - (table.time_ns or time_ns)) / 1e9
-    q = table.q
-    if table.direction_of[row] >= 0:
-        range_m = direction.manoeuvre_range_m(x[:, 2], table.size_log[[row]], table.size_count[[row]])
-        q = np.full(3, q.max() / float(range_m[0]) ** 2)
+    density = np.tile(table.q, (len(rows), 1))
+    as_direction = np.flatnonzero(table.direction_of[rows] >= 0)
+    if len(as_direction):
+        which = rows[as_direction]
+        range_m = direction.manoeuvre_range_m(table.x[which, 2], table.size_log[which], table.size_count[which])
+        density[as_direction] = (table.q.max() / range_m**2)[:, None]
     if dt_s > 0.0:
-        x, P = motion.predict(x, P, dt_s, q)
-    if table.direction_of[row] < 0:
-        return x[0].copy(), P[0] + mounting_covariance(table, np.array([row]))[0], None
-    sensor = table.sensors[int(table.direction_of[row])]
-    towards = direction.to_direction(x[0], P[0], sensor)
-    shown = x.copy()
-    shown[0, 2] = 0.5 * float(np.log(towards.slant_range_m[0] * towards.slant_range_m[1]))
-    enu_x, enu_P = direction.to_enu(shown, P, sensor)
-    return enu_x[0], enu_P[0], towards
+        x, P = motion.predict(x, P, dt_s, density)
+    towards: dict[int, Direction] = {}
+    P = P + mounting_covariance(table, rows) + table.registration.told_covariance(table.leaning[rows])
+    for place in as_direction.tolist():
+        sensor = table.sensors[int(table.direction_of[rows[place]])]
+        towards[place] = direction.to_direction(x[place], P[place], sensor)
+        shown = x[place : place + 1].copy()
+        low_m, high_m = towards[place].slant_range_m
+        shown[0, 2] = 0.5 * float(np.log(low_m * high_m))
+        enu_x, enu_P = direction.to_enu(shown, P[place : place + 1], sensor)
+        x[place], P[place] = enu_x[0], enu_P[0]
+    return x, P, towards
 
 
-def _seen_by(table: TrackTable, row: int, time_ns: int) -> tuple[str, ...]:
-    lately = np.flatnonzero(table.seen_ns[row] > time_ns - SEEN_LATELY_NS)
-    return tuple(table.sensors[int(number)].sensor_id for number in lately)
-
-
-def _explanation(table: TrackTable, row: int, time_ns: int, claims: tuple[ClaimAgreement, ...]) -> Explanation | None:
-    explanation = table.explanations[row]
+def _explanation(
+    explanation: Explanation | None, should_have_seen: tuple[str, ...], claims: tuple[ClaimAgreement, ...]
+) -> Explanation | None:
     if explanation is None:
         return None
-    silent = (table.missed_ns[row] > table.seen_ns[row]) & (table.missed_ns[row] > time_ns - SEEN_LATELY_NS)
-    against = sorted({claim.claim.sensor_id for claim in claims if claim.agreement == "contradicts"})
-    should = tuple(table.sensors[int(number)].sensor_id for number in np.flatnonzero(silent))
-    return replace(explanation, dissenting=tuple(against), should_have_seen=should)
+    against = tuple(sorted({claim.claim.sensor_id for claim in claims if claim.agreement == "contradicts"}))
+    if (against, should_have_seen) == (explanation.dissenting, explanation.should_have_seen):
+        return explanation
+    return replace(explanation, dissenting=against, should_have_seen=should_have_seen)

@@ -27,6 +27,7 @@ from fusion.measurement import (
     expected,
     stack,
 )
+from fusion.registration import Registration, may_teach
 from fusion.track_table import NEVER_NS, TrackTable
 from fusion.types import Explanation, FloatArray, Scan, Sensor, TrackerSettings
 
@@ -62,9 +63,12 @@ class ScanInHand:
     used: set[int] = field(default_factory=set)  # detections that begin nothing any more
 
 
-def take_in_hand(scan: Scan, sensor: Sensor, number: int, identity: str | None, rules: Rules) -> ScanInHand:
-    """Stack the detections; the most telling batches come first."""
+def take_in_hand(
+    scan: Scan, sensor: Sensor, number: int, identity: str | None, rules: Rules, registration: Registration
+) -> ScanInHand:
+    """Stack the detections, what their sensor is known to be off by taken off; the most telling batches come first."""
     plots = sorted(stack(scan.detections, MAX_DETECTIONS_PER_SCAN), key=lambda batch: -len(batch.components))
+    plots = [registration.corrected(number, batch) for batch in plots]
     origin = None
     if rules.origins is not None:
         origin = np.array(rules.origins(scan.sensor_id, scan.time_ns), dtype=np.int64)
@@ -107,8 +111,9 @@ def _associate_rows(
     if len(pairs.row) == 0:
         return
     slant_range = _ranges(table, hand.sensor, pairs.row, as_direction)
-    probability = existence.assumed_probability(hand.sensor, slant_range)
+    probability = table.learned.probability(hand.number, existence.assumed_probability(hand.sensor, slant_range))
     density = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)[pairs.plot]
+    density = density * table.learned.alarm_ratio(hand.number)
     if hand.identity is not None:
         density = density * IDENTITY_ALARMS
     chosen = _choose(table, hand, plots, pairs, probability, density)
@@ -176,10 +181,15 @@ def _work_in_pairs(
     x, P = filters.update(table.x[row], table.P[row], pairs.y[chosen], pairs.H[chosen], pairs.R[chosen])
     sound = np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2))
     row, plot, chosen, x, P = row[sound], plot[sound], chosen[sound], x[sound], P[sound]
+    if not as_direction:
+        _learn_biases(table, hand, plots.components, row, pairs.chosen(chosen))
     table.x[row], table.P[row] = x, P
     table.updated_x[row] = x
     table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
     table.hits[row] += 1
+    if not as_direction and _learns_detection(table, hand):
+        declared = existence.detection_probability(hand.sensor, _ranges(table, hand.sensor, row, False))
+        table.learned.note_hits(hand.number, np.nan_to_num(declared), table.is_confirmed[row].astype(np.float64))
     if measures_range(plots):
         table.ranged_hits[row] += 1
         table.silent[row] = 0
@@ -199,6 +209,20 @@ def _work_in_pairs(
                 table.identities[one_row] = hand.identity
     vote(table, hand, row, plots.index[plot])
     _explain(table, hand, plots, pairs, chosen, row)
+
+
+def _learn_biases(
+    table: TrackTable, hand: ScanInHand, components: tuple[int, ...], row: IntArray, pairs: Pairs
+) -> None:
+    """What these pairs, not yet worked in, tell of their sensor's bias, and how the tracks come to lean on it."""
+    S = filters.innovation_covariance(table.P[row], pairs.H, pairs.R)
+    D = table.registration.selection(hand.number, components)
+    A = D - pairs.H @ table.leaning[row]
+    K = np.linalg.solve(S, pairs.H @ table.P[row]).transpose(0, 2, 1)
+    table.leaning[row] += K @ A
+    teaching = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row]
+    if teaching.any():
+        table.registration.learn(pairs.y[teaching], S[teaching], A[teaching])
 
 
 def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray) -> None:
@@ -278,8 +302,28 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
     )
     counted = probability > 0.0
     rows, probability = rows[counted], probability[counted]
+    expected_share, probability = probability, table.learned.probability(hand.number, probability)
     ratio = 1.0 - probability * hand.rules.settings.gate_probability
     table.existence[rows] = existence.bayes(table.existence[rows], ratio)
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
+    if _learns_detection(table, hand):
+        table.learned.note_misses(hand.number, expected_share, table.existence[rows] * table.is_confirmed[rows])
     if hand.sensor.accuracy.slant_range_m is not None:
         table.silent[rows] += 1
+
+
+def _learns_detection(table: TrackTable, hand: ScanInHand) -> bool:
+    """Whether every scan's silence counts: where several misses count as one, hits would outweigh them."""
+    known = hand.sensor.detection_probability is not None and bool(hand.scan.looked) and hand.origin is None
+    return known and table.interval_s[hand.number] * 1e9 >= existence.misses_hang_ns(hand.sensor)
+
+
+def learn_alarms(table: TrackTable, hand: ScanInHand) -> None:
+    """What no track explains tells how often the sensor errs; a thing that comes again in its place is no alarm."""
+    if hand.origin is not None or hand.identity is not None:
+        return
+    unexplained = sum(len(plots.z) for plots in hand.plots) - len(hand.taken.keys() | hand.used)
+    expected = float(table.undetected[hand.number]) * existence.ASSUMED_DETECTION_PROBABILITY
+    declared = hand.sensor.false_alarms_per_scan
+    declared = existence.ASSUMED_FALSE_ALARMS if declared is None else declared
+    table.learned.note_scan(hand.number, declared, max(unexplained - expected, 0.0))

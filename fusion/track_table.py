@@ -15,7 +15,9 @@ import numpy as np
 from fusion import direction, motion
 from fusion.classification import prior_log
 from fusion.existence import BoolArray, survive
-from fusion.measurement import IntArray
+from fusion.measurement import AZIMUTH, ELEVATION, IntArray
+from fusion.registration import Registration
+from fusion.sensor_rates import SensorRates
 from fusion.types import Explanation, FloatArray, Sensor
 
 TrackKey: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id and place among the scan's births
@@ -29,7 +31,7 @@ LONGEST_INTERVAL_S = 15.0
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "origin", "updated_x",
-    "ranged_hits", "silent",
+    "ranged_hits", "silent", "leaning",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities")
 
@@ -74,6 +76,8 @@ class TrackTable:
         self.updated_x: FloatArray = np.zeros((0, 6))  # the state as its last update left it
         self.ranged_hits: IntArray = np.zeros(0, dtype=np.int64)  # detections that measured range or position
         self.silent: IntArray = np.zeros(0, dtype=np.int64)  # counted misses of ranging sensors since the last of those
+        self.registration = Registration(sensors)
+        self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
         self.explanations: list[Explanation | None] = []
         self.identities: list[str | None] = []
@@ -81,6 +85,7 @@ class TrackTable:
         self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
+        self.learned = SensorRates(count)
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -95,7 +100,8 @@ class TrackTable:
             setattr(other, name, list(getattr(self, name)))
         other.ended = dict(self.ended)
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
-        other.interval_s = self.interval_s.copy()
+        other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
+        other.registration = self.registration.copy()
         return other
 
     def keep(self, kept: BoolArray) -> None:
@@ -146,6 +152,7 @@ class TrackTable:
             "updated_x": births.x,
             "ranged_hits": np.full(count, births.ranged_hits, dtype=np.int64),
             "silent": np.zeros(count, dtype=np.int64),
+            "leaning": np.zeros((count, 6, len(self.registration.places))),
         }
         for name in ARRAYS:
             setattr(self, name, np.concatenate([getattr(self, name), new[name]]))
@@ -168,6 +175,7 @@ class TrackTable:
             )
             density[as_direction] = (self.q.max() / range_m**2)[:, None]
         self.x, self.P = motion.predict(self.x, self.P, dt_s, density)
+        self.leaning[:, :3] += dt_s * self.leaning[:, 3:]
         self.existence = survive(self.existence, dt_s)
 
     def note_scan(self, sensor_number: int, time_ns: int) -> float:
@@ -180,6 +188,16 @@ class TrackTable:
         if since_s > SAME_TIME_S:
             self.interval_s[sensor_number] += INTERVAL_WEIGHT * (since_s - self.interval_s[sensor_number])
         return since_s
+
+    def apply_biases(self) -> None:
+        """Take biases that have become known off the tracks; from now on they are taken off the measurements."""
+        moved = self.registration.release()
+        if moved is None:
+            return
+        self.x = self.x - self.leaning @ moved
+        for number in np.unique(self.direction_of[self.direction_of >= 0]).tolist():
+            rows = self.direction_of == number
+            self.x[rows, :2] -= self.registration.selection(number, (AZIMUTH, ELEVATION)) @ moved
 
     def in_enu(self) -> tuple[FloatArray, FloatArray]:
         """States and covariances of all rows in ENU."""

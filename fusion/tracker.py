@@ -18,6 +18,7 @@ from fusion.claims import ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
 from fusion.publication import Publication
+from fusion.registration import Bias
 from fusion.rewind import History, Place
 from fusion.scan_update import Origins, Rules
 from fusion.track_table import TrackTable
@@ -79,6 +80,10 @@ class Tracker:
         """Confirmed and coasting tracks predicted to a time; changes nothing."""
         return self._publication.tracks_at(self._table, time_ns)
 
+    def biases(self) -> tuple[Bias, ...]:
+        """What each sensor is known to be off by, with its uncertainty."""
+        return self._table.registration.biases()
+
     def _apply(self, scan: Scan, identity: str | None, received_ns: int) -> Update:
         if scan.sensor_id not in self._number or scan.time_ns > received_ns + FUTURE_NS:
             self.ignored_scans += 1
@@ -104,13 +109,15 @@ class Tracker:
     def _work_in(self, place: Place, scan: Scan, identity: str | None) -> None:
         table, settings, now_ns = self._table, self._rules.settings, scan.time_ns
         number = self._number[scan.sensor_id]
-        hand = scan_update.take_in_hand(scan, self._sensors[number], number, identity, self._rules)
+        table.apply_biases()
+        hand = scan_update.take_in_hand(scan, self._sensors[number], number, identity, self._rules, table.registration)
 
         table.predict(now_ns)
         since_s = table.note_scan(number, now_ns)
         lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
         scan_update.count_misses(table, hand)
+        scan_update.learn_alarms(table, hand)
         lifecycle.confirm(table, settings, now_ns)
         births.start_tracks(table, hand, since_s)
         births.cross_rays(table, hand)

@@ -299,7 +299,7 @@ class TrackerSettings:
     acceleration_m_s2: float = 3.0  # 1-sigma manoeuvre a drone may fly
     gate_probability: float = 0.99
     confirm_at: float = 0.90  # existence probability
-    drop_below: float = 0.05
+    drop_below: float = 0.01
     rewind_s: float = 4.0  # how far back a late scan is still worked in
     clock_error_s: float = 0.0  # the site's clock error bound; enters the measurement noise
 

@@ -1,0 +1,156 @@
+"""What each sensor is off by: azimuth, elevation and slant range, estimated from the objects that several sensors see.
+
+Every track carries how far it leans on each bias, G (6, b), beside its state; one filter of all biases, b, takes the
+innovations of all tracks:
+
+    x̂ = x + G b + error             predicted: G → F G      updated with gain K: G → G + K A
+    y = z - h(x̂) = A b + noise      A = D - H G             D: the components of the sensor that measured
+
+A track that one sensor alone has made leans on it so that A = 0: it teaches nothing. Positions that an object reports, and
+sensors of positions, have no bias here and are what the others are measured against. A bias is applied once it is observable
+(known to `OBSERVABLE` of what was assumed before) and significant: it is taken off the sensor's measurements and, by G, off
+the tracks; what is left unknown of it widens what is told of the tracks. Before that, nothing is moved.
+
+Source: Friedland, Treatment of bias in recursive filtering (1969), for many states that share one bias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.existence import BoolArray
+from fusion.measurement import AZIMUTH, ELEVATION, SLANT_RANGE, IntArray, Plots
+from fusion.types import FloatArray, Sensor
+
+KINDS = (AZIMUTH, ELEVATION, SLANT_RANGE)
+PRIOR = (0.0175, 0.0175, 20.0)  # 1 sigma before any is seen: 1°, 1°, 20 m
+OBSERVABLE = 0.25  # sigma over the prior's
+SIGNIFICANT = 3.0  # sigmas
+SLACK = 2.0  # on the innovations' covariance: they hang together where an object manoeuvres
+LEAST_HITS, LEAST_EXISTENCE = 5, 0.9  # of a track that may teach
+LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it may be another's detection
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """What a sensor is known to be off by."""
+
+    sensor_id: str
+    azimuth_rad: float
+    azimuth_sigma_rad: float
+    elevation_rad: float
+    elevation_sigma_rad: float
+    slant_range_m: float
+    slant_range_sigma_m: float
+    is_applied: bool
+
+
+class Registration:
+    """The biases of all sensors; column k of G and D belongs to `places[k]`. `copy` belongs to a snapshot."""
+
+    def __init__(self, sensors: Sequence[Sensor]) -> None:
+        self._sensors = tuple(sensors)
+        self.places = tuple(
+            (number, kind)
+            for number, sensor in enumerate(sensors)
+            for kind in KINDS
+            if sensor.accuracy.azimuth_rad is not None and _measures(sensor, kind)
+        )
+        self._prior = np.array([PRIOR[KINDS.index(kind)] for _, kind in self.places])
+        self._information: FloatArray = np.diag(self._prior**-2.0)
+        self._pull: FloatArray = np.zeros(len(self.places))
+        self.applied: FloatArray = np.zeros(len(self.places))  # taken off the measurements
+        self._covariance: FloatArray = np.diag(self._prior**2)
+
+    def copy(self) -> Registration:
+        """An independent copy."""
+        other = Registration.__new__(Registration)
+        other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
+        other._information, other._pull = self._information.copy(), self._pull.copy()
+        other.applied, other._covariance = self.applied.copy(), self._covariance.copy()
+        return other
+
+    def selection(self, number: int, components: tuple[int, ...]) -> FloatArray:
+        """D (d, b): which bias enters which component of this sensor's measurements."""
+        D = np.zeros((len(components), len(self.places)))
+        for column, (of, kind) in enumerate(self.places):
+            if of == number and kind in components:
+                D[components.index(kind), column] = 1.0
+        return D
+
+    def corrected(self, number: int, plots: Plots) -> Plots:
+        """These plots with the applied bias taken off."""
+        shift = self.selection(number, plots.components) @ self.applied
+        return Plots(plots.components, plots.z - shift, plots.R, plots.index) if shift.any() else plots
+
+    def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
+        """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""
+        left = y - A @ self._mean()
+        spread = S + A @ self._covariance @ A.transpose(0, 2, 1)
+        square = (left * np.linalg.solve(spread, left[:, :, None])[:, :, 0]).sum(axis=1)
+        usable = square < LARGEST_SQUARE * y.shape[1]
+        if not usable.any():
+            return
+        A, y, weighed = A[usable], y[usable], np.linalg.solve(S[usable] * SLACK, A[usable])
+        self._information = self._information + np.einsum("kdb,kdc->bc", A, weighed)
+        self._pull = self._pull + np.einsum("kdb,kd->b", weighed, y)
+        self._covariance = np.asarray(np.linalg.inv(self._information), float)
+
+    def release(self) -> FloatArray | None:
+        """The biases (b,) that are due to be applied now, moved from the estimate to `applied`; None where none is."""
+        mean, sigma = self._mean(), self._sigma()
+        due = self._observable() & (np.abs(mean) > SIGNIFICANT * sigma)
+        if not due.any():
+            return None
+        moved = np.where(due, mean, 0.0)
+        self.applied = self.applied + moved
+        self._pull = self._information @ (mean - moved)
+        return moved
+
+    def told_covariance(self, G: FloatArray) -> FloatArray:
+        """What is left unknown of the applied biases, on tracks with these G (n, 6, b), shape (n, 6, 6)."""
+        known = self._covariance * np.outer(self.applied != 0.0, self.applied != 0.0)
+        return np.asarray(G @ known @ G.transpose(0, 2, 1))
+
+    def biases(self) -> tuple[Bias, ...]:
+        """What is known of every sensor that measures an angle."""
+        value, sigma = self.applied + self._mean(), self._sigma()
+        found: list[Bias] = []
+        for number, sensor in enumerate(self._sensors):
+            numbers = {kind: column for column, (of, kind) in enumerate(self.places) if of == number}
+            if not numbers:
+                continue
+            given = [
+                (float(value[numbers[kind]]), float(sigma[numbers[kind]])) if kind in numbers else (0.0, 0.0)
+                for kind in KINDS
+            ]
+            is_applied = any(self.applied[column] != 0.0 for column in numbers.values())
+            found.append(Bias(sensor.sensor_id, *given[0], *given[1], *given[2], is_applied))
+        return tuple(found)
+
+    def _mean(self) -> FloatArray:
+        return np.asarray(self._covariance @ self._pull)
+
+    def _sigma(self) -> FloatArray:
+        return np.asarray(np.sqrt(np.diagonal(self._covariance)))
+
+    def _observable(self) -> BoolArray:
+        return np.asarray(self._sigma() < OBSERVABLE * self._prior)
+
+
+def _measures(sensor: Sensor, kind: int) -> bool:
+    accuracy = sensor.accuracy
+    given = {
+        AZIMUTH: accuracy.azimuth_rad,
+        ELEVATION: accuracy.elevation_rad,
+        SLANT_RANGE: accuracy.slant_range_m,
+    }
+    return given[kind] is not None
+
+
+def may_teach(existence: FloatArray, hits: IntArray) -> BoolArray:
+    """Which tracks are sure enough to compare sensors by."""
+    return np.asarray((existence >= LEAST_EXISTENCE) & (hits >= LEAST_HITS))

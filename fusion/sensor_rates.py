@@ -1,0 +1,74 @@
+"""How often a sensor really detects and really errs, learned beside what its site file declares.
+
+Both are ratios to the declared value, of sums in which the declaration itself counts like a few scans of evidence:
+
+    detection:  Σ found / Σ expected          over confirmed tracks where the sensor looked
+    alarms:     Σ unexplained / Σ declared    over scans; unexplained is what no track takes, but for the
+                                objects that were expected to appear
+
+A miss of a track counts as far as the track is believed afterwards, which is the expectation step of expectation and
+maximisation: an object that has left teaches nothing of the sensor. Old evidence fades.
+
+Source: Dempster, Laird, Rubin, Maximum likelihood from incomplete data via the EM algorithm (1977), for a Bernoulli rate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fusion.types import FloatArray
+
+PRIOR_OPPORTUNITIES = 20.0  # expected detections: so many tracks looked at weigh as much as the declaration
+PRIOR_ALARMS = 60.0
+PRIOR_SCANS = 10.0  # at the least: a sensor that hardly errs shows its rate in many scans
+FADE = 0.998  # of the evidence, a scan: some minutes of a radar's
+LOWEST_DETECTION, HIGHEST_DETECTION = 0.3, 1.2
+LOWEST_ALARMS, HIGHEST_ALARMS = 0.1, 20.0
+HIGHEST_PROBABILITY = 0.98
+
+
+class SensorRates:
+    """Sums of all sensors, one column each; `copy` belongs to a snapshot."""
+
+    def __init__(self, count: int) -> None:
+        self._found: FloatArray = np.full(count, PRIOR_OPPORTUNITIES)
+        self._expected: FloatArray = np.full(count, PRIOR_OPPORTUNITIES)
+        self._unexplained: FloatArray = np.zeros(count)
+        self._declared: FloatArray = np.zeros(count)
+
+    def copy(self) -> SensorRates:
+        """An independent copy."""
+        other = SensorRates(0)
+        other._found, other._expected = self._found.copy(), self._expected.copy()
+        other._unexplained, other._declared = self._unexplained.copy(), self._declared.copy()
+        return other
+
+    def probability(self, number: int, declared: FloatArray) -> FloatArray:
+        """Detection probabilities as learned, of declared ones."""
+        ratio = min(max(float(self._found[number] / self._expected[number]), LOWEST_DETECTION), HIGHEST_DETECTION)
+        return np.minimum(declared * ratio, np.maximum(declared, HIGHEST_PROBABILITY))
+
+    def alarm_ratio(self, number: int) -> float:
+        """False alarms found, over those declared."""
+        if self._declared[number] <= 0.0:
+            return 1.0
+        return min(max(float(self._unexplained[number] / self._declared[number]), LOWEST_ALARMS), HIGHEST_ALARMS)
+
+    def note_hits(self, number: int, declared: FloatArray, weight: FloatArray) -> None:
+        """Detections of tracks: declared probabilities and how far each track is believed."""
+        self._found[number] += float(weight.sum())
+        self._expected[number] += float((weight * declared).sum())
+
+    def note_misses(self, number: int, declared: FloatArray, weight: FloatArray) -> None:
+        """Silences that mean something."""
+        self._expected[number] += float((weight * declared).sum())
+
+    def note_scan(self, number: int, declared: float, unexplained: float) -> None:
+        """One scan's alarms; old evidence fades."""
+        if self._declared[number] == 0.0:
+            prior = max(PRIOR_ALARMS, PRIOR_SCANS * declared)
+            self._declared[number] = self._unexplained[number] = prior
+        self._declared[number] = self._declared[number] * FADE + declared
+        self._unexplained[number] = self._unexplained[number] * FADE + unexplained
+        self._found[number] = PRIOR_OPPORTUNITIES + (self._found[number] - PRIOR_OPPORTUNITIES) * FADE
+        self._expected[number] = PRIOR_OPPORTUNITIES + (self._expected[number] - PRIOR_OPPORTUNITIES) * FADE

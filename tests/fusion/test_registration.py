@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fusion.registration import Registration
+from fusion.tracker import Tracker
+from fusion.types import Accuracy, Detection, Look, Orientation, Polar, Position, Scan, Sensor
+
+OFF_RAD, OFF_M = math.radians(0.6), 8.0
+SIGMA_RAD, SIGMA_M, REFERENCE_M = math.radians(0.5), 3.0, 2.0
+RADAR = Sensor("radar", (0.0, 0.0, 0.0), Orientation(0, 0, 0), Accuracy(SIGMA_RAD, SIGMA_RAD, SIGMA_M))
+REFERENCE = Sensor("positions", (0.0, 0.0, 0.0), Orientation(0, 0, 0), Accuracy(slant_range_m=REFERENCE_M))
+LOOK = Look(Orientation(0, 0, 0), (-math.pi, math.pi), (-1.6, 1.6), (0.0, 1e4))
+
+
+def flights(seed: int, off_rad: float, off_m: float, start_ns: int, seconds: int, reference: bool = True) -> list[Scan]:
+    """Four objects on straight lines, seen by the radar and, half a second later, by a sensor of positions."""
+    random = np.random.default_rng(seed)
+    at = np.array([[300.0, 500.0, 80.0], [-400.0, 300.0, 60.0], [200.0, -600.0, 90.0], [-500.0, -300.0, 70.0]])
+    v = np.array([[-5.0, 3.0, 0.0], [6.0, 2.0, 0.0], [-3.0, 7.0, 0.0], [4.0, 5.0, 0.0]])
+    scans = []
+    for k in range(seconds):
+        plots = []
+        for e, n, u in at + v * k:
+            r = math.sqrt(e * e + n * n + u * u)
+            azimuth = math.atan2(e, n) + off_rad + SIGMA_RAD * random.standard_normal()
+            elevation = math.asin(u / r) + SIGMA_RAD * random.standard_normal()
+            slant_range = r + off_m + SIGMA_M * random.standard_normal()
+            plots.append(Detection(Polar(azimuth, SIGMA_RAD, elevation, SIGMA_RAD, slant_range, SIGMA_M), 0.9))
+        scans.append(Scan("radar", start_ns + k * 10**9, (LOOK,), tuple(plots)))
+        points = at + v * (k + 0.5) + REFERENCE_M * random.standard_normal((4, 3))
+        R = (REFERENCE_M**2, 0.0, 0.0, REFERENCE_M**2, 0.0, REFERENCE_M**2)
+        found = tuple(Detection(Position(*map(float, point), R), 0.9) for point in points)
+        if reference:
+            scans.append(Scan("positions", start_ns + k * 10**9 + 5 * 10**8, (LOOK,), found))
+    return scans
+
+
+def after(scans: list[Scan]) -> Tracker:
+    tracker = Tracker([RADAR, REFERENCE])
+    for scan in scans:
+        tracker.apply(scan, scan.time_ns)
+    return tracker
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_turned_radar_is_found_and_taken_off_where_another_sensor_sees_the_same_objects(
+    seed: int, start_ns: int
+) -> None:
+    tracker = after(flights(seed, OFF_RAD, OFF_M, start_ns, 40))
+    (bias,) = tracker.biases()  # a sensor of positions has none
+    assert bias.is_applied
+    assert abs(bias.azimuth_rad - OFF_RAD) < 3.0 * bias.azimuth_sigma_rad < math.radians(0.4)
+    assert abs(bias.slant_range_m - OFF_M) < 3.0 * bias.slant_range_sigma_m < 4.0
+    assert abs(bias.elevation_rad) < 3.0 * bias.elevation_sigma_rad
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_well_mounted_radar_is_left_alone(seed: int, start_ns: int) -> None:
+    tracker = after(flights(seed, 0.0, 0.0, start_ns, 40))
+    assert not tracker.biases()[0].is_applied
+    assert not tracker._table.registration.applied.any()
+
+
+def test_one_sensor_alone_tells_nothing_of_its_bias(start_ns: int) -> None:
+    tracker = after(flights(1, OFF_RAD, OFF_M, start_ns, 30, reference=False))
+    (bias,) = tracker.biases()
+    assert not bias.is_applied
+    assert bias.azimuth_sigma_rad > 0.9 * math.radians(1.0)
+
+
+def test_late_scans_find_the_same_bias(start_ns: int) -> None:
+    scans = flights(1, OFF_RAD, OFF_M, start_ns, 20)
+    swapped = list(scans)
+    for k in range(0, len(scans) - 3, 4):
+        swapped[k], swapped[k + 3] = scans[k + 3], scans[k]
+    in_order, late = after(scans), Tracker([RADAR, REFERENCE])
+    for scan in swapped:
+        late.apply(scan, scans[-1].time_ns)
+    assert late.biases() == in_order.biases()
+
+
+def test_the_bias_filter_is_weighted_least_squares() -> None:
+    """Against the normal equations of all innovations at once."""
+    random = np.random.default_rng(4)
+    registration = Registration([RADAR])
+    A = random.standard_normal((30, 2, 3))
+    truth = np.array([0.004, -0.002, 3.0])
+    y = A @ truth
+    S = np.tile(np.diag([1e-4, 4e-4]), (30, 1, 1))
+    weighed = np.zeros((3, 3)) + np.diag(np.array([0.0175, 0.0175, 20.0]) ** -2.0)
+    pull = np.zeros(3)
+    for k in range(30):
+        registration.learn(y[k : k + 1], S[k : k + 1], A[k : k + 1])
+        weighed += A[k].T @ np.linalg.inv(2.0 * S[k]) @ A[k]
+        pull += A[k].T @ np.linalg.inv(2.0 * S[k]) @ y[k]
+    (bias,) = registration.biases()
+    expected = np.linalg.solve(weighed, pull)
+    assert (bias.azimuth_rad, bias.elevation_rad, bias.slant_range_m) == pytest.approx(expected, rel=1e-9)
+
+
+def test_what_a_new_track_leans_on_is_the_derivative_of_its_position(radar: Sensor, flying_object: Callable) -> None:
+    from fusion.initiation import ObjectModel, begin, leaning_at_birth
+    from fusion.measurement import stack
+
+    tilted = replace(radar, position_enu_m=(5.0, -7.0, 3.0))
+    values = [0.7, 0.2, 90.0]
+
+    def position(azimuth: float, elevation: float, slant_range: float) -> np.ndarray:
+        detection = Detection(Polar(azimuth, 0.01, elevation, 0.01, slant_range, 0.5), 0.9)
+        begun = begin(stack([detection], 10)[0], tilted, ObjectModel(), [None])
+        assert begun is not None
+        return begun[0]
+
+    leaning = leaning_at_birth(position(*values), (0, 1, 2), tilted)[0]
+    for column, step in enumerate((1e-6, 1e-6, 1e-4)):
+        moved = list(values)
+        moved[column] += step
+        slope = (position(*moved) - position(*values))[0] / step
+        assert leaning[:, column] == pytest.approx(slope, rel=1e-4, abs=1e-4)
