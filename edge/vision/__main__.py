@@ -9,6 +9,8 @@ from pathlib import Path
 
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, ModelError
 
+NICENESS = 5  # where cores are few, a look may wait, a radar's frame may not
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m edge.vision", description=__doc__)
@@ -16,6 +18,7 @@ def main() -> int:
     parser.add_argument("--confidence", type=float, default=CONFIDENCE)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    os.nice(NICENESS)
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not get between the results
     from edge.vision.process import run
