@@ -1,8 +1,9 @@
 """The temperature of tracklets' classes: how sure many looks at an object may be of what it is.
 
-Every tracklet of the clips held apart from training that covers labelled objects is one example: the mean of its looks'
-class logarithms, and the class it truly is. The temperature is the one that makes the true classes likeliest (least mean
-negative logarithm), searched on a grid; the reliability curve says how often the named class was right, by how sure it was.
+Every tracklet of the clips held apart from training that covers labelled objects is one example: the logarithms of the
+classes' shares of its looks' votes, and the class it truly is. The temperature is the one that makes the true classes
+likeliest (least mean negative logarithm), searched on a grid; the reliability curve says how often the named class was
+right, by how sure it was.
 Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2.
 """
 
@@ -18,7 +19,7 @@ import numpy.typing as npt
 from edge.training.clips import CLASSES, Clip, read_labels
 from edge.training.evaluate import look_at_clip, near
 from edge.vision.detector import Detector
-from edge.vision.image_tracks import logarithms
+from edge.vision.image_tracks import log_shares, scores_of
 
 GRID = np.exp(np.linspace(np.log(0.2), np.log(5.0), 65))
 FEWEST_LOOKS = 3
@@ -28,23 +29,21 @@ BINS = (0.0, 0.5, 0.7, 0.85, 0.95, 1.01)
 def examples(
     detector: Detector, clips: list[Clip], every: int
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Mean logarithms (n, classes) and true class (n,) of the tracklets that cover objects of one class."""
+    """Log shares of the votes (n, classes) and true class (n,) of the tracklets that cover objects of one class."""
     means, truths = [], []
     for clip in clips:
         labels = read_labels(clip.labels)
         votes: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
-        weights: dict[int, list[float]] = defaultdict(list)
         classes: dict[int, Counter[int]] = defaultdict(Counter)
         for frame, seen in zip(*look_at_clip(detector, clip, every), strict=True):
             for one in seen:
                 for truth in labels.get(frame, ()):
                     if one.number and near(truth[None], [one.box])[0]:
-                        votes[one.number].append(np.array([v for _, v in logarithms(one.box, CLASSES)]))
-                        weights[one.number].append(one.box.confidence)
+                        votes[one.number].append(np.array(list(scores_of(one.box, CLASSES).values())))
                         classes[one.number][int(truth[0])] += 1
         for number, looks in votes.items():
             if len(looks) >= FEWEST_LOOKS:
-                means.append(np.average(looks, axis=0, weights=weights[number]))
+                means.append(log_shares(list(np.sum(looks, axis=0))))
                 truths.append(classes[number].most_common(1)[0][0])
     return np.array(means).reshape(-1, len(CLASSES)), np.array(truths, np.int64)
 

@@ -7,9 +7,11 @@ Sure boxes choose first; unsure ones may only go on with a tracklet that is ther
 followed, while a glint stays nothing. Source: Zhang et al. (2022), "ByteTrack", section 3; small boxes seldom overlap from
 one picture to the next, so the distance between centres against its own uncertainty stands for their overlap.
 
-Each look votes with the logarithms of its class scores; the mean of a tracklet's votes, divided by a temperature and
-normalised, is the probability of its classes. Neighbouring pictures show the same view, so more of them make the mean
-steadier, not surer. Source: Guo et al. (2017), "On calibration of modern neural networks", section 4.2.
+Each look votes with its class scores, so an unsure look says little; the sum of a tracklet's votes, sharpened or softened by a
+temperature and normalised, is the probability of its classes. Neighbouring pictures show the same view, so more of them make
+it steadier, not surer; and they are added, not multiplied, because one look that is quite sure and quite wrong would outvote
+a hundred. Sources: Kittler et al. (1998), "On combining classifiers", on the sum rule; Guo et al. (2017), "On calibration of
+modern neural networks", section 4.2.
 
 Nothing here asks the time or chance: the same boxes at the same times give the same tracklets.
 """
@@ -36,7 +38,7 @@ AGILITY = 6.0  # acceleration, sigma, in box sides per second squared: a drone t
 SPEED_SIGMA = 4.0  # of a first sight, in box sides per second
 CENTRE_SIGMA = 0.15  # of a box's centre, in box sides, plus one pixel
 SIZE_WEIGHT = 0.3  # how fast a tracklet's size follows its boxes
-FAINTEST_SCORE = 1e-3  # of a class: what is below is noise, and its logarithm must not decide
+FAINTEST_SHARE = 1e-3  # of a class among a tracklet's votes: nothing is ruled out
 TEMPERATURE = 1.0
 
 Vector = npt.NDArray[np.float64]
@@ -62,8 +64,7 @@ class Tracklet:
     side_px: float
     last_seen_s: float
     looks: int = 1
-    votes: dict[str, float] = field(default_factory=dict)  # class -> sum of weighted logarithms
-    weight: float = 0.0
+    votes: dict[str, float] = field(default_factory=dict)  # class -> sum of scores
 
 
 class ImageTracks:
@@ -102,14 +103,12 @@ class ImageTracks:
         return self._classes(next(t for t in self._tracklets if t.number == number))
 
     def _classes(self, tracklet: Tracklet) -> tuple[tuple[str, float], ...]:
-        return probabilities(tracklet.votes, tracklet.weight, self._class_names, self._temperature)
+        return probabilities(tracklet.votes, self._class_names, self._temperature)
 
     def _seen(self, box: Box, tracklet: Tracklet | None) -> Seen:
         if tracklet is None:
-            alone = dict.fromkeys(self._class_names, 0.0)
-            for name, logarithm in logarithms(box, self._class_names):
-                alone[name] += logarithm
-            return Seen(box, 0, probabilities(alone, 1.0, self._class_names, self._temperature), False)
+            alone = scores_of(box, self._class_names)
+            return Seen(box, 0, probabilities(alone, self._class_names, self._temperature), False)
         return Seen(box, tracklet.number, self._classes(tracklet), tracklet.looks >= STEADY)
 
 
@@ -161,29 +160,31 @@ def distance(tracklet: Tracklet, box: Box) -> float:
 
 
 def vote(tracklet: Tracklet, box: Box, class_names: Sequence[str]) -> None:
-    """A look counts by its confidence: what was hardly seen hardly says what it is."""
-    for name, logarithm in logarithms(box, class_names):
-        tracklet.votes[name] = tracklet.votes.get(name, 0.0) + box.confidence * logarithm
-    tracklet.weight += box.confidence
+    """A look counts by its scores: what was hardly seen hardly says what it is."""
+    for name, score in scores_of(box, class_names).items():
+        tracklet.votes[name] = tracklet.votes.get(name, 0.0) + score
 
 
-def logarithms(box: Box, class_names: Sequence[str]) -> list[tuple[str, float]]:
-    """Of the box's score for each class; a detector that tells only the likeliest leaves the rest to the others."""
-    scores = box.class_scores
-    if len(scores) != len(class_names):
-        rest = (1.0 - box.confidence) / max(1, len(class_names) - 1)
-        scores = tuple(box.confidence if name == box.class_name else rest for name in class_names)
-    return [(name, math.log(max(score, FAINTEST_SCORE))) for name, score in zip(class_names, scores, strict=True)]
+def scores_of(box: Box, class_names: Sequence[str]) -> dict[str, float]:
+    """The box's score for each class; a detector that tells only the likeliest leaves the rest to the others."""
+    if len(box.class_scores) == len(class_names):
+        return dict(zip(class_names, box.class_scores, strict=True))
+    rest = (1.0 - box.confidence) / max(1, len(class_names) - 1)
+    return {name: box.confidence if name == box.class_name else rest for name in class_names}
 
 
 def probabilities(
-    votes: dict[str, float], weight: float, class_names: Sequence[str], temperature: float
+    votes: dict[str, float], class_names: Sequence[str], temperature: float
 ) -> tuple[tuple[str, float], ...]:
-    """Of each class, from the mean of the votes; adding up to 1."""
-    mean = np.array([votes.get(name, 0.0) for name in class_names]) / max(weight, 1e-9) / temperature
-    share = np.exp(mean - mean.max())
-    share /= share.sum()
-    return tuple((name, round(float(p), 4)) for name, p in zip(class_names, share, strict=True))
+    """Of each class, from the sum of the votes; adding up to 1."""
+    raised = np.exp(log_shares([votes.get(name, 0.0) for name in class_names]) / temperature)
+    return tuple((name, round(float(p), 4)) for name, p in zip(class_names, raised / raised.sum(), strict=True))
+
+
+def log_shares(votes: Sequence[float]) -> Vector:
+    """Logarithms of each class's share of the votes, (classes,)."""
+    told = np.asarray(votes, np.float64)
+    return np.asarray(np.log(np.maximum(told / max(float(told.sum()), 1e-9), FAINTEST_SHARE)))
 
 
 def centre_of(box: Box) -> Vector:

@@ -202,7 +202,7 @@ def test_a_process_that_dies_ends_the_demo_with_its_last_lines(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--scenario", "nowhere"], 'scenario "nowhere" is not known; expected a scenario file or one of demo'),
+        (["--scenario", "nowhere"], 'scenario "nowhere" is not known; expected a scenario file or one of '),
         (["--seconds", "0"], "Invalid value for '--seconds'"),
     ],
 )
