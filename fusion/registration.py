@@ -11,7 +11,13 @@ sensors of positions, have no bias here and are what the others are measured aga
 (known to `OBSERVABLE` of what was assumed before) and significant: it is taken off the sensor's measurements and, by G, off
 the tracks; what is left unknown of it widens what is told of the tracks. Before that, nothing is moved.
 
-Source: Friedland, Treatment of bias in recursive filtering (1969), for many states that share one bias.
+Mountings are knocked and masts lean: evidence fades towards the prior, by `FADE` for each scan that teaches of a bias, and by
+`FADE_WHEN_MOVED` while the last scans' innovations, taken together, lie `MOVED` sigmas beside what is known:
+
+    Λ → √f Λ √f + (1 - f) prior⁻²       f: of each bias; x̂ stays, its covariance grows
+
+Sources: Friedland, Treatment of bias in recursive filtering (1969), for many states that share one bias; Bar-Shalom, Li,
+Kirubarajan (2001), 1.4 and 11.3, for fading memory and for detecting a change by the innovations of a sliding window.
 """
 
 from __future__ import annotations
@@ -30,6 +36,10 @@ PRIOR = (0.0175, 0.0175, 20.0)  # 1 sigma before any is seen: 1°, 1°, 20 m
 OBSERVABLE = 0.25  # sigma over the prior's
 SIGNIFICANT = 3.0  # sigmas
 SLACK = 2.0  # on the innovations' covariance: they hang together where an object manoeuvres
+FADE = 0.9995  # the last 2000 scans that teach: minutes of a radar
+FADE_WHEN_MOVED = 0.9  # what was known is gone within some tens of scans
+MOVED = 3.0  # sigmas, by SLACK and the window rather six
+WINDOW = 0.98  # weight of the scan before: the last 50
 LEAST_HITS, LEAST_EXISTENCE = 5, 0.9  # of a track that may teach
 LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it may be another's detection
 
@@ -62,6 +72,7 @@ class Registration:
         self._prior = np.array([PRIOR[KINDS.index(kind)] for _, kind in self.places])
         self._information: FloatArray = np.diag(self._prior**-2.0)
         self._pull: FloatArray = np.zeros(len(self.places))
+        self._recent: FloatArray = np.zeros((2, len(self.places)))  # the last scans' pull, and its weight
         self.applied: FloatArray = np.zeros(len(self.places))  # taken off the measurements
         self._covariance: FloatArray = np.diag(self._prior**2)
 
@@ -70,6 +81,7 @@ class Registration:
         other = Registration.__new__(Registration)
         other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
         other._information, other._pull = self._information.copy(), self._pull.copy()
+        other._recent = self._recent.copy()
         other.applied, other._covariance = self.applied.copy(), self._covariance.copy()
         return other
 
@@ -89,6 +101,7 @@ class Registration:
     def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
         """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""
         left = y - A @ self._mean()
+        self._fade(left, S, A)
         spread = S + A @ self._covariance @ A.transpose(0, 2, 1)
         square = (left * np.linalg.solve(spread, left[:, :, None])[:, :, 0]).sum(axis=1)
         usable = square < LARGEST_SQUARE * y.shape[1]
@@ -97,6 +110,21 @@ class Registration:
         A, y, weighed = A[usable], y[usable], np.linalg.solve(S[usable] * SLACK, A[usable])
         self._information = self._information + np.einsum("kdb,kdc->bc", A, weighed)
         self._pull = self._pull + np.einsum("kdb,kd->b", weighed, y)
+        self._covariance = np.asarray(np.linalg.inv(self._information), float)
+
+    def _fade(self, left: FloatArray, S: FloatArray, A: FloatArray) -> None:
+        """Trust the past less, by as much as these innovations, less the estimate, teach."""
+        weighed = np.linalg.solve(S * SLACK, A)
+        weight = np.einsum("kdb,kdb->b", A, weighed)
+        self._recent = WINDOW * self._recent + np.array([np.einsum("kdb,kd->b", weighed, left), weight])
+        pull, weights = self._recent
+        spread = weights + weights**2 * np.diagonal(self._covariance)
+        has_moved = pull**2 > MOVED**2 * spread
+        taught = np.minimum(weight * self._prior**2, 1.0)
+        fade = 1.0 - taught * np.where(has_moved, 1.0 - FADE_WHEN_MOVED, 1.0 - FADE)
+        mean, root = self._mean(), np.sqrt(fade)
+        self._information = self._information * np.outer(root, root) + np.diag((1.0 - fade) * self._prior**-2.0)
+        self._pull = self._information @ mean
         self._covariance = np.asarray(np.linalg.inv(self._information), float)
 
     def release(self) -> FloatArray | None:

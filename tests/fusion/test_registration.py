@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fusion.registration import Registration
+from fusion.registration import Bias, Registration
 from fusion.tracker import Tracker
 from fusion.types import Accuracy, Detection, Look, Orientation, Polar, Position, Scan, Sensor
 
@@ -95,13 +95,48 @@ def test_the_bias_filter_is_weighted_least_squares() -> None:
     S = np.tile(np.diag([1e-4, 4e-4]), (30, 1, 1))
     weighed = np.zeros((3, 3)) + np.diag(np.array([0.0175, 0.0175, 20.0]) ** -2.0)
     pull = np.zeros(3)
+    registration.learn(y, S, A)
     for k in range(30):
-        registration.learn(y[k : k + 1], S[k : k + 1], A[k : k + 1])
         weighed += A[k].T @ np.linalg.inv(2.0 * S[k]) @ A[k]
         pull += A[k].T @ np.linalg.inv(2.0 * S[k]) @ y[k]
     (bias,) = registration.biases()
     expected = np.linalg.solve(weighed, pull)
     assert (bias.azimuth_rad, bias.elevation_rad, bias.slant_range_m) == pytest.approx(expected, rel=1e-9)
+
+
+def learned(registration: Registration, off_rad: float, sigma_rad: float, seconds: int) -> Bias:
+    """After so many scans, one a second, of one object whose place is known."""
+    random = np.random.default_rng(seconds)
+    sigma, off = np.array([sigma_rad, sigma_rad, SIGMA_M]), np.array([off_rad, 0.0, 0.0])
+    for _ in range(seconds):
+        y = off + sigma * random.standard_normal((1, 3))
+        registration.learn(y, np.diag(sigma**2)[None], np.eye(3)[None])
+    return registration.biases()[0]
+
+
+@pytest.mark.parametrize("sigma_deg", [0.2, 1.0])
+def test_a_radar_that_is_knocked_after_an_hour_is_known_anew_ten_minutes_later(sigma_deg: float) -> None:
+    registration, sigma_rad = Registration([RADAR]), math.radians(sigma_deg)
+    before = learned(registration, 0.0, sigma_rad, 3600)
+    assert abs(before.azimuth_rad) < 3.0 * before.azimuth_sigma_rad
+    assert before.azimuth_sigma_rad > sigma_rad / math.sqrt(2000)  # an hour is not believed for ever
+    knock_rad = math.radians(1.0)
+    bias = learned(registration, knock_rad, sigma_rad, 600)
+    assert abs(bias.azimuth_rad - knock_rad) < 3.0 * bias.azimuth_sigma_rad < math.radians(0.25)
+    assert abs(bias.elevation_rad) < 3.0 * bias.elevation_sigma_rad  # what was not knocked
+
+
+def test_what_other_sensors_teach_does_not_fade_what_is_known_of_one() -> None:
+    registration = Registration([RADAR, replace(RADAR, sensor_id="east")])
+    A = np.zeros((1, 3, 6))
+    A[0, :, :3] = np.eye(3)
+    S, y = np.diag([1e-4, 1e-4, 9.0])[None], np.zeros((1, 3))
+    for _ in range(100):
+        registration.learn(y, S, A)
+    known_rad = registration.biases()[0].azimuth_sigma_rad
+    for _ in range(500):
+        registration.learn(y, S, A[:, :, ::-1])
+    assert registration.biases()[0].azimuth_sigma_rad == pytest.approx(known_rad, rel=1e-9)
 
 
 def test_what_a_new_track_leans_on_is_the_derivative_of_its_position(radar: Sensor, flying_object: Callable) -> None:
