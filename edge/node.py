@@ -95,6 +95,7 @@ class Node:
         self._page_trouble: str | None = None
         self.page = self._guard_page() if publish else None
         self._saving, self._box, self._told = Saving(), BoxState(), 0
+        self._syncing: asyncio.Future[None] | None = None
         self._health_ns = 0
         self.wants_new_run = False  # its clock was set: it has stopped so that another can begin with the right time
         self._published = 0
@@ -189,7 +190,8 @@ class Node:
         notify("WATCHDOG=1")
         if self.recorder:
             self.recorder.count(self._drops())
-            asyncio.get_running_loop().run_in_executor(None, self.recorder.sync)
+            if self._syncing is None or self._syncing.done():  # a slow disk gets one wish at a time
+                self._syncing = asyncio.get_running_loop().run_in_executor(None, self.recorder.sync)
         host = self._host()
         if self._told % LOOK_AT_BOX_EVERY == 0:
             self._box = box_state()
@@ -227,11 +229,11 @@ class Node:
 
     async def _close(self) -> dict[str, Any]:
         watch = self.pipeline.watch
-        digest = self.recorder.close(self._drops()) if self.recorder else None
         pending = 0
-        for extra in (self.alarm, self.page):
+        for extra in (self.alarm, self.page):  # first, since a disk may keep the recorder waiting
             if extra is not None:
                 await asyncio.to_thread(extra.close)
+        digest = self.recorder.close(self._drops()) if self.recorder else None
         if self.publisher and self.outbox:
             await asyncio.to_thread(self.publisher.stop, DRAIN_S)
             pending = self.outbox.counts.pending

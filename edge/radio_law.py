@@ -9,7 +9,8 @@ not everywhere; where an operator stands is personal data almost everywhere. Thi
 file says, and `sarhad check` says what the site file leaves open.
 
 With `keep_operators = false` the readings of receivers that carry such positions are not recorded, since the bytes hold them:
-a replay of such a recording knows the other sensors alone.
+a replay of such a recording knows the other sensors alone, so a run with such a receiver leaves no answer (`tracks.jsonl`,
+`digest.txt`) beside it, which no replay could give.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from edge.answer import Answer
 from edge.pipeline import Outgoing
@@ -21,6 +22,7 @@ from fusion.types import Reading
 
 SYNC_S = 5.0  # a power cut costs at most about so much of a recording
 
+T = TypeVar("T")
 log = logging.getLogger("sarhad.edge")
 
 
@@ -57,23 +59,27 @@ class Recorder:
         """Have the disk take what was written, every few seconds; may wait for the disk."""
         if time.monotonic() - self._synced_s >= SYNC_S:
             self._synced_s = time.monotonic()
-            self._try(lambda: os.fdatasync(self._file.fileno()))
+            with contextlib.suppress(ValueError):  # it has been closed meanwhile, by another thread
+                self._try(lambda: os.fdatasync(self._file.fileno()))
 
     def close(self, counters: dict[str, int]) -> str | None:
-        """Finish the files; returns the digest of the answer."""
+        """Finish the files; returns the digest of the answer, None where there is none or the disk refuses."""
         self._try(lambda: self._writer.close(counters))
         self._try(self._file.close)
+        digest = None
+        if (answer := self._answer) is not None:
+            digest = self._try(lambda: answer.close(self._path, self._header.site_sha256, self._header.models))
         if self.trouble is not None:
             with contextlib.suppress(OSError):  # its buffer is what the disk refused
                 self._file.close()
-            return None
-        return self._answer.close(self._path, self._header.site_sha256, self._header.models) if self._answer else None
+        return digest
 
-    def _try(self, write: Callable[[], object]) -> None:
+    def _try(self, write: Callable[[], T]) -> T | None:
         if self.trouble is not None:
-            return
+            return None
         try:
-            write()
+            return write()
         except OSError as error:
             self.trouble = f"recording stopped: {error.strerror or error}"
             log.error("%s: %s; the post runs on without", self._path, self.trouble)
+            return None
