@@ -52,6 +52,12 @@ def cannot_start(site_path: Path, error: Exception) -> int:
     return 1 if getattr(error, "errno", None) in MAY_PASS else WRONG_INPUT
 
 
+def ended_by(site_path: Path, error: Exception) -> int:
+    """One line on stderr for what ended a node that had started: its files were right, so it may be started again."""
+    cannot_start(site_path, error)
+    return 1
+
+
 def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid: int) -> int:
     """The edge service of one site file."""
     from edge.node import Node
@@ -64,23 +70,27 @@ def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid:
     except SiteFileError as error:
         return wrong_input(str(error))
 
-    async def run() -> dict[str, Any]:
+    async def run(node: Node) -> dict[str, Any]:
         while True:
-            node = Node(site, record_directory, publish=publish)
             click.echo(json.dumps({"site_id": site.site_id, "run_id": node.run_id, "pid": pid}))
             sys.stdout.flush()
             summary = await until_signalled(node)
             if not node.wants_new_run:
                 return summary
             click.echo(json.dumps(summary))
+            node = Node(site, record_directory, publish=publish)
 
     try:
-        done = asyncio.run(run())
+        first = Node(site, record_directory, publish=publish)
     except OutboxBusy as error:
         click.echo(f"{site_path}: {error}", err=True)
         return 1
     except (OutboxError, OSError) as error:  # files that the site names: outbox, certificates, recordings
         return cannot_start(site_path, error)
+    try:
+        done = asyncio.run(run(first))
+    except (OutboxError, OSError) as error:
+        return ended_by(site_path, error)
     click.echo(json.dumps(done))
     return 0
 
@@ -100,13 +110,14 @@ def record_to(site_path: Path, out: Path, seconds: float | None) -> int:
     if out.exists():
         return wrong_input(f"{out}: exists already; expected a new file, since a recording is never written over")
 
-    async def run() -> dict[str, Any]:
-        return await until_signalled(Node(site, record_path=out, publish=False), seconds)
-
     try:
-        done = asyncio.run(run())
+        node = Node(site, record_path=out, publish=False)
     except OSError as error:
         return cannot_start(site_path, error)
+    try:
+        done = asyncio.run(until_signalled(node, seconds))
+    except OSError as error:
+        return ended_by(site_path, error)
     click.echo(json.dumps({"recording": str(out), **done}))
     return 0
 
