@@ -88,10 +88,6 @@ def merge(sources: Sequence[BinaryIO], out: BinaryIO) -> int:
         source.seek(start)
     earliest = min(surveys, key=lambda each: each.first_ns)
     channels = {name: metadata for found in surveys for name, metadata in found.channels.items()}
-    counters: dict[str, int] = {}
-    for found in surveys:
-        for name, count in found.counters.items():
-            counters[name] = counters.get(name, 0) + count
     writer = RecordingWriter(out, earliest.header, channels)
     parts = [
         shifted(source, found, earliest, surveys[:k])
@@ -100,8 +96,21 @@ def merge(sources: Sequence[BinaryIO], out: BinaryIO) -> int:
     for reading in heapq.merge(*parts, key=lambda each: each.received_ns):
         writer.write(reading)
     writer.note(EDITED, {"merged": ", ".join(found.header.run_id for found in surveys)})
-    writer.close(counters)
+    writer.close(counters_of(surveys))
     return writer.readings
+
+
+def counters_of(surveys: Sequence[Survey]) -> dict[str, int]:
+    """What was dropped in all runs: each file of a run counts from the run's start, so the largest is that run's."""
+    largest: dict[tuple[str, str], int] = {}
+    for found in surveys:
+        for name, count in found.counters.items():
+            of_run = (found.header.run_id, name)
+            largest[of_run] = max(largest.get(of_run, 0), count)
+    counters: dict[str, int] = {}
+    for (_, name), count in largest.items():
+        counters[name] = counters.get(name, 0) + count
+    return counters
 
 
 def check_mergeable(surveys: Sequence[Survey]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,8 +30,10 @@ def written(sources: Sequence[Path], out: Path, edit: Callable[[list[BinaryIO], 
     except OSError as error:
         refuse(f"{error.filename or out}: {error.strerror}; expected readable recordings and a writable folder")
     except (CannotMerge, WrongFile, RecordingDamaged) as error:
-        part.unlink(missing_ok=True)
         refuse(f"{', '.join(map(str, sources))}: {error}")
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
     return 0
 
 

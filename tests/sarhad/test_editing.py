@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from evidence.contents import contents_of
-from evidence.recording import read_recording
+from evidence.editing import merge
+from evidence.recording import RecordingHeader, RecordingWriter, read_recording
 from fusion.types import CLOCK, Reading
 from sarhad.cli import main
+from sarhad.editing import written
 
 SCENARIO = Path(__file__).parents[2] / "edge" / "scenarios" / "demo.toml"
 
@@ -75,3 +79,32 @@ def test_a_cut_never_writes_over_a_recording(recording: Path) -> None:
     done = CliRunner().invoke(main, ["cut", str(recording), str(recording)])
     assert done.exit_code == 2
     assert "exists already" in done.output
+
+
+def part_of(run_id: str, second: int, dropped: int) -> io.BytesIO:
+    """One part of a run, whose counter counts from the run's start."""
+    stream = io.BytesIO()
+    writer = RecordingWriter(stream, RecordingHeader("ridge", run_id, 1, "", "ab" * 32, {}, "sarhad", {}))
+    writer.write(Reading("radar", second * 10**9, second * 10**9, None, None, b"bytes"))
+    writer.close({"radar": dropped})
+    stream.seek(0)
+    return stream
+
+
+def test_drops_are_counted_once_a_run_however_many_parts_it_has() -> None:
+    out = io.BytesIO()
+    merge([part_of("first", 1, 4), part_of("first", 2, 9), part_of("second", 3, 5)], out)
+    out.seek(0)
+    _, readings = read_recording(out)
+    assert len(list(readings)) == 3
+    assert readings.counters == {"radar": 14}
+
+
+def test_a_full_disk_leaves_no_half_file(recording: Path, tmp_path: Path) -> None:
+    def fill(_sources: object, target: io.BufferedIOBase) -> int:
+        target.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SystemExit, match="2"):
+        written([recording], tmp_path / "out.mcap", fill)
+    assert list(tmp_path.iterdir()) == []
