@@ -10,7 +10,6 @@ seen a moment ago is looked at again, even when it hovers.
 
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 import time
@@ -38,7 +37,9 @@ from edge.vision.messages import (
 )
 from edge.vision.regions import BUDGET, REGION_PX, Outlook, half_grey
 
-QUEUED_MESSAGES = 1024  # half a minute of a 30 Hz camera; then the pipe backs up and the parent drops
+MOST_WAITING = 1024  # messages, half a minute of a 30 Hz camera; then the pipe backs up and the parent drops
+MOST_WAITING_BYTES = 32 << 20  # JPEG packets may have 300 kB; as much again is in the hands of the decoder
+SIGN_EVERY = 10  # packets decoded at a stretch: a slow box needs seconds for them, and its parent ends who is silent
 OWN_CUES = 4  # detections of the last look that are looked at again first
 LOOK_S = 0.4  # a look should take no longer; the tracker rewinds by some seconds, an alert should not wait for one
 PACE_WEIGHT = 0.3  # how fast the measured cost of a region follows the last look's
@@ -76,14 +77,18 @@ class Eyes:
         self._budget = BUDGET
         self._region_s: float | None = None  # what one region cost lately
 
-    def take_all(self, messages: Sequence[Incoming]) -> None:
-        """Decode all that has come, but for what a later key frame makes needless."""
+    def take_all(self, messages: Sequence[Incoming], live: Callable[[], None] = lambda: None) -> None:
+        """Decode all that has come, but for what a later key frame makes needless; `live` is told now and then."""
         begin_at = self._last_keys(messages)
+        taken_count = 0
         for index, message in enumerate(messages):
             if isinstance(message, Packet) and index < begin_at.get(message.sensor_id, 0):
                 self._camera(message.sensor_id).skipped_count += 1
-            else:
-                self.take(message)
+                continue
+            self.take(message)
+            taken_count += 1
+            if taken_count % SIGN_EVERY == 0:
+                live()
 
     def take(self, message: Incoming) -> None:
         """Decode a packet, or follow a setting."""
@@ -185,12 +190,12 @@ def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: Bi
     send(
         sink, msgspec.json.encode({"ready": True, "model_sha256": detector.model_sha256, "provider": detector.provider})
     )
-    waiting: queue.Queue[Incoming | None] = queue.Queue(QUEUED_MESSAGES)
+    waiting = Waiting()
     threading.Thread(target=read_messages, args=(source, waiting), daemon=True).start()
     eyes = Eyes(detector, confidence)
     while True:
-        messages = drain(waiting)
-        eyes.take_all([message for message in messages if message is not None])
+        messages = waiting.take_all()
+        eyes.take_all([message for message in messages if message is not None], lambda: send(sink, ALIVE))
         results = eyes.look()
         for result in results:
             send(sink, msgspec.json.encode(result))
@@ -200,15 +205,36 @@ def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: Bi
             return
 
 
-def drain(waiting: queue.Queue[Incoming | None]) -> list[Incoming | None]:
-    """All that has come; waits for the first."""
-    messages = [waiting.get()]
-    while not waiting.empty():
-        messages.append(waiting.get())
-    return messages
+class Waiting:
+    """Messages that have been read and not yet taken, bounded in number and bytes; None is the input's end."""
+
+    def __init__(self) -> None:
+        self._messages: list[Incoming | None] = []
+        self._size = 0
+        self._changed = threading.Condition()
+
+    def put(self, message: Incoming | None, size: int = 0) -> None:
+        """Add one of so many bytes; waits until it has room."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_room(size))
+            self._messages.append(message)
+            self._size += size
+            self._changed.notify_all()
+
+    def take_all(self) -> list[Incoming | None]:
+        """All that has come; waits for the first."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._messages)
+            messages, self._messages, self._size = self._messages, [], 0
+            self._changed.notify_all()
+            return messages
+
+    def _has_room(self, size: int) -> bool:
+        full = len(self._messages) >= MOST_WAITING or self._size + size > MOST_WAITING_BYTES
+        return not self._messages or not full
 
 
-def read_messages(source: BinaryIO, waiting: queue.Queue[Incoming | None]) -> None:
+def read_messages(source: BinaryIO, waiting: Waiting) -> None:
     """Cut the input into messages; its end, or a length that cannot be, ends the process."""
     decoder: msgspec.msgpack.Decoder[Incoming] = msgspec.msgpack.Decoder(Incoming)
     while len(head := source.read(LENGTH.size)) == LENGTH.size:
@@ -216,7 +242,7 @@ def read_messages(source: BinaryIO, waiting: queue.Queue[Incoming | None]) -> No
         if length > LARGEST_MESSAGE or len(body := source.read(length)) < length:
             break
         try:
-            waiting.put(decoder.decode(body))
+            waiting.put(decoder.decode(body), length)
         except msgspec.DecodeError as garbled:
             print(f"vision: found a message that is none ({garbled}), expected Packet or Settings", file=sys.stderr)
     waiting.put(None)

@@ -17,7 +17,7 @@ from camera_stream import encode, flight
 from edge.vision.client import VisionProcess
 from edge.vision.detector import SHIPPED_MODEL, Box, Region, load_detector
 from edge.vision.messages import ALIVE, LENGTH, Packet, Settings, frame_message
-from edge.vision.process import FEWEST_REGIONS, Eyes, run
+from edge.vision.process import FEWEST_REGIONS, MOST_WAITING_BYTES, Eyes, Waiting, read_messages, run
 from edge.vision.recompute import SecondLook
 from edge.vision.regions import BUDGET
 
@@ -138,6 +138,31 @@ def test_packets_without_a_picture_are_answered_by_a_sign_of_life() -> None:
     sink = io.BytesIO()
     run(SHIPPED_MODEL, 0.25, 1, source, sink)
     assert messages(sink.getvalue())[1:] == [json.loads(ALIVE)]
+
+
+def test_while_it_decodes_a_long_stretch_it_gives_signs_of_life() -> None:
+    stretch = encode(flight((320, 256), 60), key_every=250)
+    source = io.BytesIO(b"".join(packet(n, data) for n, data in enumerate(stretch)))
+    sink = io.BytesIO()
+    run(SHIPPED_MODEL, 0.25, 1, source, sink)
+    _, *said = messages(sink.getvalue())
+    assert said.count(json.loads(ALIVE)) >= 2
+    assert said[-1]["access_unit_ns"] == 1_000 + len(stretch) - 1
+
+
+def test_what_waits_is_bounded_in_bytes_and_nothing_of_it_is_lost() -> None:
+    one = packet(0, b"\0" * 300_000)
+    count = 2 * MOST_WAITING_BYTES // len(one)
+    waiting = Waiting()
+    reader = threading.Thread(target=read_messages, args=(io.BytesIO(one * count), waiting), daemon=True)
+    reader.start()
+    reader.join(0.5)  # as long as it might take to read all
+    assert reader.is_alive()
+    taken = waiting.take_all()
+    assert sum(len(message.data) for message in taken) <= MOST_WAITING_BYTES  # type: ignore[union-attr]
+    while None not in taken:
+        taken += waiting.take_all()
+    assert len(taken) == count + 1
 
 
 def test_looking_again_gives_the_same_answer() -> None:
