@@ -78,11 +78,17 @@ class AlarmOutput:
         try:
             self._switch.set(is_on)
         except DeviceLost as error:
-            if self.trouble is None:
-                log.warning("alarm: %s; retrying", error)
-            self.trouble = f"the alarm output does not work: {error}"
+            self._fail(str(error))
+            return False
+        except Exception as error:  # a switch's fault must not end the alarm unseen
+            self._fail(f"{type(error).__name__}: {error}")
             return False
         if self.trouble is not None:
             log.warning("alarm: works again")
         self.trouble = None
         return True
+
+    def _fail(self, why: str) -> None:
+        if self.trouble is None:
+            log.warning("alarm: %s; retrying", why)
+        self.trouble = f"the alarm output does not work: {why}"

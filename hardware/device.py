@@ -337,6 +337,9 @@ class DeviceRunner:
             self._power.cycle(self._stopping)
         except DeviceLost as error:
             self._tell("power_failed", f"its power cannot be switched: {error}")
+        except Exception as error:  # a switch's fault must not end the thread of its sensor
+            logger.exception("%s: the switch of its power failed", self.sensor_id)
+            self._tell("power_failed", f"the switch of its power failed: {type(error).__name__}: {error}")
         else:
             self._tell("power_cycled", f"its power was taken for a moment after {without_s:.0f} s without bytes")
         self.turned_ns = self._powered_ns = self._clock.now()[1]

@@ -15,7 +15,10 @@ Sources: Linux, Documentation/ABI/testing/sysfs-bus-usb (`disable`), sysfs-class
 
 from __future__ import annotations
 
+import os
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -24,7 +27,14 @@ from hardware.serial_port import SerialPort
 
 RELAY_START = 0xA0
 LONGEST_PAUSE_S = 3600.0  # power is taken at most so seldom from a sensor that it does not help
+ON_TRIES, ON_PAUSE_S = (
+    20,
+    0.25,
+)  # five seconds: a board that was pulled, or a port that another program has for a moment
 SWITCHES = ("kernel_file", "serial_relay")
+
+_boards: dict[str, threading.Lock] = {}  # by device file: channels of one board are switched one after the other
+_boards_lock = threading.Lock()
 
 
 class Switch(Protocol):
@@ -45,12 +55,20 @@ class KernelFile:
         try:
             with Path(self.path).open("r+", encoding="ascii") as file:  # never made: a misspelt path is no switch
                 file.write(word)
-        except OSError as error:
-            raise DeviceLost(f"{self.path} does not take {word!r}: {error.strerror or error}") from error
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # ValueError: a word or path that cannot be written in the kernel's letters
+            raise DeviceLost(
+                f"{self.path} does not take {word!r}: {getattr(error, 'strerror', None) or error}"
+            ) from error
 
 
 class SerialRelay:
-    """One channel of a serial relay board. The port is opened for each command, so that several channels can share it."""
+    """One channel of a serial relay board. The port is opened for each command, so that several channels can share it.
+
+    They wait for each other: the port's own lock refuses a second opening even to the same process.
+    """
 
     def __init__(self, path: str, channel: int = 1, baud: int = 9600, lock_dir: str | None = None) -> None:
         if not 1 <= channel <= 16:
@@ -59,11 +77,18 @@ class SerialRelay:
         self._port = SerialPort(path, baud, lock_dir=lock_dir)
 
     def set(self, is_on: bool) -> None:
-        try:
-            self._port.open()
-            self._port.write(relay_command(self.channel, is_on))
-        finally:
-            self._port.close()
+        with board_lock(self.path):
+            try:
+                self._port.open()
+                self._port.write(relay_command(self.channel, is_on))
+            finally:
+                self._port.close()
+
+
+def board_lock(path: str) -> threading.Lock:
+    """The one lock of the board behind a path, whichever link leads to it."""
+    with _boards_lock:
+        return _boards.setdefault(os.path.realpath(path), threading.Lock())
 
 
 def relay_command(channel: int, is_on: bool) -> bytes:
@@ -78,10 +103,17 @@ class PowerCycle:
     Once after `after_s`; if it stays away, after twice as long, and so on up to once an hour.
     """
 
-    def __init__(self, switch: Switch, off_s: float = 5.0, after_s: float = 60.0, on_silence: bool = True) -> None:
+    def __init__(
+        self,
+        switch: Switch,
+        off_s: float = 5.0,
+        after_s: float = 60.0,
+        on_silence: bool = True,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         """on_silence: whether an open port that says nothing counts, too; not for one that may have nothing to say."""
         self.off_s, self.on_silence = off_s, on_silence
-        self._switch, self._after_s = switch, after_s
+        self._switch, self._after_s, self._sleep = switch, after_s, sleep
         self._pause_s = after_s
 
     def is_due(self, without_bytes_s: float) -> bool:
@@ -93,10 +125,21 @@ class PowerCycle:
         self._pause_s = self._after_s
 
     def cycle(self, stopping: threading.Event) -> None:
-        """Off and on again. Raises DeviceLost; whatever happens, it is left on where that is possible."""
+        """Off and on again. Raises DeviceLost; on is tried for some seconds, even of a post that is being stopped."""
         self._pause_s = min(2.0 * self._pause_s, LONGEST_PAUSE_S)
         try:
             self._switch.set(False)
             stopping.wait(self.off_s)
         finally:
-            self._switch.set(True)
+            self._switch_on()
+
+    def _switch_on(self) -> None:
+        """A sensor must not be left without power because the switch failed once. Raises the last DeviceLost."""
+        for tries_left in range(ON_TRIES - 1, -1, -1):
+            try:
+                self._switch.set(True)
+                return
+            except DeviceLost:
+                if not tries_left:
+                    raise
+            self._sleep(ON_PAUSE_S)

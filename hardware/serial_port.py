@@ -75,6 +75,9 @@ class SerialPort:
         except (serial.SerialException, OSError) as error:
             self.close()
             raise self._lost(error.errno, str(error)) from error
+        except termios.error as error:  # no OSError: pulled out between its opening and its settings
+            self.close()
+            raise self._lost(error.args[0], str(error)) from error
         except (ValueError, OverflowError) as error:
             self.close()
             raise DeviceLost(f"{self.path}: baud {self.baud} is not possible on this port: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import subprocess
@@ -261,3 +262,14 @@ def test_full_lines_arrive_without_loss_and_leave_most_of_a_core_free(tmp_path, 
     for name, data in said.items():
         assert b"".join(reading.data for reading in door.readings if reading.sensor_id == name) == data
     assert took_s < WIRE_S / 2, f"took {took_s:.2f} s of a core for {WIRE_S:.0f} s of bytes"
+
+
+def test_a_port_pulled_out_between_its_opening_and_its_settings_is_lost(port, monkeypatch: pytest.MonkeyPatch):
+    def hung_up(descriptor: int) -> list:
+        raise termios.error(errno.EIO, "Input/output error")  # which is no OSError
+
+    monkeypatch.setattr("hardware.serial_port.termios.tcgetattr", hung_up)
+    with pytest.raises(DeviceLost):
+        port.open()
+    monkeypatch.undo()
+    port.open()  # its lock was given back
