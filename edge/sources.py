@@ -31,6 +31,7 @@ DOOR_LIMIT_BYTES = 64_000_000  # a stalled loop must not gather video without en
 
 HANGS_AFTER_S = 60.0  # no driver of ours waits so long in one call; a camera may be told to wait longer for its stream
 LOOK_AFTER_S = 1.0
+MOST_HANGING = 3  # drivers of one sensor: each keeps two threads until the kernel lets it go, and threads are counted
 SWITCH_S = 0.0005  # Python's own 5 ms, a few times over, is longer than a 3 Mbaud port's buffer lasts
 
 log = logging.getLogger("sarhad.edge")
@@ -98,6 +99,8 @@ class Live:
         self._cameras = {entry.sensor.sensor_id: entry for entry in site.sensors if is_camera(entry)}
         self.visions: dict[str, VisionProcess] = {}
         self._runners: dict[str, DeviceRunner] = {}
+        self._left: dict[str, list[tuple[DeviceRunner, threading.Thread]]] = {}  # that hang, and who closes them
+        self._withheld: set[str] = set()  # sensors without a driver, since too many of theirs hang
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -172,15 +175,42 @@ class Live:
             await asyncio.sleep(LOOK_AFTER_S)
             _, monotonic_ns = self._clock.now()
             for entry in self._site.sensors:
-                sensor_id = entry.sensor.sensor_id
-                hanging = self._runners[sensor_id]
-                if (hangs_s := hanging.hangs_for_s(monotonic_ns)) < hangs_after_s(entry):
-                    continue
-                hanging.abandon()
-                threading.Thread(target=hanging.driver.close, name=f"closing {sensor_id}", daemon=True).start()
-                report(DeviceEvent(sensor_id, "lost", f"its driver hangs for {hangs_s:.0f} s; starting another"))
-                self._runners[sensor_id] = self._runner(entry, door, report)
-                self._runners[sensor_id].start()
+                self._look_after(entry, monotonic_ns, door, report)
+
+    def _look_after(
+        self, entry: SensorEntry, monotonic_ns: int, door: Door, report: Callable[[DeviceEvent], None]
+    ) -> None:
+        """Leave a driver that hangs and start another, while not too many of that sensor's hang already."""
+        sensor_id = entry.sensor.sensor_id
+        hangs_s = self._runners[sensor_id].hangs_for_s(monotonic_ns)
+        is_hanging = hangs_s >= hangs_after_s(entry)
+        if is_hanging:
+            self._leave(sensor_id)
+        elif sensor_id not in self._withheld:
+            return
+        is_free = self._hanging(sensor_id) < MOST_HANGING
+        if is_free:
+            self._withheld.discard(sensor_id)
+            self._runners[sensor_id] = self._runner(entry, door, report)
+            self._runners[sensor_id].start()
+        else:
+            self._withheld.add(sensor_id)
+        if is_hanging:
+            then = "starting another" if is_free else f"{MOST_HANGING} hang: no other is started until one of them ends"
+            report(DeviceEvent(sensor_id, "lost", f"its driver hangs for {hangs_s:.0f} s; {then}"))
+
+    def _leave(self, sensor_id: str) -> None:
+        hanging = self._runners[sensor_id]
+        hanging.abandon()
+        closing = threading.Thread(target=hanging.driver.close, name=f"closing {sensor_id}", daemon=True)
+        closing.start()
+        self._left.setdefault(sensor_id, []).append((hanging, closing))
+
+    def _hanging(self, sensor_id: str) -> int:
+        """How many of a sensor's drivers that were left still keep a thread."""
+        left = self._left.get(sensor_id, [])
+        left[:] = [(runner, closing) for runner, closing in left if runner.is_alive() or closing.is_alive()]
+        return len(left)
 
     def _stop_devices(self) -> None:
         for runner in self._runners.values():

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from edge.site_file import SensorEntry, parse_site
-from edge.sources import Door, Live, recorded
+from edge.sources import MOST_HANGING, Door, Live, recorded
 from fusion.types import NODE, Reading
 from hardware.clock import Clock
 from hardware.device import Delivery, DeviceEvent
@@ -111,6 +111,56 @@ class Hanging:
 
     def close(self) -> None:
         self.is_closed.set()
+
+
+class Letting(Hanging):
+    """Hangs in the kernel, in `read` and in `close`, until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(threading.Event())
+        self.is_reading = threading.Event()
+
+    def read(self, timeout_s: float) -> Delivery | None:
+        self.is_reading.set()
+        return super().read(timeout_s)
+
+    def close(self) -> None:
+        self._let_go.wait(30.0)
+
+
+def test_no_more_than_three_drivers_of_one_sensor_hang_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Letting] = []
+
+    def driver_of(entry: SensorEntry) -> Letting:
+        made.append(Letting())
+        return made[-1]
+
+    monkeypatch.setattr("edge.sources.driver_of", driver_of)
+    told: list[str] = []
+
+    async def run() -> None:
+        live, door = Live(parse_site(RADAR_SITE, "ridge.toml"), Clock(), lambda entry, time_ns: ()), Door()
+        entry = live._site.sensors[1]
+        live._runners["gnss"] = live._runner(entry, door, lambda event: told.append(event.text))
+        live._runners["gnss"].start()
+        for minute in range(1, 100):  # a driver that hangs is looked at once a minute, more or less
+            assert made[-1].is_reading.wait(10.0)
+            now_ns = Clock().now()[1] + minute * 61_000_000_000
+            live._look_after(entry, now_ns, door, lambda event: told.append(event.text))
+        assert len(made) == MOST_HANGING
+        hanging = [text for text in told if "hangs" in text]
+        assert len(hanging) == MOST_HANGING
+        assert "no other is started" in hanging[-1]
+        left = live._left["gnss"][0]
+        made[0]._let_go.set()
+        await asyncio.to_thread(lambda: (left[0].stop(10.0), left[1].join(10.0)))
+        live._look_after(entry, Clock().now()[1], door, lambda event: told.append(event.text))
+        assert len(made) == MOST_HANGING + 1
+        for driver in made:
+            driver._let_go.set()
+        await asyncio.to_thread(live._stop_devices)
+
+    asyncio.run(run())
 
 
 class Speaking(Hanging):
