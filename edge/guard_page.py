@@ -2,6 +2,7 @@
 
 It needs no center, no network beyond the post's own, no tiles and no script from elsewhere; a phone or an old tablet shows it.
 Directions are from the post's origin. It tells and takes nothing: there is no button on it, and no other address answers.
+What is older than `STALE_S` is not served: a post whose loop hangs must not look like an empty sky.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import json
 import math
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -39,7 +41,9 @@ function show(text, color) {
 }
 async function look() {
   try {
-    const now = await (await fetch("now", { cache: "no-store" })).json();
+    const answer = await fetch("now", { cache: "no-store" });
+    if (!answer.ok) { heard = 0; throw new Error(answer.status); }
+    const now = await answer.json();
     heard = Date.now();
     const drones = now.tracks.filter((track) => track.what === "drone").length;
     if (now.state === "blind") show("THE POST CANNOT SEE", "#b00");
@@ -97,18 +101,18 @@ def snapshot(tracks: Iterable[Track], health: HealthMessage) -> dict[str, Any]:
 class GuardPage:
     """Serves the page in threads of its own; the node only puts a snapshot in its place."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         """Raises OSError when the address cannot be had."""
         page = self
+        self._monotonic_s, self._shown_s = monotonic_s, monotonic_s()
         self._now = b'{"state": "waiting", "tracks": [], "troubles": [], "time": ""}'
 
         class Handler(BaseHTTPRequestHandler):
             timeout = 10  # seconds for a request: a phone that sleeps must not keep a thread
 
             def do_GET(self) -> None:
-                answers = {"/": ("text/html", PAGE.encode()), "/now": ("application/json", page._now)}
-                kind, body = answers.get(self.path, ("text/plain", b"not here\n"))
-                self.send_response(200 if self.path in answers else 404)
+                code, kind, body = page._answer(self.path)
+                self.send_response(code)
                 self.send_header("Content-Type", f"{kind}; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header(
@@ -127,6 +131,18 @@ class GuardPage:
 
     def show(self, tracks: Iterable[Track], health: HealthMessage) -> None:
         self._now = json.dumps(snapshot(tracks, health)).encode()
+        self._shown_s = self._monotonic_s()
+
+    def _answer(self, path: str) -> tuple[int, str, bytes]:
+        """Status, kind and body for an address."""
+        if path == "/":
+            return 200, "text/html", PAGE.encode()
+        if path != "/now":
+            return 404, "text/plain", b"not here\n"
+        age_s = self._monotonic_s() - self._shown_s
+        if age_s > STALE_S:
+            return 503, "text/plain", f"the post has told nothing for {age_s:.0f} s\n".encode()
+        return 200, "application/json", self._now
 
     def close(self) -> None:
         self._server.shutdown()

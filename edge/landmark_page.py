@@ -143,6 +143,8 @@ def serve_until_solved(
     done = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 10  # seconds for a request: a phone that sleeps must not keep a thread
+
         def do_GET(self) -> None:
             shown = [
                 {"name": one.name, "x_px": one.pixel and one.pixel[0], "y_px": one.pixel and one.pixel[1]}
@@ -159,9 +161,9 @@ def serve_until_solved(
         def do_POST(self) -> None:
             try:
                 length = int(self.headers.get("Content-Length", 0))
-                asked = json.loads(self.rfile.read(min(length, LONGEST_REQUEST)))
+                asked = json.loads(self.rfile.read(min(max(length, 0), LONGEST_REQUEST)))
                 found = align_by_clicks(site, entry, clicked(entry, landmarks, asked))
-            except (CannotAlign, ValueError, KeyError, TypeError, IndexError) as error:
+            except (CannotAlign, ValueError, KeyError, TypeError, IndexError, ArithmeticError) as error:
                 self._answer(200, "text/plain; charset=utf-8", str(error).encode())
                 return
             told = "\n".join([*words(entry.sensor, found), "", patch(entry.sensor, found)])
@@ -192,6 +194,8 @@ def clicked(entry: SensorEntry, landmarks: Sequence[Landmark], asked: dict[str, 
     """The landmarks with the page's clicks, in the lens's pixels: a smaller picture shows the same view."""
     assert entry.lens is not None
     width, height = (float(size) for size in asked["size_px"])  # type: ignore[attr-defined]
+    if not (width > 0.0 and height > 0.0):
+        raise CannotAlign(f"size_px is {width:g} x {height:g}; expected the picture's size: has it been loaded?")
     scale_x, scale_y = entry.lens.size_px[0] / width, entry.lens.size_px[1] / height
     rows: Sequence[dict[str, float | None]] = asked["landmarks"]  # type: ignore[assignment]
     pixels = [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import http.client
 import json
 import math
 import re
 import threading
+import urllib.parse
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -294,6 +296,12 @@ def test_the_page_takes_clicks_on_a_smaller_picture_and_gives_the_mounting(tmp_p
     halved = [{"name": row[0], "x_px": row[4] / 2, "y_px": row[5] / 2} for row in landmark_rows(TURNED)]
     told = ask("solve", json.dumps({"landmarks": names, "size_px": [960, 540]}).encode())
     assert "0 sights" in told
+    unloaded = ask("solve", json.dumps({"landmarks": names, "size_px": [0, 0]}).encode())
+    assert "size_px is 0 x 0; expected the picture's size" in unloaded
+    request = http.client.HTTPConnection(urllib.parse.urlsplit(address).netloc, timeout=5.0)
+    request.request("POST", "/solve", headers={"Content-Length": "-1"})
+    assert request.getresponse().status == 200  # answered at once, not when the peer closes
+    request.close()
     told = ask("done", json.dumps({"landmarks": halved, "size_px": [960, 540]}).encode())
     assert "orientation = {" in told
     serving.join(10.0)

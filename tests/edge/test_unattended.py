@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,7 @@ import psutil
 import pytest
 
 from edge.alarm import AlarmOutput
-from edge.guard_page import GuardPage, snapshot
+from edge.guard_page import PAGE, STALE_S, GuardPage, snapshot
 from edge.health import disk_troubles, health_message
 from edge.node import Node
 from edge.pipeline import Pipeline
@@ -46,6 +47,13 @@ id = "gnss"
 device = { driver = "udp_listener", port = 41238, host = "127.0.0.1" }
 protocol = "gnss"
 """
+
+
+def free_port(kind: int = socket.SOCK_STREAM) -> int:
+    """One that nobody has at the moment."""
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
 
 
 def track(
@@ -112,17 +120,37 @@ class Lamp:
             assert self.changed.wait_for(lambda: self.said == said, 10.0), self.said
 
 
-def settings(hold_s: float = 0.3) -> AlarmSettings:
+class SetClock:
+    """Time that moves only when told, and wakes who waits for it."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def move(self, seconds: float, alarm: AlarmOutput) -> None:
+        with alarm._changed:
+            self.now_s += seconds
+            alarm._changed.notify_all()
+
+
+def settings(hold_s: float = 300.0) -> AlarmSettings:
     return AlarmSettings(SwitchSettings("kernel_file", "x", "1", "0", 1), ("drone",), 0.5, hold_s)
 
 
 def test_a_believed_drone_switches_the_alarm_on_and_its_leaving_off() -> None:
-    lamp = Lamp()
-    alarm = AlarmOutput(lamp, settings())
+    lamp, clock = Lamp(), SetClock()
+    alarm = AlarmOutput(lamp, settings(), clock)
     lamp.await_said([False])  # whatever it was before
     alarm.saw([track("bird"), track("drone", "tentative")])
     alarm.saw([track("drone")])
     lamp.await_said([False, True])
+    clock.move(200.0, alarm)
+    alarm.saw([track("drone")])
+    clock.move(200.0, alarm)  # held anew
+    assert lamp.said == [False, True]
+    clock.move(101.0, alarm)
     lamp.await_said([False, True, False])
     alarm.saw([track("drone")])
     lamp.await_said([False, True, False, True])
@@ -134,13 +162,28 @@ def test_an_alarm_that_does_not_work_is_told_and_tried_again(monkeypatch: pytest
     monkeypatch.setattr("edge.alarm.RETRY_S", 0.05)
     lamp = Lamp()
     lamp.is_stuck = True
-    alarm = AlarmOutput(lamp, settings(30.0))
+    alarm = AlarmOutput(lamp, settings())
     alarm.saw([track("drone")])
     with lamp.changed:
         assert lamp.changed.wait_for(lambda: alarm.trouble is not None, 10.0)
         lamp.is_stuck = False
     lamp.await_said([True])
     alarm.close()
+
+
+def test_a_switch_with_a_fault_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.alarm.RETRY_S", 0.01)
+    lamp = Lamp()
+    works, lamp.set = lamp.set, lambda is_on: 1 / 0
+    alarm = AlarmOutput(lamp, settings())
+    alarm.saw([track("drone")])
+    with lamp.changed:
+        assert lamp.changed.wait_for(lambda: alarm.trouble is not None or not alarm._thread.is_alive(), 10.0)
+    assert "ZeroDivisionError" in (alarm.trouble or "")
+    lamp.set = works
+    lamp.await_said([True])
+    alarm.close()
+    assert alarm.trouble is None
 
 
 # The page
@@ -177,10 +220,35 @@ def test_the_page_says_where_to_look_and_what_is_wrong() -> None:
     page.close()
 
 
+def test_a_post_that_hangs_does_not_look_like_an_empty_sky() -> None:
+    line, now_s = Pipeline(parse_site(SITE, "ridge.toml"), "run", "software"), [100.0]
+    page = GuardPage("127.0.0.1", 0, lambda: now_s[0])
+
+    def code(path: str) -> int:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{page.port}{path}", timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    codes = [code("/now")]
+    for passed_s, is_shown in ((STALE_S + 1.0, False), (0.0, True), (STALE_S - 1.0, False), (2.0, False)):
+        now_s[0] += passed_s
+        if is_shown:
+            page.show([], health(line))
+        codes.append(code("/now"))
+    assert codes == [200, 503, 200, 200, 503]
+    assert code("/") == 200
+    assert "!answer.ok" in PAGE
+    page.close()
+
+
 def test_a_running_node_shows_its_page_and_drives_its_light(tmp_path: Path) -> None:
     light = tmp_path / "brightness"
     light.write_text("?")
     text = SITE.replace("OUTBOX", str(tmp_path / "outbox.db")).replace("LIGHT", str(light))
+    text = text.replace("41299", str(free_port())).replace("41238", str(free_port(socket.SOCK_DGRAM)))
     node = Node(parse_site(text, "ridge.toml"))
 
     async def run() -> dict:
