@@ -59,6 +59,7 @@ class ProtocolKind:
     drivers: tuple[str, ...]
     options: tuple[Key, ...] = ()
     typical: Accuracy = UNKNOWN  # of one measurement where the site states none; the mounting's error comes on top
+    highest_address: int = 255  # of a pan-tilt head
 
 
 DRIVERS: dict[str, DriverKind] = {
@@ -293,6 +294,7 @@ PROTOCOLS: dict[str, ProtocolKind] = {
             Key("pan_steps_per_deg", "number", "from the camera's manual; negative: it counts leftwards"),
             Key("tilt_steps_per_deg", "number", "from the camera's manual; negative: it counts downwards"),
         ),
+        highest_address=7,  # three bits of a message's first byte; 0xFF there would end it
     ),
     "sensor_json": ProtocolKind("a sensor of one's own, JSON lines (docs/own-sensor-json.md)", "own", STREAMS),
     "sensor_binary": ProtocolKind("a sensor of one's own, COBS frames (docs/own-sensor-binary.md)", "own", STREAMS),

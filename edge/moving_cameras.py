@@ -33,8 +33,13 @@ class MovingCamera:
         self.unplaced = 0  # scans of whose time the head told nothing
 
     def heard(self, pointing: Pointing) -> None:
-        """Tellings come in the order of their times; one that does not is left out."""
-        if not self._told or pointing.time_ns > self._told[-1].time_ns:
+        """Tellings come in the order of their times; one that does not is left out.
+
+        Of one time the last counts: a Pelco-D head tells pan and tilt one after the other, and the second knows both.
+        """
+        if self._told and pointing.time_ns == self._told[-1].time_ns:
+            self._told[-1] = pointing
+        elif not self._told or pointing.time_ns > self._told[-1].time_ns:
             self._told.append(pointing)
 
     def pointing(self, time_ns: int) -> tuple[Orientation, float] | None:

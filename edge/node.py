@@ -9,6 +9,7 @@ answer. The outbox is emptied by the center's acknowledgement alone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -88,8 +89,9 @@ class Node:
         self.alarm = AlarmOutput(switch_of(site.alarm.switch), site.alarm) if site.alarm and publish else None
         self.heads = Heads(site, self.live.driver, lambda time_ns: tuple(self.pipeline.tracks_at(time_ns)))
         self.publisher = (
-            Publisher(site.site_id, self.run_id, site.broker, self.outbox, self._cue) if self.outbox else None
+            Publisher(site.site_id, self.run_id, site.broker, self.outbox, self._hear_cue) if self.outbox else None
         )
+        self._loop: asyncio.AbstractEventLoop | None = None  # of `run`
         self._turned_ns = 0
         self._unrecorded = unrecorded(site)
         self._page_trouble: str | None = None
@@ -126,6 +128,12 @@ class Node:
             clock_trusted=kernel_clock_state().trusted,
         )
 
+    def _hear_cue(self, cue: wire.CueMessage) -> None:
+        """A cue in the network's thread; heads belong to the loop's."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nothing turns any more
+                self._loop.call_soon_threadsafe(self._cue, cue)
+
     def _cue(self, cue: wire.CueMessage) -> None:
         if not self.heads.cue(cue, self.clock.now()[0]):
             log.warning("a cue for %s, which is no camera on a head, or of no direction", cue.sensor_id)
@@ -140,6 +148,7 @@ class Node:
 
     async def run(self) -> dict[str, Any]:
         """Until `stop`; returns what this run did."""
+        self._loop = asyncio.get_running_loop()
         if self.publisher:
             self.publisher.start()
         self._send([self.pipeline.opening(self.started_ns)])

@@ -235,6 +235,8 @@ def read_head(table: Any, protocol: ProtocolKind, driver: str, place: Place) -> 
         raise place.found("head", table, "none; only a pan-tilt head (pelco_d, visca) has one")
     if driver != "serial_port":
         raise place.found("device.driver", driver, "serial_port, since a head that is turned is written to")
+    if written["address"] > protocol.highest_address:
+        raise inside.found("address", written["address"], f"1 to {protocol.highest_address}")
     low_deg, high_deg = written["tilt_limits_deg"]
     zones = []
     for number, zone in enumerate(written["private_zones"], start=1):

@@ -182,7 +182,7 @@ LAW = (
 
 HEAD = (
     Key("carries", "text", "the id of the camera on it"),
-    Key("address", "integer", "the head's own", 1, at_least=1, at_most=255),
+    Key("address", "integer", "the head's own; VISCA knows 1 to 7", 1, at_least=1, at_most=255),
     Key("lag_s", "number", "from a command until it has turned", 0.7, at_least=0.0, at_most=10.0),
     Key("tilt_limits_deg", "pair", "how low and how high it may look", [-20.0, 80.0], at_least=-90.0, at_most=90.0),
     Key("private_zones", "tables", "directions in which it never rests", []),

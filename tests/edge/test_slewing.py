@@ -234,12 +234,18 @@ def test_a_node_turns_its_head_where_an_operator_wants_it(
 
     monkeypatch.setattr(Live, "_look", no_vision)
     text = SITE.replace("[[sensor]]", f'[broker.outbox]\npath = "{tmp_path}/outbox.db"\n[[sensor]]', 1)
-    node = Node(site(text, str(tmp_path / "head"), str(tmp_path)), publish=False)
+    node = Node(site(text, str(tmp_path / "head"), str(tmp_path)))
+    monkeypatch.setattr(node.publisher, "start", lambda: None)  # there is no broker
+    monkeypatch.setattr(node.publisher, "stop", lambda timeout_s: True)
+    threads: list[threading.Thread] = []
+    wish = node.heads.wish
+    node.heads.wish = lambda *wanted: threads.append(threading.current_thread()) or wish(*wanted)
 
     async def run() -> None:
         running = asyncio.create_task(node.run())
+        await asyncio.sleep(0)
         cue = wire.CueMessage(1, "narrow", 60.0, azimuth_deg=50.0, elevation_deg=5.0)
-        assert node.heads.cue(cue, node.clock.now()[0])
+        await asyncio.to_thread(node.publisher._on_cue, cue)  # as the network's thread hears it
         assert not node.heads.cue(wire.CueMessage(1, "nobody", 60.0, azimuth_deg=50.0), 0)
         assert not node.heads.cue(wire.CueMessage(1, "narrow", 60.0, azimuth_deg=math.nan), 0)
         end_s = time.monotonic() + 20.0
@@ -249,6 +255,7 @@ def test_a_node_turns_its_head_where_an_operator_wants_it(
         await asyncio.wait_for(running, 20.0)
 
     asyncio.run(run())
+    assert set(threads) == {threading.current_thread()}  # the loop's, in which heads are turned
     assert head.pan_deg == pytest.approx(20.0, abs=0.3)
     assert node.pipeline.watch.sensors["head"].readings > 0
 
@@ -261,6 +268,10 @@ def test_visca_heads_hear_their_own_steps() -> None:
     entry = site(text).sensors[1]
     assert frames_towards(entry, math.radians(40.0), math.radians(5.0)) == (visca.go_to(1, 144, 72),)
     assert head_of(entry).stop == visca.stop(1)
+    with pytest.raises(SiteFileError, match=r"head\.address is 127; expected 1 to 7"):  # 80 | 7F ends the message
+        site(text.replace("head = { ", "head = { address = 127, "))
+    assert site(text.replace("head = { ", "head = { address = 7, ")).sensors[1].head.address == 7
+    assert site(SITE.replace("head = { ", "head = { address = 127, ")).sensors[1].head.address == 127
 
 
 # What a moving camera saw
@@ -291,6 +302,20 @@ def test_what_was_seen_in_the_middle_of_the_picture_was_where_the_head_pointed()
     assert still.placed(scan(1.1, 30.0, 0.0)).detections[0].measurement.azimuth_sigma_rad == pytest.approx(
         0.002, rel=0.1
     )
+
+
+def test_of_two_tellings_of_one_reading_the_second_counts() -> None:
+    """Answers to both questions in one read: the first knows the new pan alone, the second the new tilt too."""
+
+    def answer(kind: int, hundredths: int) -> bytes:
+        return pelco_d.encode(pelco_d.Command(1, 0, kind, hundredths >> 8, hundredths & 0xFF))
+
+    line = Pipeline(site(), "run", "software")
+    for at_s, tilt in ((1, 35_500), (2, 35_000)):  # its angles grow downwards
+        both = answer(pelco_d.PAN_IS, 1000) + answer(pelco_d.TILT_IS, tilt)
+        line.feed(Reading("head", at_s * S, at_s * S, None, None, both))
+    now, _ = line.moving["narrow"].pointing(2 * S)
+    assert math.degrees(now.pitch_rad) == pytest.approx(10.0)
 
 
 def test_where_the_head_told_nothing_a_picture_says_nothing() -> None:
