@@ -11,6 +11,7 @@ readings too. The same readings in the same order give the same messages, byte f
 from __future__ import annotations
 
 import math
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ from fusion.types import (
 MAX_REMOTE_TRACKS = 2000  # of one system between two messages
 LARGEST_CLOCK_ERROR_S = 10.0  # more would make every measurement mean nothing
 DETECTIONS_PERIOD_NS = 1_000_000_000  # the map shows raw detections for orientation only
+MOST_PRESENCES = 5  # of one sensor in any second: a text may carry a level that is another each time
 
 
 class Outgoing(NamedTuple):
@@ -76,6 +78,7 @@ class Pipeline:
         self._sequence = 0
         self._detections_published_ns: dict[str, int] = {}
         self._present: dict[str, Presence] = {}  # the last one told, by sensor
+        self._presences_ns: defaultdict[str, deque[int]] = defaultdict(lambda: deque(maxlen=MOST_PRESENCES))
         self._remote: dict[str, dict[int, RemoteTrack]] = {}  # by sensor and number, since the last message
 
     def opening(self, started_ns: int) -> Outgoing:
@@ -108,7 +111,7 @@ class Pipeline:
             if isinstance(fact, RemoteTrack):
                 outgoing += self._remote_tracks(fact)
             if isinstance(fact, Presence):
-                outgoing += self._presence(fact)
+                outgoing += self._presence(fact, reading.monotonic_ns)
         return outgoing
 
     def tracks_at(self, time_ns: int) -> Iterable[Track]:
@@ -160,12 +163,19 @@ class Pipeline:
         self._remote[track.sensor_id] = {}
         return [self._shown(track.sensor_id, track.time_ns, tuple(map(remote_message, told.values())))]
 
-    def _presence(self, presence: Presence) -> list[Outgoing]:
-        """What is there without a place is told at once when it is new, and once a second while it goes on."""
+    def _presence(self, presence: Presence, monotonic_ns: int) -> list[Outgoing]:
+        """What is there without a place is told at once when it is new, and once a second while it goes on.
+
+        A thin link and the outbox must last: of one sensor no more than `MOST_PRESENCES` in any second, however new.
+        """
         before = self._present.get(presence.sensor_id)
         is_same = before is not None and (before.kind, before.text) == (presence.kind, presence.text)
         if is_same and before is not None and 0 <= presence.time_ns - before.time_ns < DETECTIONS_PERIOD_NS:
             return []
+        told_ns = self._presences_ns[presence.sensor_id]
+        if len(told_ns) == MOST_PRESENCES and monotonic_ns - told_ns[0] < DETECTIONS_PERIOD_NS:
+            return []
+        told_ns.append(monotonic_ns)
         self._present[presence.sensor_id] = presence
         return [self._shown(presence.sensor_id, presence.time_ns, (presence_message(presence),))]
 

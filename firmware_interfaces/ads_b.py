@@ -1,6 +1,6 @@
 """ADS-B: what aircraft broadcast of themselves on 1090 MHz, merged by address and told as claims.
 
-    Beast, AVR, SBS-1 ──▶ messages ──▶ one state for each address ──▶ Claim, at each position and when identity changes
+    Beast, AVR, SBS-1 ──▶ messages ──▶ one state for each address ──▶ Claim, at a position and when identity changes
     ads_b_streams.py      mode_s.py    position by cpr.py
 
 Nothing in it is authenticated: anybody can broadcast any of it. A claimed height is above the ellipsoid only where the
@@ -76,6 +76,8 @@ class Aircraft:
     position: tuple[float, float] | None = None
     position_s: float = -math.inf
     told_s: float = -math.inf  # when its last claim was given
+    identity_told_s: float = -math.inf  # when the last one was given for its identity
+    has_news: bool = False  # an identity that no claim has told yet
     agreeing: int = 0  # global positions in a row that could follow each other
 
     def locate(self, fields: dict[str, Any], time_s: float, receiver: tuple[float, float] | None) -> bool:
@@ -181,9 +183,9 @@ class Sky:
             return "position" if aircraft.locate(fields, time_s, self._receiver) else ""
         elif 1 <= code <= 4:
             callsign, category = fields["callsign"] or None, CATEGORIES.get((code, fields["category"]))
-            is_news = (callsign, category) != (aircraft.callsign, aircraft.category)
+            aircraft.has_news |= (callsign, category) != (aircraft.callsign, aircraft.category)
             aircraft.callsign, aircraft.category = callsign, category
-            return "identity" if is_news else ""
+            return "identity" if aircraft.has_news else ""
         elif code == 31 and fields["subtype"] in (0, 1):
             aircraft.version, aircraft.nac_p = fields["version"], fields["nac_p"] if fields["version"] else None
             aircraft.gva = fields.get("gva")
@@ -217,11 +219,11 @@ def _hear_sbs(aircraft: Aircraft, fields: dict[str, Any], time_s: float) -> str:
         up_m_s = None if climb is None else climb * FOOT_M / 60.0
         aircraft.velocity = velocity_of(fields["groundspeed"], fields["track"], up_m_s)
         aircraft.velocity_s = time_s
-    is_news = "callsign" in fields and fields["callsign"] != aircraft.callsign
+    aircraft.has_news |= "callsign" in fields and fields["callsign"] != aircraft.callsign
     aircraft.callsign = fields.get("callsign", aircraft.callsign)
     latitude, longitude = fields.get("latitude"), fields.get("longitude")
     if latitude is None or longitude is None or geodetic(latitude, longitude, None) is None:
-        return "identity" if is_news else ""
+        return "identity" if aircraft.has_news else ""
     aircraft.position, aircraft.position_s = (latitude, longitude), time_s
     return "position"
 
@@ -256,7 +258,7 @@ class Decoder:
         return len(self._sky.aircraft)
 
     def feed(self, reading: Reading) -> Sequence[Claim]:
-        """A claim at a position, once a second for each aircraft, and when one tells another identity."""
+        """A claim at a position and one when it tells another identity, each once a second for each aircraft."""
         claims = []
         time_s = reading.monotonic_ns * 1e-9
         heard_ns = reading.received_ns - self._sensor.latency_ns
@@ -265,9 +267,11 @@ class Decoder:
             if heard.fields is None:
                 continue
             aircraft, news = self._sky.hear(heard, time_s)
-            is_due = time_s - aircraft.told_s >= CLAIM_PERIOD_S or time_s < aircraft.told_s
-            if news == "identity" or (news and is_due):
-                aircraft.told_s = time_s
+            last_s = aircraft.identity_told_s if news == "identity" else aircraft.told_s
+            if news and not 0.0 <= time_s - last_s < CLAIM_PERIOD_S:
+                aircraft.told_s, aircraft.has_news = time_s, False
+                if news == "identity":
+                    aircraft.identity_told_s = time_s
                 claims.append(self._claim(heard, aircraft, time_s, heard_ns))
         return claims
 

@@ -56,9 +56,9 @@ def test_an_edition_that_cannot_be_read_is_a_mistake_of_the_site_file(editions: 
         parse_site(SITE.replace("62:1.21", editions), "ridge.toml")
 
 
-def bearing(number: int) -> bytes:
-    """CAT205: channel 121.500 at 123.45 degrees, with a report number of its own."""
-    record = bytes.fromhex(f"bd40190105000000{number:02x}") + b"121.500" + (12_345).to_bytes(2, "big")
+def bearing(number: int, hundredths_deg: int = 12_345) -> bytes:
+    """CAT205: channel 121.500 at so many degrees, with a report number of its own."""
+    record = bytes.fromhex(f"bd40190105000000{number:02x}") + b"121.500" + hundredths_deg.to_bytes(2, "big")
     return b"\xcd" + (len(record) + 3).to_bytes(2, "big") + record
 
 
@@ -71,3 +71,16 @@ def test_what_is_there_without_a_place_is_told_when_new_and_once_a_second() -> N
     messages = [json.loads(outgoing.payload) for outgoing in told]
     assert 3 <= len(messages) <= 4
     assert messages[0]["detections"] == [{"presence": "spectrum", "text": "radio 121.500 at bearing 123.45 deg"}]
+
+
+def test_presences_that_differ_each_time_are_told_no_more_than_five_times_in_any_second() -> None:
+    pipeline = Pipeline(parse_site(SITE, "ridge.toml"), "run", "test")
+    told_ms = []
+    for number in range(60):
+        at_ms = number * 50
+        data = bearing(number, 12_000 + number)
+        reading = Reading("center-tracks", RECEIVED_NS + at_ms * 1_000_000, 1 + at_ms * 1_000_000, None, None, data)
+        told_ms += [at_ms for _ in pipeline.feed(reading)]
+    assert told_ms[:5] == [450, 500, 550, 600, 650]  # the first nine blocks are not believed yet
+    assert len(told_ms) == 15  # of 51
+    assert all(sixth - first >= 1000 for first, sixth in zip(told_ms, told_ms[5:], strict=False))

@@ -112,6 +112,21 @@ def test_a_flight_becomes_claims_with_place_speed_and_errors(sensor: Sensor) -> 
     assert (last.category, last.status, last.authenticated) == ("airplane", "airborne", False)
 
 
+def test_an_identity_that_changes_with_each_message_is_told_once_a_second_and_the_last_is_not_lost(
+    sensor: Sensor,
+) -> None:
+    names = [f"FAKE{number:03d}" for number in range(41)]
+    decoder = ads_b.Decoder(sensor)
+    claims = claims_of(decoder, [encoding.squitter(encoding.identification(name)) for name in names], step_s=0.05)
+    assert [claim.text for claim in claims] == ["FAKE000", "FAKE020", "FAKE040"]
+    messages = [encoding.squitter(encoding.identification(name)) for name in ("SWR123", "SWR124", "SWR124")]
+    assert [c.text for c in claims_of(ads_b.Decoder(sensor), messages, step_s=0.6)] == ["SWR123", "SWR124"]
+    lines = [line for line in made.sbs_stream().splitlines(keepends=True) if line.startswith(b"MSG,1,")][:1] * 3
+    changing = [lines[0].replace(b"SWR123", name) for name in (b"SWR123", b"SWR124", b"SWR125")]
+    assert changing[0] != changing[1]
+    assert len(ads_b_feed(ads_b.Decoder(sensor), changing, 0.25)) == 1
+
+
 def test_an_aircraft_is_told_of_once_a_second(sensor: Sensor) -> None:
     positions = [encoding.squitter(encoding.position(45.0 + n * 1e-4, 7.0, bool(n % 2))) for n in range(40)]
     claims = claims_of(ads_b.Decoder(sensor), positions, step_s=0.25)
