@@ -264,11 +264,11 @@ def test_full_lines_arrive_without_loss_and_leave_most_of_a_core_free(tmp_path, 
     assert took_s < WIRE_S / 2, f"took {took_s:.2f} s of a core for {WIRE_S:.0f} s of bytes"
 
 
-def test_a_port_pulled_out_between_its_opening_and_its_settings_is_lost(port, monkeypatch: pytest.MonkeyPatch):
-    def hung_up(descriptor: int) -> list:
+def test_a_port_pulled_out_while_it_is_being_opened_is_lost(port, monkeypatch: pytest.MonkeyPatch):
+    def hung_up(descriptor: int, queue: int) -> None:
         raise termios.error(errno.EIO, "Input/output error")  # which is no OSError
 
-    monkeypatch.setattr("hardware.serial_port.termios.tcgetattr", hung_up)
+    monkeypatch.setattr("hardware.serial_port.termios.tcflush", hung_up)
     with pytest.raises(DeviceLost):
         port.open()
     monkeypatch.undo()
