@@ -19,7 +19,7 @@ from hardware.device import DeviceEvent
 SITE = """
 [site]
 id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
+origin = { latitude_deg = 48.1173, longitude_deg = 11.51667, height_m = 592.3 }
 [[sensor]]
 id = "radar"
 device = { driver = "serial_port", path = "/dev/ttyACM0", baud = 921600 }
