@@ -117,8 +117,10 @@ class SensorWatch:
             return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
             return self.status.text
-        if self.place_complaint is not None:
-            return self.place_complaint
+        return "; ".join(filter(None, [self.place_complaint, self._line_complaint(now_ns)])) or None
+
+    def _line_complaint(self, now_ns: int) -> str | None:
+        """Of the bytes; a receiver in the wrong place may lose bytes as well."""
         if self.line_endings is not None and (told := self.line_endings.complaint()) is not None:
             return told
         told = self.recent.complaint(now_ns, self.decoder.counts) or self.decoder.diagnosis()
