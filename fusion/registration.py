@@ -36,10 +36,10 @@ PRIOR = (0.0175, 0.0175, 20.0)  # 1 sigma before any is seen: 1°, 1°, 20 m
 OBSERVABLE = 0.25  # sigma over the prior's
 SIGNIFICANT = 3.0  # sigmas
 SLACK = 2.0  # on the innovations' covariance: they hang together where an object manoeuvres
-FADE = 0.9995  # the last 2000 scans that teach: minutes of a radar
+FADE = 0.998  # the last 500 scans that teach: minutes of a radar
 FADE_WHEN_MOVED = 0.9  # what was known is gone within some tens of scans
-MOVED = 3.0  # sigmas, by SLACK and the window rather six
-WINDOW = 0.98  # weight of the scan before: the last 50
+MOVED = 3.0  # sigmas; by SLACK and the fading window rather six
+WINDOW = 0.99  # weight of the scan before: the last 100
 LEAST_HITS, LEAST_EXISTENCE = 5, 0.9  # of a track that may teach
 LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it may be another's detection
 
@@ -101,20 +101,18 @@ class Registration:
     def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
         """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""
         left = y - A @ self._mean()
-        self._fade(left, S, A)
         spread = S + A @ self._covariance @ A.transpose(0, 2, 1)
         square = (left * np.linalg.solve(spread, left[:, :, None])[:, :, 0]).sum(axis=1)
         usable = square < LARGEST_SQUARE * y.shape[1]
-        if not usable.any():
-            return
-        A, y, weighed = A[usable], y[usable], np.linalg.solve(S[usable] * SLACK, A[usable])
+        weighed = np.asarray(np.linalg.solve(S * SLACK, A), float)
+        self._fade(left, A, weighed)
+        A, y, weighed = A[usable], y[usable], weighed[usable]
         self._information = self._information + np.einsum("kdb,kdc->bc", A, weighed)
         self._pull = self._pull + np.einsum("kdb,kd->b", weighed, y)
         self._covariance = np.asarray(np.linalg.inv(self._information), float)
 
-    def _fade(self, left: FloatArray, S: FloatArray, A: FloatArray) -> None:
+    def _fade(self, left: FloatArray, A: FloatArray, weighed: FloatArray) -> None:
         """Trust the past less, by as much as these innovations, less the estimate, teach."""
-        weighed = np.linalg.solve(S * SLACK, A)
         weight = np.einsum("kdb,kdb->b", A, weighed)
         self._recent = WINDOW * self._recent + np.array([np.einsum("kdb,kd->b", weighed, left), weight])
         pull, weights = self._recent
@@ -125,7 +123,6 @@ class Registration:
         mean, root = self._mean(), np.sqrt(fade)
         self._information = self._information * np.outer(root, root) + np.diag((1.0 - fade) * self._prior**-2.0)
         self._pull = self._information @ mean
-        self._covariance = np.asarray(np.linalg.inv(self._information), float)
 
     def release(self) -> FloatArray | None:
         """The biases (b,) that are due to be applied now, moved from the estimate to `applied`; None where none is."""

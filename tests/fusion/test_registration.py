@@ -119,7 +119,7 @@ def test_a_radar_that_is_knocked_after_an_hour_is_known_anew_ten_minutes_later(s
     registration, sigma_rad = Registration([RADAR]), math.radians(sigma_deg)
     before = learned(registration, 0.0, sigma_rad, 3600)
     assert abs(before.azimuth_rad) < 3.0 * before.azimuth_sigma_rad
-    assert before.azimuth_sigma_rad > sigma_rad / math.sqrt(2000)  # an hour is not believed for ever
+    assert before.azimuth_sigma_rad > sigma_rad / math.sqrt(1000)  # an hour is not believed for ever
     knock_rad = math.radians(1.0)
     bias = learned(registration, knock_rad, sigma_rad, 600)
     assert abs(bias.azimuth_rad - knock_rad) < 3.0 * bias.azimuth_sigma_rad < math.radians(0.25)
