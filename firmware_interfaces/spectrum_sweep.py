@@ -207,7 +207,7 @@ class Sweeps:
 
     def _evenly(self, count: int) -> FloatArray:
         low_hz, high_hz = self._range_hz
-        return np.linspace(low_hz, high_hz, count) if high_hz > low_hz > 0.0 else np.zeros(0)
+        return np.asarray(np.linspace(low_hz, high_hz, count) if high_hz > low_hz > 0.0 else np.zeros(0), np.float64)
 
     def _line(self, line: bytes) -> Piece:
         """A segment, or the sweep that a scan's last line completes. Raises Rejected."""

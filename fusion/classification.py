@@ -42,7 +42,7 @@ def prior_log(count: int) -> FloatArray:
 
 def vote_log_likelihood(classes: tuple[tuple[str, float], ...]) -> FloatArray:
     """Log likelihood of one detection's votes under each class, shape (classes,); zeros where it names none of ours."""
-    named = np.zeros(len(KNOWN))
+    named: FloatArray = np.zeros(len(KNOWN))
     for name, probability in classes:
         if name in KNOWN and 0.0 < probability <= 1.0:
             named[KNOWN.index(name)] += probability

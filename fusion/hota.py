@@ -74,7 +74,7 @@ def hota(moments: Sequence[Moment], object_count: int, track_count: int) -> Hota
             near.append(moment.similarity[i, j])
     pairs = np.concatenate(pair) if pair else np.zeros(0, np.int64)
     close = np.concatenate(near) if near else np.zeros(0)
-    parts = [_at(alpha, pairs, close, objects, tracks) for alpha in ALPHAS]
+    parts = [_at(float(alpha), pairs, close, objects, tracks) for alpha in ALPHAS]
     detection, association, localisation = (np.array(values) for values in zip(*parts, strict=True))
     both = np.sqrt(detection * association)
     return Hota(*(float(values.mean()) for values in (both, detection, association, localisation)))

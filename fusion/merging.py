@@ -98,7 +98,7 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
 def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
     """Pairs (k, 2) of these rows that may be one: close in space, or directions of one sensor."""
     in_space = rows[table.direction_of[rows] < 0]
-    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    pairs: list[IntArray] = [np.zeros((0, 2), dtype=np.int64)]
     if len(in_space) > 1:
         pairs.append(in_space[cKDTree(table.x[in_space, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")])
     towards = rows[table.direction_of[rows] >= 0]

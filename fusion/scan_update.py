@@ -124,6 +124,7 @@ def _associate_rows(
 
 def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
     x, P = table.x[rows], table.P[rows]
+    added: FloatArray
     if as_direction:
         h, H = x[:, :2], np.tile(np.eye(2, 6), (len(rows), 1, 1))
         added = np.zeros((len(rows), 2, 2))

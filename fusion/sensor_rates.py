@@ -46,7 +46,7 @@ class SensorRates:
     def probability(self, number: int, declared: FloatArray) -> FloatArray:
         """Detection probabilities as learned, of declared ones."""
         ratio = min(max(float(self._found[number] / self._expected[number]), LOWEST_DETECTION), HIGHEST_DETECTION)
-        return np.minimum(declared * ratio, np.maximum(declared, HIGHEST_PROBABILITY))
+        return np.asarray(np.minimum(declared * ratio, np.maximum(declared, HIGHEST_PROBABILITY)))
 
     def alarm_ratio(self, number: int) -> float:
         """False alarms found, over those declared."""
