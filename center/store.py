@@ -130,8 +130,8 @@ class Store:
             ),
         )
         self._writer.execute(
-            "INSERT INTO runs VALUES (?1, ?2, ?3, ?3) ON CONFLICT DO UPDATE SET last_received_ns = ?3",
-            (*key, received.received_ns),
+            "INSERT INTO runs VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_received_ns = excluded.last_received_ns",
+            (*key, received.received_ns, received.received_ns),
         )
         if isinstance(received.message, TracksMessage):
             rows = [track_state(received, track) for track in received.message.tracks]
