@@ -15,7 +15,6 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +22,7 @@ import numpy as np
 
 from fusion.frames import LocalFrame
 from fusion.types import FloatArray, Geodetic
+from sarhad.utc import utc_ns
 
 TRUTH_NS = 100_000_000
 LARGEST_GAP_S = 5.0  # no truth is made up across a longer pause of the log
@@ -128,18 +128,9 @@ def csv_fixes(path: Path) -> Iterator[Fix]:
 
 def fix_of(path: Path, place: str, time: str, latitude: str, longitude: str, height: str) -> Fix:
     try:
-        return place, utc_s(time), float(latitude), float(longitude), float(height)
+        return place, utc_ns(time) / 1e9, float(latitude), float(longitude), float(height)
     except ValueError as error:
         raise WrongFlightLog(f"{path}: {place}: {error}; expected UTC, latitude, longitude and height") from error
-
-
-def utc_s(text: str) -> float:
-    """Seconds since 1970 from RFC 3339, or from seconds themselves; a time without a zone is UTC."""
-    try:
-        return float(text)
-    except ValueError:
-        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def align(flight: Flight, times_s: FloatArray, points_m: FloatArray, largest_s: float) -> Alignment | None:

@@ -1,0 +1,64 @@
+"""`sarhad convert --site SITE.toml SENSOR=FILE ... OUT.mcap`: logs of others as a recording of ours."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+
+@click.command(name="convert")
+@click.argument("sources", nargs=-1, required=True, metavar="SENSOR=FILE...")
+@click.argument("out", metavar="OUT.mcap", type=click.Path(path_type=Path))
+@click.option("--site", "site_path", required=True, type=click.Path(path_type=Path), help="Whose sensors these are.")
+@click.option("--start", help="When bytes without times begin: RFC 3339, or seconds since 1970.")
+@click.option("--seconds", type=click.FloatRange(0.001, 604_800.0), help="How long bytes without times took.")
+@click.option("--baud", type=click.IntRange(50, 10_000_000), help="Their line's pace; left out: the site file's.")
+def command(
+    sources: tuple[str, ...],
+    out: Path,
+    site_path: Path,
+    start: str | None,
+    seconds: float | None,
+    baud: int | None,
+) -> None:
+    """Make a recording OUT of logs, each SENSOR=FILE with a sensor of the site; all of them by one clock.
+
+    \b
+    pcap, pcapng    radio frames for a sensor of protocol radio_frames; else UDP datagrams to the sensor's port,
+                    SENSOR@PORT=FILE to another one, FILE alone to every sensor that listens
+    CSV             of a sensor_json sensor: time and azimuth_deg (elevation_deg, slant_range_m, range_rate_m_s,
+                    power_db, confidence, class), or time, latitude_deg, longitude_deg, height_m
+    stamped bytes   lines of a time and bytes in hexadecimal
+    bytes alone     a serial log; --start, and --seconds or the line's baud, make its times
+
+    \b
+    What came out works like any recording: info, replay, score, cut, merge.
+    """
+    from edge.site_file import SiteFileError, read_site
+    from sarhad.converting import Pace, Source, read_source, write_converted
+    from sarhad.editing import written
+    from sarhad.foreign_logs import WrongLog
+    from sarhad.utc import utc_ns
+
+    try:
+        site = read_site(site_path)
+        pace = Pace(None if start is None else utc_ns(start), baud, seconds)
+        converted = [read_source(Source.of(text), site, pace) for text in sources]
+        count = written([], out, lambda _, target: write_converted(converted, site, target))
+    except (SiteFileError, WrongLog) as error:
+        refuse(str(error))
+    except ValueError as error:
+        refuse(f"--start: {error}; expected RFC 3339 or seconds since 1970")
+    except OSError as error:
+        refuse(f"{error.filename or site_path}: {error.strerror}; expected a readable file")
+    for each in converted:
+        click.echo(f"{each.source.path}: {each.form}, {len(each.delivered)} deliveries")
+    click.echo(f"{out}: {count} readings")
+
+
+def refuse(line: str) -> NoReturn:
+    click.echo(f"sarhad convert: {line}", err=True)
+    sys.exit(2)
