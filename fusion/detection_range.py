@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import betaincinv, gammaincinv
@@ -31,7 +31,7 @@ class Chance:
 
     sensor_id: str
     class_name: str
-    light: str  # "day", "night", ...; "unknown" where nobody noted it
+    light: str  # "day", "night, rain", ...: what the looks are told apart by; "unknown" where nobody noted it
     range_m: float
     is_detected: bool
 
@@ -93,6 +93,31 @@ def reached_m(bins: Sequence[RangeBin], probability: float = 0.9) -> float | Non
             break
         reached = nearer.to_m
     return reached
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a probability is kept, and how sure that is."""
+
+    nearest_m: float  # nothing was looked for nearer than this
+    estimate_m: float | None  # by the bins' shares; None: the nearest already falls short
+    sure_m: float | None  # by the lower ends of their bands; None: too few looks, or too few hits
+    possible_m: float | None  # by the upper ends
+    looked_to_m: float  # without a gap; what reaches this far may reach farther
+
+
+def reach(bins: Sequence[RangeBin], probability: float = 0.9) -> Reach | None:
+    """`reached_m` of one sensor, class and light with its band; None where there was no look."""
+    if not bins:
+        return None
+    ordered = sorted(bins, key=lambda each: each.from_m)
+    return Reach(
+        nearest_m=ordered[0].from_m,
+        estimate_m=reached_m(ordered, probability),
+        sure_m=reached_m([replace(each, probability=each.low) for each in ordered], probability),
+        possible_m=reached_m([replace(each, probability=each.high) for each in ordered], probability),
+        looked_to_m=reached_m(ordered, 0.0) or 0.0,
+    )
 
 
 def percentiles(values: Sequence[float], shares: Sequence[float] = (50.0, 95.0, 99.0)) -> tuple[float, ...] | None:

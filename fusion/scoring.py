@@ -13,7 +13,7 @@ ambiguity, spuriousness; Bar-Shalom, Li, Kirubarajan (2001), section 5.4 for NEE
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -254,20 +254,32 @@ class Scorer:
 
     def _honesty(self) -> Consistency | None:
         """NEES of every track against the object it had most, at every moment both are there, however far apart."""
-        most: dict[Hashable, tuple[int, Hashable]] = {}
-        for (name, track), moments in self._together.items():
-            most[track] = max(most.get(track, (0, None)), (moments, name), key=lambda each: each[0])
         errors, covariances = [], []
-        for frame in self._frames:
-            row = {name: k for k, name in enumerate(frame.object_ids)}
-            for j, track in enumerate(frame.track_ids):
-                i, P = row.get(most[track][1]) if track in most else None, frame.covariances[j]
-                if i is not None and P is not None:
-                    errors.append((frame.tracks[j] - frame.truth[i, :3])[: self._dims])
-                    covariances.append(P[: self._dims, : self._dims])
+        for frame, i, j in self.by_identity():
+            P = frame.covariances[j]
+            if P is not None:
+                errors.append((frame.tracks[j] - frame.truth[i, :3])[: self._dims])
+                covariances.append(P[: self._dims, : self._dims])
         if not errors:
             return None
         return consistency(normalised_squares(np.array(errors), np.array(covariances)).tolist(), self._dims)
+
+    def by_identity(self) -> Iterator[tuple[Frame, int, int]]:
+        """Each track with the object it had most, as rows of the frame, at every moment both are there."""
+        most: dict[Hashable, tuple[int, Hashable]] = {}
+        for (name, track), moments in self._together.items():
+            most[track] = max(most.get(track, (0, None)), (moments, name), key=lambda each: each[0])
+        for frame in self._frames:
+            row = {name: k for k, name in enumerate(frame.object_ids)}
+            for j, track in enumerate(frame.track_ids):
+                i = row.get(most[track][1]) if track in most else None
+                if i is not None:
+                    yield frame, i, j
+
+    @property
+    def timelines(self) -> Mapping[Hashable, Sequence[Sighting]]:
+        """Each object's moments."""
+        return self._timelines
 
 
 def _best_together(together: Mapping[tuple[Hashable, Hashable], int]) -> float:

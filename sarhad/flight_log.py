@@ -22,6 +22,7 @@ import numpy as np
 
 from fusion.frames import LocalFrame
 from fusion.types import FloatArray, Geodetic
+from sarhad.conditions import Conditions
 from sarhad.utc import utc_ns
 
 TRUTH_NS = 100_000_000
@@ -164,10 +165,13 @@ def _near(
     return len(close), float(np.median(close)) if len(close) else near_m**2
 
 
-def truth_lines(flight: Flight, origin: Geodetic, offset_s: float, object_id: str) -> Iterator[str]:
+def truth_lines(
+    flight: Flight, origin: Geodetic, offset_s: float, object_id: str, conditions: Conditions
+) -> Iterator[str]:
     """A truth file as the simulator writes it, of one drone; moments in the log's long pauses hold nothing."""
     point = {"latitude_deg": origin.latitude_deg, "longitude_deg": origin.longitude_deg, "height_m": origin.height_m}
-    yield json.dumps({"origin": point}) + "\n"
+    told = {"light": conditions.light, "weather": conditions.weather}
+    yield json.dumps({"origin": point, "made_by": "flight log", "conditions": told}) + "\n"
     first_ns = math.ceil((flight.times_s[0] + offset_s) * 1e9 / TRUTH_NS) * TRUTH_NS
     last_ns = int((flight.times_s[-1] + offset_s) * 1e9)
     times_ns = np.arange(first_ns, last_ns + 1, TRUTH_NS)

@@ -20,9 +20,10 @@ from fusion.types import Fact, FloatArray, Polar, Position, Reading, Scan, Senso
 
 @dataclass(frozen=True, slots=True)
 class RecordedFacts:
-    """A recording's site, the frame about its origin, and its facts."""
+    """A recording's site and run, the frame about its origin, and its facts."""
 
     site: Site
+    run_id: str
     frame: LocalFrame
     facts: Iterator[tuple[Reading, Fact]]
 
@@ -33,7 +34,7 @@ def recorded_facts(path: Path, site: Site | None = None) -> RecordedFacts:
         header, _ = read_recording(stream)
     site = site or parse_site(header.site_text, f"{path}: site.toml")
     pipeline = Pipeline(site, header.run_id, header.software)
-    return RecordedFacts(site, pipeline.frame, _facts(path, pipeline))
+    return RecordedFacts(site, header.run_id, pipeline.frame, _facts(path, pipeline))
 
 
 def _facts(path: Path, pipeline: Pipeline) -> Iterator[tuple[Reading, Fact]]:

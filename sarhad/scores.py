@@ -203,6 +203,11 @@ def read_truth(path: Path) -> tuple[LocalFrame, list[tuple[int, list[dict[str, A
         raise ScoreError(f"{path}: found no {error}; expected an origin line, then time_ns and objects") from error
 
 
+def truth_header(path: Path) -> dict[str, Any]:
+    """A truth file's first line. Raises ScoreError, OSError."""
+    return next(_lines(path, ("origin",)), {})
+
+
 def read_wire(path: Path) -> Iterator[TracksMessage]:
     """The tracks messages of a file of JSON lines. Raises ScoreError, OSError."""
     decoder = msgspec.json.Decoder(TracksMessage)

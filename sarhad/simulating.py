@@ -51,7 +51,9 @@ def write_post(scenario: Scenario, out: Path, seconds: float, seed: int | None, 
     began_s, truth = time.monotonic(), truth_path(out)
     count = write_recording(scenario, out, seconds, seed, video)
     with truth.open("x") as file:
-        file.writelines(truth_lines(scenario.world, scenario.site.origin, scenario.clock.start_ns, seconds))
+        file.writelines(
+            truth_lines(scenario.world, scenario.site.origin, scenario.clock.start_ns, seconds, scenario.scene)
+        )
     return {
         "recording": str(out),
         "truth": str(truth),

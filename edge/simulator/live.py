@@ -60,7 +60,7 @@ class LivePost:
         self._started_ns, self._started_monotonic_ns = time.time_ns(), time.monotonic_ns()
         self._scenario = replace(self._scenario, start_ns=self._started_ns)
         self._truth = self.truth_path.open("w")
-        self._truth.write(origin_line(self._scenario.site.origin))
+        self._truth.write(origin_line(self._scenario.site.origin, self._scenario.scene))
         self._run("truth", self._write_truth)
         for sensor in self._sensors:
             self._run(sensor.sensor_id, partial(self._send, sensor))

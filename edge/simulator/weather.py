@@ -29,6 +29,7 @@ SCENE_KEYS = (
 )
 RAIN_POINTS_PER_MM_H = 0.05  # of drops within RAIN_REACH_M, in one radar frame
 RAIN_REACH_M = 40.0
+FOG_M = 1000.0  # visibility below which it is called fog (WMO)
 CALM_M_S = 3.0  # the wind at which the given amplitudes of sway and gusts hold
 # share of its daylight detection probability that a detector keeps: (visible, infrared)
 KEPT_BY_LIGHT = {"day": (1.0, 0.9), "dusk": (0.6, 1.0), "night": (0.02, 1.0)}
@@ -49,6 +50,13 @@ class Scene:
         if self.rain_mm_h <= 0.0:
             return self.visibility_m
         return min(self.visibility_m, 12_000.0 * self.rain_mm_h**-0.67)
+
+    @property
+    def weather(self) -> str:
+        """In one word, as trial reports tell conditions apart."""
+        if self.rain_mm_h > 0.0:
+            return "rain"
+        return "fog" if self.visibility_m < FOG_M else "dry"
 
     @property
     def radar_loss_db_per_m(self) -> float:

@@ -1,23 +1,28 @@
-"""`sarhad trial import flight.gpx --recording IN.mcap --out FLIGHT.truth.jsonl`: a test flight's log as truth."""
+"""`sarhad trial import` makes truth of a test flight's log; `sarhad trial report` tells what flights say of the post.
+
+flight.gpx ── import, with IN.mcap ──▶ FLIGHT.truth.jsonl ── report, with IN.mcap or tracks ──▶ a page and a JSON file
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 if TYPE_CHECKING:
-    from fusion.types import FloatArray
-    from sarhad.flight_log import Alignment
+    from fusion.types import FloatArray, Geodetic
+    from sarhad.conditions import Conditions
+    from sarhad.flight_log import Alignment, Flight
     from sarhad.recorded_facts import RecordedFacts
 
 
 @click.group(name="trial")
 def command() -> None:
-    """Turn test flights into truth that recordings are scored against."""
+    """Turn test flights into truth that recordings are scored against, and into a report on the post."""
 
 
 @command.command(name="import")
@@ -30,6 +35,8 @@ def command() -> None:
 )
 @click.option("--clock-offset-s", type=float, help="Added to the log's times; left out: found from the detections.")
 @click.option("--search-s", default=30.0, show_default=True, type=click.FloatRange(0.5, 600.0), help="How far to look.")
+@click.option("--light", type=click.Choice(["day", "dusk", "night"]), help="Left out: by the sun at the log's middle.")
+@click.option("--weather", type=click.Choice(["dry", "rain", "fog"]), help="Left out: unknown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
 def import_log(
     log: Path,
@@ -39,6 +46,8 @@ def import_log(
     height_offset_m: float,
     clock_offset_s: float | None,
     search_s: float,
+    light: str | None,
+    weather: str | None,
     as_json: bool,
 ) -> None:
     """Write LOG, a GPX or CSV file of a test drone, as truth for RECORDING, in the format `sarhad score` reads.
@@ -62,7 +71,8 @@ def import_log(
                 refuse(f"{log}: no clock offset within {search_s:g} s puts the detections on the flight; "
                        "expected a log of this recording's time, or --clock-offset-s", 1)  # fmt: skip
             clock_offset_s = alignment.offset_s
-        out.write_text("".join(truth_lines(flight, found.site.origin, clock_offset_s, object_id)))
+        conditions = conditions_of(flight, found.site.origin, clock_offset_s, light, weather)
+        out.write_text("".join(truth_lines(flight, found.site.origin, clock_offset_s, object_id, conditions)))
     except (WrongFlightLog, SiteFileError) as error:
         refuse(str(error), 2)
     except (WrongFile, RecordingDamaged) as error:
@@ -70,6 +80,16 @@ def import_log(
     except (OSError, UnicodeDecodeError) as error:
         refuse(f"{getattr(error, 'filename', None) or log}: {error}; expected a readable log and recording", 2)
     told(out, len(flight.times_s), clock_offset_s, alignment, as_json)
+
+
+def conditions_of(
+    flight: Flight, place: Geodetic, offset_s: float, light: str | None, weather: str | None
+) -> Conditions:
+    """As given; light left out is told by the sun at the middle of the flight."""
+    from sarhad.conditions import UNKNOWN, Conditions, light_at
+
+    middle_s = float(flight.times_s[0] + flight.times_s[-1]) / 2.0 + offset_s
+    return Conditions(light or light_at(middle_s, place.latitude_deg, place.longitude_deg), weather or UNKNOWN)
 
 
 def detections_of(found: RecordedFacts) -> tuple[FloatArray, FloatArray]:
@@ -100,6 +120,79 @@ def told(out: Path, fixes: int, offset_s: float, alignment: Alignment | None, as
             f"at most {alignment.next_best} at any other offset"
         )
     click.echo(f"{out}: {fixes} fixes; clock offset {offset_s:+.2f} s ({why})")
+
+
+@command.command(name="report")
+@click.argument("truths", metavar="TRUTH...", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--recording", "recordings", multiple=True, type=click.Path(path_type=Path), help="Of each TRUTH, in order."
+)
+@click.option("--tracks", multiple=True, type=click.Path(path_type=Path), help="Of each TRUTH; left out: replayed.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="A .html file; JSON beside it."
+)
+@click.option(
+    "--line", "line_m", default=200.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="Radius about the post to warn before, m.",
+)  # fmt: skip
+@click.option(
+    "--c", "cutoff_m", default=50.0, show_default=True, type=click.FloatRange(0, min_open=True),
+    help="A track within this is an object's, m.",
+)  # fmt: skip
+@click.option(
+    "--bin", "bin_m", default=100.0, show_default=True, type=click.FloatRange(1.0), help="Width of a bin of range, m."
+)
+def report(
+    truths: tuple[Path, ...],
+    recordings: tuple[Path, ...],
+    tracks: tuple[Path, ...],
+    out: Path,
+    line_m: float,
+    cutoff_m: float,
+    bin_m: float,
+) -> None:
+    """Tell on one page, and as JSON, what flights say of the post.
+
+    TRUTH is what `sarhad trial import` or the simulator wrote. The page tells the range up to which 90 % are detected, the
+    detection probability by range of each sensor, class and condition, warning, false alerts and position error, and what no
+    flight covers: that is not measured.
+    """
+    from sarhad.running import one_thread
+
+    one_thread()
+    from edge.site_file import SiteFileError
+    from evidence.recording import RecordingDamaged, WrongFile
+    from sarhad.scores import ScoreError
+    from sarhad.trial_page import page
+    from sarhad.trial_report import Settings, read_trial, report_of
+
+    for given, name in ((recordings, "recordings"), (tracks, "tracks")):
+        if len(given) not in (0, len(truths)):
+            refuse(f"{len(given)} {name} for {len(truths)} truths; expected one for each, in order", 2)
+    if not recordings and not tracks:
+        refuse("neither --recording nor --tracks; expected what the post recorded while the drone flew", 2)
+    if out.suffix != ".html":
+        refuse(f"{out}: ends with {out.suffix!r}; expected .html", 2)
+    settings, trials = Settings(cutoff_m, line_m, bin_m), []
+    for truth, recording, made in zip_longest(truths, recordings, tracks):
+        try:
+            trials.append(read_trial(truth, recording, made, settings))
+        except (ScoreError, SiteFileError) as error:
+            refuse(str(error), 2)
+        except (WrongFile, RecordingDamaged) as error:
+            refuse(f"{recording}: {error}", 2)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            named = getattr(error, "filename", None) or truth
+            refuse(f"{named}: {error}; expected a readable truth, recording and tracks", 2)
+    found = report_of(trials, settings)
+    try:
+        out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+        out.write_text(page(found), encoding="utf-8")
+    except OSError as error:
+        refuse(f"{error.filename or out}: {error.strerror}; expected a folder that can be written", 2)
+    click.echo(
+        f"{out}: {len(trials)} flights, {len(found['not_measured'])} things not measured; figures in .json beside it"
+    )
 
 
 def refuse(line: str, code: int) -> NoReturn:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, poisson
 
-from fusion.detection_range import Chance, by_range, percentiles, rate_band, reached_m, share_band
+from fusion.detection_range import Chance, by_range, percentiles, rate_band, reach, reached_m, share_band
+from fusion.error_range import PositionError, errors_by_range
 from fusion.gospa import gospa
 from fusion.honesty import consistency
 from fusion.hota import Moment, hota, idf1, numbered, similarity
@@ -121,6 +122,28 @@ def test_detection_by_range_is_told_apart_by_sensor_class_and_light_and_ends_at_
     assert reached_m(day) == 200.0
     assert reached_m([each for each in bins if each.light == "night"]) is None
     assert day[1].low < 0.95 < day[1].high
+
+
+def test_a_reach_is_sure_only_where_enough_looks_say_so_and_open_where_looks_end() -> None:
+    chances = [Chance("cam", "drone", "day", 50.0, True)] * 36  # 0.025^(1/36) = 0.903; of 35 it would be 0.9
+    chances += [Chance("cam", "drone", "day", 150.0, True)] * 35
+    chances += [Chance("cam", "drone", "day", 250.0, k < 8) for k in range(10)]
+    found = reach(by_range(chances))
+    assert found is not None
+    assert (found.sure_m, found.estimate_m, found.possible_m, found.looked_to_m) == (100.0, 200.0, 300.0, 300.0)
+    assert reach([]) is None
+    nowhere = reach(by_range([Chance("cam", "drone", "day", 250.0, False)] * 50))
+    assert nowhere is not None
+    assert (nowhere.nearest_m, nowhere.estimate_m, nowhere.possible_m) == (200.0, None, None)
+
+
+def test_position_errors_are_told_by_range_beside_what_was_claimed() -> None:
+    errors = [PositionError(50.0, 3.0, 27.0), PositionError(80.0, 5.0, 27.0), PositionError(150.0, 4.0, None)]
+    near, far = errors_by_range(errors)
+    assert (near.from_m, near.to_m, near.count, near.median_m) == (0.0, 100.0, 2, 4.0)
+    assert near.rms_m == pytest.approx(17.0**0.5)
+    assert near.claimed_m == pytest.approx(27.0**0.5)
+    assert (far.count, far.claimed_m) == (1, None)
 
 
 def test_percentiles_of_nothing_are_not_zero() -> None:
