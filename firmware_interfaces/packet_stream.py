@@ -41,10 +41,12 @@ NEAR_NS = 60_000_000_000  # what begins inside a packet is another one only if i
 LITTLE_HEADER = rb"[\s\S]{7}[\x00-\x3b][\s\S]{2}\x00\x00[\s\S]{2}\x00\x00"
 BIG_HEADER = rb"[\s\S]{4}[\x00-\x3b][\s\S]{3}\x00\x00[\s\S]{2}\x00\x00[\s\S]{2}"
 HEADER_BYTES, GLOBAL_BYTES = 16, 24
+BEGINNING_BYTES = 32  # of a packet, by which its link type is judged
 KINDS = range(1, 7)  # of the pcapng blocks that sniffers write
 BLOCKS = (MAGIC_NG, *(kind.to_bytes(4, order) for kind in KINDS for order in ("little", "big")))
 BEGINS = re.compile(b"|".join(re.escape(begin) for begin in (*MAGIC, *BLOCKS)))
-SYNC = re.compile(b"|".join([BEGINS.pattern, LITTLE_HEADER, BIG_HEADER]))
+# each alternative is as long as the others: a shorter one would be found before an earlier one is whole
+SYNC = re.compile(b"|".join([b"(?:" + BEGINS.pattern + rb")[\s\S]{12}", LITTLE_HEADER, BIG_HEADER]))
 INSIDE = {"<": re.compile(b"(?=" + LITTLE_HEADER + b")"), ">": re.compile(b"(?=" + BIG_HEADER + b")")}
 ADVERTISING = b"\xd6\xbe\x89\x8e"  # access address of every Bluetooth LE advertisement
 
@@ -101,12 +103,15 @@ class Packets:
         header = self._header(buffer, start)
         begin = start + HEADER_BYTES
         end = begin + header.kept
-        link_type = begins_as(self._link_type, bytes(buffer[begin : min(end, begin + 32)]), header.kept)
-        if link_type is None and (len(buffer) >= end or len(buffer) >= begin + 32):
+        judged = min(end, begin + BEGINNING_BYTES)
+        if len(buffer) < judged:
+            return None
+        link_type = begins_as(self._link_type, bytes(buffer[begin:judged]), header.kept)
+        if link_type is None:
             raise Rejected("header", "what follows is no packet of this link type")
         if self._is_cut(buffer, begin, end, header.time_ns):
             raise Rejected("cut", "the next packet begins inside this one")
-        if len(buffer) < end or link_type is None:
+        if len(buffer) < end:
             return None
         self._number += 1
         self._last_ns = header.time_ns
@@ -178,7 +183,8 @@ class Packets:
             except Rejected:
                 continue
             is_near = min(abs(header.time_ns - time_ns), abs(header.time_ns - self._last_ns)) <= NEAR_NS
-            follows = bytes(buffer[match.start() + HEADER_BYTES : min(match.start() + HEADER_BYTES + 32, end)])
+            follows_at = match.start() + HEADER_BYTES
+            follows = bytes(buffer[follows_at : min(follows_at + BEGINNING_BYTES, end)])
             if is_near and begins_as(self._link_type, follows, header.kept) is not None:
                 return True
         return False

@@ -125,6 +125,29 @@ def bluetooth_capture() -> bytes:
     return capture_of(pcap.BLUETOOTH_LE, [legacy_advertisement(message) for message in messages])
 
 
+def nordic_packets() -> list[bytes]:
+    """The same drone by Bluetooth 5, a pack each."""
+    return [extended_advertisement(encode_pack([WHO, where(number)]), number) for number in range(6)]
+
+
+def block(kind: int, body: bytes) -> bytes:
+    """A block of pcapng, its length at both ends."""
+    length = struct.pack("<I", len(body) + 12)
+    return struct.pack("<I", kind) + length + body + length
+
+
+def block_capture(link_type: int, packets: Sequence[bytes]) -> bytes:
+    """A pcapng file of one interface."""
+    out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(
+        pcap.INTERFACE, struct.pack("<HHI", link_type, 0, 0)
+    )
+    for number, packet in enumerate(packets):
+        high, low = divmod(TIME_NS // 1000 + number * 100_000, 1 << 32)
+        head = struct.pack("<5I", 0, high, low, len(packet), len(packet))
+        out += block(pcap.ENHANCED_PACKET, head + packet + bytes(-len(packet) % 4))
+    return out
+
+
 def antsdr_stream() -> bytes:
     """Bursts of either firmware; one encrypted."""
     hidden = antsdr.Heard("O4", 5796.5, -80.0, "dji", "15529374", None, None, None, None, 0.0, 0.0, (0.0, 0.0, 0.0))
@@ -134,5 +157,8 @@ def antsdr_stream() -> bytes:
 
 DECODERS = (  # for the shared tests of damage
     ("radio_frames", radio_frames.Decoder, capture()),
+    ("radio_frames of Bluetooth 4", radio_frames.Decoder, bluetooth_capture()),
+    ("radio_frames joined in its middle", radio_frames.Decoder, capture_of(pcap.NORDIC_BLE, nordic_packets())[24:]),
+    ("radio_frames in pcapng", radio_frames.Decoder, block_capture(pcap.NORDIC_BLE, nordic_packets())),
     ("antsdr", antsdr.Decoder, antsdr_stream()),
 )

@@ -48,15 +48,18 @@ def test_facts_do_not_depend_on_how_the_bytes_were_cut(stream_case: Any, size: i
 
 @RELAXED
 @given(
-    cuts=st.lists(st.integers(0, 1_000_000), max_size=12), damage=st.integers(0, 1_000_000), byte=st.integers(0, 255)
+    cuts=st.lists(st.integers(0, 1_000_000), max_size=12),
+    size=st.sampled_from((0, 7, 16, 61)),  # 0: cut there, else everywhere, inside every header
+    damage=st.integers(0, 1_000_000),
+    byte=st.integers(0, 255),
 )
 def test_facts_of_a_damaged_stream_do_not_depend_on_the_cut_either(
-    stream_case: Any, cuts: list[int], damage: int, byte: int, make_reading: MakeReading
+    stream_case: Any, cuts: list[int], size: int, damage: int, byte: int, make_reading: MakeReading
 ) -> None:
     place = damage % len(stream_case.stream)
     stream = stream_case.stream[:place] + bytes((byte,)) * (damage % 3) + stream_case.stream[place + damage % 2 :]
     bounds = [0, *sorted(cut % len(stream) for cut in cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in itertools.pairwise(bounds)]
+    pieces = pieces_of(stream, size) if size else [stream[a:b] for a, b in itertools.pairwise(bounds)]
     whole, cut = stream_case.make(), stream_case.make()
     assert told(feed_all(cut, pieces, make_reading)) == told(feed_all(whole, [stream], make_reading))
     assert cut.counts == whole.counts
