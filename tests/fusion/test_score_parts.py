@@ -11,7 +11,7 @@ from scipy.stats import binom, poisson
 
 from fusion.detection_range import Chance, by_range, percentiles, rate_band, reach, reached_m, share_band
 from fusion.error_range import PositionError, errors_by_range
-from fusion.gospa import gospa
+from fusion.gospa import gospa, ospa
 from fusion.honesty import consistency
 from fusion.hota import Moment, hota, idf1, numbered, similarity
 from fusion.scoring import Frame, Scorer
@@ -40,7 +40,7 @@ def a_run(seed: int, steps: int = 40) -> tuple[list[Moment], int, int]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_hota_and_idf1_equal_trackevals(seed: int) -> None:
-    metrics = pytest.importorskip("trackeval.metrics", reason="no trackeval; pip install -e '.[peers]'")
+    metrics = pytest.importorskip("trackeval.metrics", reason="no trackeval; pip install -e '.[dev]'")
     moments, objects, tracks = a_run(seed)
     data = {
         "num_gt_ids": objects,
@@ -65,7 +65,7 @@ def test_hota_and_idf1_equal_trackevals(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_gospa_equals_stone_soups(seed: int) -> None:
+def test_gospa_and_ospa_equal_stone_soups(seed: int) -> None:
     metric = pytest.importorskip(
         "stonesoup.metricgenerator.ospametric", reason="no stonesoup; pip install -e '.[peers]'"
     )
@@ -81,6 +81,8 @@ def test_gospa_equals_stone_soups(seed: int) -> None:
         assert (ours.localisation, ours.missed, ours.false) == pytest.approx(
             (theirs["localisation"], theirs["missed"], theirs["false"]), abs=1e-6
         )
+        whole = metric.OSPAMetric(p=2, c=20.0).compute_OSPA_distance(*both).value
+        assert ospa(truth, tracks, 20.0) == pytest.approx(whole, abs=1e-6)
 
 
 def test_perfect_tracks_have_hota_1_and_an_exchange_at_half_time_halves_association() -> None:
