@@ -1,4 +1,4 @@
-"""`sarhad convert --site SITE.toml SENSOR=FILE ... OUT.mcap`: logs of others as a recording of ours."""
+"""`sarhad convert --site SITE.toml SENSOR=FILE ... OUT.mcap`: logs of others as a recording; ours for Foxglove."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ import click
 @click.command(name="convert")
 @click.argument("sources", nargs=-1, required=True, metavar="SENSOR=FILE...")
 @click.argument("out", metavar="OUT.mcap", type=click.Path(path_type=Path))
-@click.option("--site", "site_path", required=True, type=click.Path(path_type=Path), help="Whose sensors these are.")
+@click.option("--site", "site_path", type=click.Path(path_type=Path), help="Whose sensors these are.")
 @click.option("--start", help="When bytes without times begin: RFC 3339, or seconds since 1970.")
 @click.option("--seconds", type=click.FloatRange(0.001, 604_800.0), help="How long bytes without times took.")
 @click.option("--baud", type=click.IntRange(50, 10_000_000), help="Their line's pace; left out: the site file's.")
+@click.option("--foxglove", is_flag=True, help="The other way: one recording of ours, IN.mcap, for Foxglove to draw.")
 def command(
     sources: tuple[str, ...],
     out: Path,
-    site_path: Path,
+    site_path: Path | None,
     start: str | None,
     seconds: float | None,
     baud: int | None,
+    foxglove: bool,
 ) -> None:
     """Make a recording OUT of logs, each SENSOR=FILE with a sensor of the site; all of them by one clock.
 
@@ -36,7 +38,22 @@ def command(
 
     \b
     What came out works like any recording: info, replay, score, cut, merge.
+    With --foxglove, OUT holds what the post made of IN.mcap, in Foxglove's messages; it cannot be replayed.
     """
+    if foxglove:
+        if len(sources) != 1 or (site_path, start, seconds, baud) != (None, None, None, None):
+            refuse("--foxglove takes one recording and OUT.mcap; expected no other option")
+        for_foxglove(Path(sources[0]), out)
+    elif site_path is None:
+        refuse("--site is missing; expected the site file that has the sensors, or --foxglove")
+    else:
+        from_logs(sources, out, site_path, start, seconds, baud)
+
+
+def from_logs(
+    sources: tuple[str, ...], out: Path, site_path: Path, start: str | None, seconds: float | None, baud: int | None
+) -> None:
+    """Logs into a recording."""
     from edge.site_file import SiteFileError, read_site
     from sarhad.converting import Pace, Source, read_source, write_converted
     from sarhad.editing import written
@@ -57,6 +74,22 @@ def command(
     for each in converted:
         click.echo(f"{each.source.path}: {each.form}, {len(each.delivered)} deliveries")
     click.echo(f"{out}: {count} readings")
+
+
+def for_foxglove(recording: Path, out: Path) -> None:
+    """A recording into a file for Foxglove."""
+    from sarhad.running import one_thread
+
+    one_thread()
+    from edge.site_file import SiteFileError
+    from sarhad.editing import written
+    from sarhad.foxglove import write_foxglove
+
+    try:
+        count = written([recording], out, lambda streams, target: write_foxglove(streams[0], target, recording.name))
+    except SiteFileError as error:
+        refuse(str(error))
+    click.echo(f"{out}: {count} messages for Foxglove")
 
 
 def refuse(line: str) -> NoReturn:
