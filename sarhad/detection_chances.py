@@ -10,8 +10,9 @@ its detection. A sensor that does not say where it looked has no chances.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.special import gammaincinv
 
-from fusion.detection_range import Chance
+from fusion.detection_range import Chance, RangeBin, by_range, reach
 from fusion.existence import looked_at, misses_hang_ns
 from fusion.measurement import RANGE_RATE, added_noise, expected, residual, stack
 from fusion.types import FloatArray, Scan, Sensor
-from sarhad.scores import DRONES, between
+from sarhad.conditions import conditions_in
+from sarhad.recorded_facts import recorded_facts
+from sarhad.scores import DRONES, ScoreError, between, read_truth, truth_header
 
 TRUTH_SIGMA_M = 3.0  # of a drone's own log; a simulated truth is exact, and loses nothing by it
 CLOCK_ERROR_S = 0.1  # of a log's clock, once aligned
@@ -124,3 +127,48 @@ def squared_distances(plots: Any, sensor: Sensor, states: FloatArray) -> FloatAr
     y = residual(z[None], h[:, None], components)
     solved = np.linalg.solve(S[:, None] + R[None], y[..., None])[..., 0]
     return np.asarray((y * solved).sum(axis=-1) / (2.0 * gammaincinv(len(used) / 2.0, GATE_PROBABILITY)))
+
+
+def told_by_range(found: Iterable[Chance], bin_m: float, probability: float = 0.9) -> list[dict[str, Any]]:
+    """Bins by sensor, class and condition, with the range up to which the probability is kept; ready for JSON."""
+    groups: defaultdict[tuple[str, str, str], list[RangeBin]] = defaultdict(list)
+    for each in by_range(found, bin_m):
+        groups[each.sensor_id, each.class_name, each.light].append(each)
+    told = ("from_m", "to_m", "looks", "detected", "probability", "low", "high")
+    lines = []
+    for (sensor_id, class_name, condition), bins in groups.items():
+        kept = reach(bins, probability)
+        lines.append(
+            {
+                "sensor": sensor_id,
+                "class": class_name,
+                "condition": condition,
+                "looks": sum(each.looks for each in bins),
+                "detected": sum(each.detected for each in bins),
+                "reached": None if kept is None else asdict(kept),
+                "bins": [{name: getattr(each, name) for name in told} for each in bins],
+            }
+        )
+    return lines
+
+
+def chances_of_scenario(directory: Path) -> list[Chance]:
+    """Of a tracking scenario's messages. Raises ScenarioError, OSError."""
+    from edge.tracking_scenarios import read_scenario
+
+    scenario = read_scenario(directory)
+    sensors = {sensor.sensor_id: sensor for sensor in scenario.sensors}
+    scans = (fact for message in scenario.messages() for fact in message.facts if isinstance(fact, Scan))
+    return list(chances(scans, sensors, truth_of_scenario(directory), "simulated"))
+
+
+def chances_of_recording(truth: Path, recording: Path) -> list[Chance]:
+    """Of a recording's scans. Raises ScoreError, SiteFileError, WrongFile, RecordingDamaged, OSError."""
+    found = recorded_facts(recording)
+    sensors = {entry.sensor.sensor_id: entry.sensor for entry in found.site.sensors}
+    scans = (fact for _, fact in found.facts if isinstance(fact, Scan))
+    try:
+        condition = conditions_in(truth_header(truth)).words
+    except ValueError as error:
+        raise ScoreError(f"{truth}: line 1: {error}") from error
+    return list(chances(scans, sensors, truth_of_moments(read_truth(truth)[1]), condition))

@@ -11,7 +11,6 @@ count as false then.
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -20,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from fusion.detection_range import Chance, RangeBin, by_range, reach
+from fusion.detection_range import Chance
 from fusion.error_range import PositionError, errors_by_range
 from fusion.gospa import pairing
 from fusion.scoring import Frame, Scorer
 from fusion.timeliness import DAY_S, Sighting, rate_of, warnings
 from fusion.types import Claim, Fact, Scan
 from sarhad.conditions import EVERY, Conditions, conditions_in
-from sarhad.detection_chances import chances, truth_of_moments
+from sarhad.detection_chances import chances, told_by_range, truth_of_moments
 from sarhad.recorded_facts import RecordedFacts, recorded_facts
 from sarhad.scores import ScoreError, read_truth, truth_header, wire_frames
 
@@ -167,7 +166,7 @@ def report_of(trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:
     return {
         "settings": asdict(settings),
         "behind": [trial.source for trial in trials],
-        "detection": detection_of(trials, settings),
+        "detection": told_by_range((c for t in trials for c in t.chances), settings.bin_m, settings.probability),
         "warning": by_condition(trials, lambda each: warning_of(each, settings)),
         "false_alerts_per_day": by_condition(trials, alerts_of),
         "position_error": [
@@ -175,34 +174,6 @@ def report_of(trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:
         ],
         "not_measured": not_measured(trials),
     }
-
-
-def detection_of(trials: Sequence[Trial], settings: Settings) -> list[dict[str, Any]]:
-    """Bins by sensor, class and condition, with the range up to which the probability is kept."""
-    groups: defaultdict[tuple[str, str, str], list[RangeBin]] = defaultdict(list)
-    for each in by_range((chance for trial in trials for chance in trial.chances), settings.bin_m):
-        groups[each.sensor_id, each.class_name, each.light].append(each)
-    lines = []
-    for (sensor_id, class_name, condition), bins in groups.items():
-        found = reach(bins, settings.probability)
-        lines.append(
-            {
-                "sensor": sensor_id,
-                "class": class_name,
-                "condition": condition,
-                "looks": sum(each.looks for each in bins),
-                "detected": sum(each.detected for each in bins),
-                "reached": None if found is None else asdict(found),
-                "bins": [
-                    {
-                        key: getattr(each, key)
-                        for key in ("from_m", "to_m", "looks", "detected", "probability", "low", "high")
-                    }
-                    for each in bins
-                ],
-            }
-        )
-    return lines
 
 
 def by_condition(trials: Sequence[Trial], figure: Any) -> dict[str, Any]:

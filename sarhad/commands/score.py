@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import click
@@ -33,6 +33,9 @@ WIRE_CUTOFF_M = 20.0
 @click.option(
     "--line", "line_m", type=click.FloatRange(min=0, min_open=True), help="Radius about the origin to warn before, m."
 )
+@click.option("--by-range", is_flag=True, help="Also how often each sensor detects, by range.")
+@click.option("--recording", type=click.Path(path_type=Path), help="For --by-range of a truth file: its recording.")
+@click.option("--bin", "bin_m", default=100.0, show_default=True, type=click.FloatRange(1.0), help="Width of a bin, m.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def command(
     truth: Path,
@@ -42,6 +45,9 @@ def command(
     which: str,
     dims: int | None,
     line_m: float | None,
+    by_range: bool,
+    recording: Path | None,
+    bin_m: float,
     as_json: bool,
 ) -> None:
     """Score TRACKS against TRUTH.
@@ -52,8 +58,10 @@ def command(
     from fusion.detection_range import percentiles
     from sarhad.scores import ScoreError, latencies_ms, score_scenario, score_wire
 
-    latency_ms = None
+    latency_ms, detection = None, None
     try:
+        if by_range:
+            detection = detection_of(truth, recording, bin_m)
         if truth.is_dir():
             score = score_scenario(truth, tracks, cutoff_m, order, which, dims, line_m)
         else:
@@ -70,9 +78,39 @@ def command(
         sys.exit(2)
     if as_json:
         named = None if latency_ms is None else dict(zip(("p50", "p95", "p99"), latency_ms, strict=True))
-        click.echo(json.dumps(dataclasses.asdict(score) | {"latency_ms": named}))
+        click.echo(json.dumps(dataclasses.asdict(score) | {"latency_ms": named, "detection": detection}))
     else:
-        click.echo(table(score, latency_ms))
+        click.echo("\n".join([table(score, latency_ms), *map(detection_words, detection or ())]))
+
+
+def detection_of(truth: Path, recording: Path | None, bin_m: float) -> list[dict[str, Any]]:
+    """How often each sensor detects, by range. Raises ScoreError and what reading does."""
+    from edge.site_file import SiteFileError
+    from edge.tracking_scenarios import ScenarioError
+    from evidence.recording import RecordingDamaged, WrongFile
+    from sarhad.detection_chances import chances_of_recording, chances_of_scenario, told_by_range
+    from sarhad.scores import ScoreError
+
+    if not truth.is_dir() and recording is None:
+        raise ScoreError(f"{truth}: --by-range without --recording; expected the recording of this truth")
+    try:
+        found = chances_of_recording(truth, recording) if recording is not None else chances_of_scenario(truth)
+    except (ScenarioError, SiteFileError) as error:
+        raise ScoreError(str(error)) from error
+    except (WrongFile, RecordingDamaged) as error:
+        raise ScoreError(f"{recording}: {error}") from error
+    return told_by_range(found, bin_m)
+
+
+def detection_words(line: dict[str, Any]) -> str:
+    """One sensor, class and condition: its bins, each with the 95 % band of its share."""
+    head = f"\n{line['sensor']}, {line['class']}, {line['condition']}: detected {line['detected']} of {line['looks']} looks"
+    bins = [
+        f"  {each['from_m']:>6.0f} to {each['to_m']:>6.0f} m  {each['probability']:.2f}"
+        f"  ({each['low']:.2f} to {each['high']:.2f})  {each['detected']} of {each['looks']}"
+        for each in line["bins"]
+    ]
+    return "\n".join([head, *bins])
 
 
 def table(score: Score, latency_ms: tuple[float, ...] | None) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from fusion.detection_range import Chance
+from benchmarks.scenario_generator import generate
+from fusion.detection_range import Chance, share_band
 from fusion.types import Accuracy, Detection, Look, Orientation, Polar, Scan, Sensor
 from sarhad.cli import main
 from sarhad.conditions import Conditions, conditions_in, light_at, sun_elevation_deg
@@ -63,6 +64,31 @@ def test_one_detection_is_not_the_detection_of_two_objects() -> None:
 def test_looks_within_the_time_over_which_misses_hang_together_count_once() -> None:
     scans = [Scan("radar", k * STEP_NS // 10, (AHEAD,), ()) for k in range(100)]  # ten a second for ten seconds
     assert len(counted(scans, DRONE)) == 20  # a radar's misses hang together for half a second
+
+
+@pytest.fixture(scope="module")
+def scored_scenario(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict], str]:
+    """Detection by range of a generated tracking scenario, as JSON and in words."""
+    folder = tmp_path_factory.mktemp("by-range")
+    directory, tracks = generate("fuse_n20", 4, folder), folder / "tracks.jsonl"
+    tracks.write_text("")
+    words = ["score", str(directory), str(tracks), "--by-range", "--bin", "1000"]
+    done = [CliRunner().invoke(main, [*words, *more]) for more in (["--json"], [])]
+    assert [each.exit_code for each in done] == [0, 0], done[0].output
+    return json.loads(done[0].output)["detection"], done[1].output
+
+
+@pytest.mark.parametrize(("sensor", "probability"), [("radar0", 0.85), ("cam0", 0.7), ("cam1", 0.7)])
+def test_a_scenarios_sensors_detect_as_often_as_they_were_made_to(
+    scored_scenario: tuple[list[dict], str], sensor: str, probability: float
+) -> None:
+    lines = [line for line in scored_scenario[0] if line["sensor"] == sensor]
+    looks, detected = (sum(line[key] for line in lines) for key in ("looks", "detected"))
+    assert looks > 100
+    low, high = share_band(detected, looks, 0.999)
+    # a false alarm beside a missed object counts as its detection: a hundredth at most
+    assert low - 0.01 < probability < high
+    assert f"{sensor}, drone, simulated: detected" in scored_scenario[1]
 
 
 def test_the_sun_stands_where_the_almanac_says() -> None:
@@ -132,6 +158,23 @@ def test_what_no_flight_covers_is_said(report: tuple[str, dict]) -> None:
     assert "every sensor, night, dry: not measured" in text
     receiver = Trial({}, Conditions("day", "dry"), silent=["remote-id"])
     assert "remote-id: detection probability, since it does not say where it looked" in not_measured([receiver])
+
+
+def test_the_score_of_a_recording_tells_the_same_by_range(
+    flight: tuple[Path, Path], report: tuple[str, dict], tmp_path: Path
+) -> None:
+    truth, recording = flight
+    tracks = tmp_path / "tracks.jsonl"
+    tracks.write_text("")
+    words = ["score", str(truth), str(tracks), "--by-range", "--json"]
+    done = CliRunner().invoke(main, [*words, "--recording", str(recording)])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["detection"] == [
+        line for line in report[1]["detection"] if line["sensor"] != "tracks"
+    ]
+    refused = CliRunner().invoke(main, words)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "expected the recording of this truth" in refused.stderr
 
 
 def test_tracks_alone_leave_the_sensors_unmeasured(flight: tuple[Path, Path], tmp_path: Path) -> None:
