@@ -1,4 +1,4 @@
-"""A test drone's own log as truth: GPX or CSV in, the simulator's truth format out, its clock set by the post's detections.
+"""A test drone's own log as truth: GPX, CSV or ULog in, the simulator's truth out, its clock set by the post's detections.
 
     flight.gpx ──▶ fixes (UTC, WGS-84) ──▶ + clock offset ──▶ OUT.truth.jsonl, ten moments a second
                                                ▲
@@ -13,8 +13,9 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,6 +23,7 @@ import numpy as np
 
 from fusion.frames import LocalFrame
 from fusion.types import FloatArray, Geodetic
+from sarhad import px4_log
 from sarhad.conditions import Conditions
 from sarhad.utc import utc_ns
 
@@ -73,9 +75,13 @@ def read_flight(path: Path, frame: LocalFrame, height_offset_m: float = 0.0) -> 
 
     Raises WrongFlightLog, OSError.
     """
-    readers = {".gpx": gpx_fixes, ".csv": csv_fixes}
+    readers: dict[str, Callable[[Path], Iterator[Fix]]] = {
+        ".csv": csv_fixes,
+        ".gpx": gpx_fixes,
+        ".ulg": partial(ulog_fixes, height_offset_m=height_offset_m),
+    }
     if path.suffix.lower() not in readers:
-        raise WrongFlightLog(f"{path}: ends with {path.suffix!r}; expected {' or '.join(sorted(readers))}")
+        raise WrongFlightLog(f"{path}: ends with {path.suffix!r}; expected {', '.join(readers)}")
     found: dict[float, tuple[float, float, float]] = {}
     for place, time_s, latitude_deg, longitude_deg, height_m in readers[path.suffix.lower()](path):
         values = (time_s, latitude_deg, longitude_deg, height_m)
@@ -125,6 +131,18 @@ def csv_fixes(path: Path) -> Iterator[Fix]:
             columns.append(known)
         for row in rows:
             yield fix_of(path, f"line {rows.line_num}", *(row[name] or "" for name in columns))
+
+
+def ulog_fixes(path: Path, height_offset_m: float) -> Iterator[Fix]:
+    """Fixes of a PX4 log; where they are above the ellipsoid already, an offset would move them away from it."""
+    try:
+        found = px4_log.fixes_of(path)
+    except px4_log.WrongUlog as error:
+        raise WrongFlightLog(f"{path}: {error}") from error
+    if found.above_ellipsoid and height_offset_m != 0.0:
+        raise WrongFlightLog(f"{path}: its heights are above the ellipsoid; expected no height offset")
+    for number, (time_s, latitude_deg, longitude_deg, height_m) in enumerate(found.values.tolist(), 1):
+        yield f"{found.topic} {number}", time_s, latitude_deg, longitude_deg, height_m
 
 
 def fix_of(path: Path, place: str, time: str, latitude: str, longitude: str, height: str) -> Fix:

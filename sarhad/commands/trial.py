@@ -50,7 +50,7 @@ def import_log(
     weather: str | None,
     as_json: bool,
 ) -> None:
-    """Write LOG, a GPX or CSV file of a test drone, as truth for RECORDING, in the format `sarhad score` reads.
+    """Write LOG, a GPX, CSV or PX4 (.ulg) file of a test drone, as truth for RECORDING, in the format `sarhad score` reads.
 
     The log's clock is set by the recording's detections; exit code 1 where no offset stands out.
     """

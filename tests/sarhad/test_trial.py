@@ -95,7 +95,7 @@ def test_heights_are_moved_by_the_geoid_and_pauses_of_the_log_stay_empty(tmp_pat
         ("flight.gpx", "<gpx><trkpt", "expected GPX"),
         ("flight.gpx", '<!DOCTYPE x [<!ENTITY a "b">]><gpx/>', "document type"),
         ("flight.gpx", "<gpx/>", "0 fixes"),
-        ("flight.txt", "", "expected .csv or .gpx"),
+        ("flight.txt", "", "expected .csv, .gpx, .ulg"),
     ],
 )
 def test_a_wrong_log_is_refused_by_name(tmp_path: Path, name: str, text: str, told: str) -> None:
