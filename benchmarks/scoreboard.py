@@ -3,10 +3,15 @@
     generated scenarios, and the tracking data where it is at hand
       ├─ ours, ours with known association, filterpy, Stone Soup GNN, Stone Soup JPDA-LBP   each a process with one thread
       ├─ sarhad.scores                                                                      GOSPA, switches, IDF1, NEES
+    scenario library (sarhad scenarios)                                                     as expected, or not
       └─ docs/scoreboard.md and docs/scoreboard.json                                        headed "simulated"
 
-Exit code 1 where the mean GOSPA got significantly worse than in docs/scoreboard.json (`regression.py`): then both files stay
-as they are unless `--accept`. Peers live in an environment of their own:
+`--quick` takes fewer kinds, one seed, peers on three kinds only and for 20 s of processor time, and says so on the page;
+`--minutes` starts nothing more after so long, and the page lists what was left out. Finished runs stay in .scoreboard
+(`finished_runs.py`), so the same command goes on where it was.
+
+Exit code 1 where the mean GOSPA got significantly worse than in docs/scoreboard.json (`regression.py`), or a scenario of the
+library fails that did not: then both files stay as they are unless `--accept`. Peers live in an environment of their own:
 
     python -m venv .peers && .peers/bin/pip install -r benchmarks/peers.txt
     python benchmarks/scoreboard.py --peers .peers/bin/python
@@ -20,18 +25,24 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.finished_runs import FinishedRuns, key_of
 from benchmarks.regression import Change, blocks_of, change
 from benchmarks.scenario_generator import KINDS, generate
-from benchmarks.scoreboard_page import page
+from benchmarks.scoreboard_page import Coverage, page
+from edge.simulator.scenario import LIBRARY
 from fusion.gospa import gospa
 from fusion.scoring import Scorer
+from sarhad.scenario_library import choose, play_one
 from sarhad.scores import scenario_frames
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +62,21 @@ ACCURACY = (
 )
 SPEED = ("fuse_n20", "fuse_n100", "scale_n100", "scale_n500", "scale_n1000", "scale_n2000", "scale_n5000", "crowd_n550")
 NOT_FOR_KNOWN = ("scale", "crowd")
-QUICK = ("fuse_n5", "crossings_n20", "close_2d")
+QUICK = (
+    *("fuse_n5", "fuse_n20", "crossings_n20", "swarm_n40", "pd_n20", "clutter_n20", "delays_n20"),
+    *("bias_n20", "bias_n20_twin", "spoof_n20", "no_radar_n5"),
+)
+QUICK_WITH_PEERS = ("fuse_n5", "fuse_n20", "crossings_n20")
+QUICK_LIMIT_S, QUICK_PLANE_RUNS = 20.0, 4
+SCORERS = (
+    *(ROOT / "fusion" / f"{name}.py" for name in ("association", "gospa", "hota", "honesty", "scoring", "timeliness")),
+    ROOT / "sarhad" / "scores.py",
+)
+OUR_CODE = (
+    *(ROOT / "fusion", ROOT / "edge" / "tracking_scenarios.py", ROOT / "sarhad" / "commands" / "track.py"),
+    ROOT / "benchmarks" / "our_run.py",
+)
+LIBRARY_CODE = (ROOT / "fusion", ROOT / "edge", ROOT / "firmware_interfaces", ROOT / "sarhad" / "scenario_library.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +89,55 @@ class Plan:
     consistency_seeds: int
     limit_s: float  # processor time of a peer on one scenario
     peers_python: str | None
+    with_peers: tuple[str, ...]  # kinds
+    is_quick: bool
+    until_s: float  # monotonic; nothing starts later
+    finished: FinishedRuns
+    coverage: Coverage = field(default_factory=Coverage)
 
 
 def main() -> int:
     arguments = parse_arguments()
-    kinds = QUICK if arguments.quick else tuple(arguments.kind or dict.fromkeys((*ACCURACY, *SPEED)))
-    plan = Plan(
-        kinds,
-        tuple(range(1, arguments.seeds + 1)),
-        4 if arguments.quick else arguments.plane_runs,
-        0 if arguments.quick else arguments.consistency_seeds,
-        arguments.limit,
-        arguments.peers,
-    )
+    plan = plan_of(arguments)
     with tempfile.TemporaryDirectory(prefix="sarhad-scoreboard-") as folder:
         rows = run_all(plan, Path(folder))
+    rows += told_library(arguments.library) if arguments.library else library_rows(plan)
     before = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {"rows": []}
     found = change(blocks(rows), blocks(before["rows"]))
-    print(verdict(found))
-    text = page(rows, found)
+    fallen = newly_failing(rows, before["rows"])
+    print(verdict(found), *(f"WORSE: {name} was as expected, and is not" for name in fallen), sep="\n")
+    is_worse = bool(fallen) or (found is not None and found.is_worse)
+    text = page(rows, found, plan.coverage)
     if arguments.no_write:
         print(text)
-    elif found is None or not found.is_worse or arguments.accept:
+    elif not is_worse or arguments.accept:
         PAGE.write_text(text)
-        FIGURES.write_text(json.dumps({"rows": rows}, indent=None, separators=(",", ":")) + "\n")
-    return 1 if found is not None and found.is_worse and not arguments.accept else 0
+        FIGURES.write_text(json.dumps({"rows": [kept(row) for row in rows]}, separators=(",", ":")) + "\n")
+    return 1 if is_worse and not arguments.accept else 0
+
+
+def plan_of(arguments: argparse.Namespace) -> Plan:
+    quick = arguments.quick
+    kinds = tuple(arguments.kind or (QUICK if quick else dict.fromkeys((*ACCURACY, *SPEED))))
+    return Plan(
+        kinds=kinds,
+        seeds=tuple(range(1, (1 if quick else arguments.seeds) + 1)),
+        plane_runs=QUICK_PLANE_RUNS if quick else arguments.plane_runs,
+        consistency_seeds=0 if quick else arguments.consistency_seeds,
+        limit_s=QUICK_LIMIT_S if quick else arguments.limit,
+        peers_python=arguments.peers,
+        with_peers=QUICK_WITH_PEERS if quick else kinds,
+        is_quick=quick,
+        until_s=time.monotonic() + 60.0 * arguments.minutes,
+        finished=FinishedRuns(arguments.finished),
+        coverage=Coverage(is_quick=quick, peer_limit_s=QUICK_LIMIT_S if quick else arguments.limit),
+    )
+
+
+def kept(row: dict[str, Any]) -> dict[str, Any]:
+    """A row for the next comparison, without what each message took."""
+    figures = {name: value for name, value in row.get("figures", {}).items() if name != "cumulative_cpu_s"}
+    return row | ({"figures": figures} if figures else {})
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -99,7 +148,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--plane-runs", type=int, default=40, help="of the close encounter in the plane")
     parser.add_argument("--consistency-seeds", type=int, default=20, help="of fuse_n5, for NEES and NIS")
     parser.add_argument("--limit", type=float, default=60.0, help="processor seconds of a peer on one scenario")
-    parser.add_argument("--quick", action="store_true", help="three kinds, to see that everything runs")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer kinds, one seed, peers on three kinds, short scenarios"
+    )
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start nothing more after so long")
+    parser.add_argument("--library", type=Path, help="what sarhad scenarios --json told; left out: it is played here")
+    parser.add_argument("--finished", type=Path, default=ROOT / ".scoreboard", help="folder of finished runs")
     parser.add_argument("--accept", action="store_true", help="write the new figures even where they are worse")
     parser.add_argument("--no-write", action="store_true", help="print the page, leave the files")
     return parser.parse_args()
@@ -118,17 +172,17 @@ def run_all(plan: Plan, folder: Path) -> list[dict[str, Any]]:
     for kind in plan.kinds:
         for seed in plan.seeds if not kind.startswith(NOT_FOR_KNOWN) else plan.seeds[:1]:
             directory = generate(kind, seed, folder)
-            rows += rows_of(directory, kind, plan, with_peers=seed == plan.seeds[0])
+            rows += rows_of(directory, kind, plan, with_peers=seed == plan.seeds[0] and kind in plan.with_peers)
     for run in range(plan.plane_runs):
         rows += rows_of(generate("close_2d", 1000 + run, folder), "close_2d", plan, with_peers=False)
     for seed in range(plan.consistency_seeds):
-        rows += [scored(generate("fuse_n5", 2000 + seed, folder), "consistency", OURS, plan)]
-    if DATA.is_dir() and len(plan.kinds) > len(QUICK):
+        rows += scored(generate("fuse_n5", 2000 + seed, folder), "consistency", OURS, plan)
+    if DATA.is_dir() and not plan.is_quick:
         for directory in sorted(
             path for path in DATA.iterdir() if path.name.startswith(("fuse", "oosm", "bias", "meet"))
         ):
             rows += rows_of(directory, "data", plan, with_peers=False)
-    rows += [memory_row(folder)] if "scale_n1000" in plan.kinds else []
+    rows += memory_rows(folder, plan) if "scale_n1000" in plan.kinds else []
     return rows
 
 
@@ -140,21 +194,53 @@ def rows_of(directory: Path, kind: str, plan: Plan, with_peers: bool) -> list[di
         trackers = [OURS, "filterpy", "Stone Soup GNN"]
     if kind.startswith("crowd"):
         trackers = [OURS]
-    return [scored(directory, kind, tracker, plan) for tracker in trackers]
+    return [row for tracker in trackers for row in scored(directory, kind, tracker, plan)]
 
 
-def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> dict[str, Any]:
+def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> Iterator[dict[str, Any]]:
+    """The row of one tracker on one scenario: as it was measured before, or run and scored; none where time is up."""
+    code = version_of(tracker, plan.peers_python, plan.limit_s)
+    key = key_of(directory / "scenario.json", directory / "measurements.jsonl.gz", directory / "truth.npz", code)
+    name = f"{directory.name}: {tracker}"
+    row = plan.finished.get(key)
+    if row is None and time.monotonic() > plan.until_s:
+        plan.coverage.left_out.append(name)
+        return
+    print(name, "" if row is None else "(finished before)", file=sys.stderr, flush=True)
+    if row is None:
+        row = measured(directory, tracker, plan)
+        if "failed" not in row:
+            plan.finished.put(key, row)
+    yield {"scenario": directory.name, "kind": kind, "tracker": tracker} | row
+
+
+def measured(directory: Path, tracker: str, plan: Plan) -> dict[str, Any]:
     """Run one tracker on one scenario and score it. Where it did not get through, the row says so and has no score."""
-    print(f"{directory.name}: {tracker}", file=sys.stderr, flush=True)
     out = directory / f"{tracker.replace(' ', '-')}.jsonl"
     try:
         figures = run_one(directory, tracker, out, plan)
     except RuntimeError as error:
-        return {"scenario": directory.name, "kind": kind, "tracker": tracker, "failed": str(error)}
-    row = {"scenario": directory.name, "kind": kind, "tracker": tracker, "figures": figures}
+        return {"failed": str(error)}
+    row: dict[str, Any] = {"figures": figures, "measured_at": now()}
     if figures.get("is_whole", True):
         row |= score_of(directory, out, with_blocks=tracker == OURS)
     return row
+
+
+def now() -> str:
+    return f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+@cache
+def version_of(tracker: str, peers_python: str | None, limit_s: float) -> str:
+    """What a tracker's figures depend on, beside the scenario."""
+    if tracker not in PEERS:
+        return key_of(tracker, sys.version, np.__version__, *OUR_CODE, *SCORERS)
+    names = ("stonesoup", "filterpy", "numpy", "scipy")
+    ask = f"import importlib.metadata as m, sys; print(sys.version, *map(m.version, {names}))"
+    asked = subprocess.run([str(peers_python), "-c", ask], capture_output=True, text=True, check=False)
+    script = ROOT / "benchmarks" / PEERS[tracker][0]
+    return key_of(tracker, asked.stdout, str(limit_s), script, ROOT / "benchmarks" / "peer_run.py", *SCORERS)
 
 
 def run_one(directory: Path, tracker: str, out: Path, plan: Plan) -> dict[str, Any]:
@@ -178,13 +264,52 @@ def told_by(command: Sequence[str]) -> dict[str, Any]:
     return figures
 
 
-def memory_row(folder: Path) -> dict[str, Any]:
+def memory_rows(folder: Path, plan: Plan) -> Iterator[dict[str, Any]]:
     """Bytes a track at N 1000, in a run of its own: watching memory costs time."""
+    if time.monotonic() > plan.until_s:
+        plan.coverage.left_out.append("scale_n1000: memory a track")
+        return
     directory = generate("scale_n1000", 1, folder)
     script = str(ROOT / "benchmarks" / "our_run.py")
     figures = told_by([sys.executable, script, str(directory), str(directory / "memory.jsonl"), "--memory"])
     del figures["cumulative_cpu_s"]
-    return {"scenario": directory.name, "kind": "memory", "tracker": OURS, "figures": figures}
+    yield {"scenario": directory.name, "kind": "memory", "tracker": OURS, "figures": figures}
+
+
+def library_rows(plan: Plan) -> Iterator[dict[str, Any]]:
+    """The scenario library against what it expects: a row a scenario."""
+    for path, scenario in choose(LIBRARY, (), plan.is_quick):
+        key = key_of("library", sys.version, np.__version__, path, *LIBRARY_CODE)
+        row = plan.finished.get(key)
+        if row is None and time.monotonic() > plan.until_s:
+            plan.coverage.left_out.append(f"library: {scenario.name}")
+            continue
+        print(f"library: {scenario.name}", "" if row is None else "(finished before)", file=sys.stderr, flush=True)
+        if row is None:
+            row = library_row(json.loads(play_one(path, None).as_json())) | {"measured_at": now()}
+            plan.finished.put(key, row)
+        yield row
+
+
+def told_library(path: Path) -> list[dict[str, Any]]:
+    """The same rows, from the lines of `sarhad scenarios --json`."""
+    try:
+        return [library_row(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"{path}: {error}; expected the lines of sarhad scenarios --json")
+
+
+def library_row(told: dict[str, Any]) -> dict[str, Any]:
+    row = {"scenario": told["name"], "kind": "library", "tracker": OURS, "ok": told["ok"]}
+    return row | {"failures": told["failures"], "seconds": told["seconds"]}
+
+
+def newly_failing(rows: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]]) -> list[str]:
+    """Scenarios of the library that were as expected, and are not."""
+    was_good = {row["scenario"] for row in before if row["kind"] == "library" and row["ok"]}
+    return [
+        row["scenario"] for row in rows if row["kind"] == "library" and not row["ok"] and row["scenario"] in was_good
+    ]
 
 
 def score_of(directory: Path, out: Path, with_blocks: bool) -> dict[str, Any]:

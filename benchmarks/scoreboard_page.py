@@ -9,6 +9,7 @@ from __future__ import annotations
 import platform
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
@@ -22,7 +23,16 @@ NOT_MEASURED = "not measured"
 Row = dict[str, Any]
 
 
-def page(rows: Sequence[Row], found: Change | None) -> str:
+@dataclass(slots=True)
+class Coverage:
+    """How a scoreboard was run, and what it left out."""
+
+    is_quick: bool = False
+    peer_limit_s: float = 60.0
+    left_out: list[str] = field(default_factory=list)  # for want of time
+
+
+def page(rows: Sequence[Row], found: Change | None, coverage: Coverage) -> str:
     """docs/scoreboard.md."""
     parts = [
         "# Scoreboard (simulated)\n",
@@ -35,6 +45,8 @@ def page(rows: Sequence[Row], found: Change | None) -> str:
         "A target is judged by the worst of the scenarios in the tables below, however few those are. NIS is of detections",
         "within the gate, so its mean is a little low by construction.\n",
         since(found),
+        "\n## What was run\n",
+        *covered(rows, coverage),
         "\n## Targets\n",
         table(("what", "target", "measured", "met"), targets(rows)),
         "\n## Accuracy\n",
@@ -46,8 +58,48 @@ def page(rows: Sequence[Row], found: Change | None) -> str:
         table(("scenario", "peer", "our detections' time", "peer is slower by", "messages compared"), speed(rows)),
         "",
         table(("scenario", "big scan p50", "p99", "p99 peer filterpy"), scans(rows)),
+        "\n## Scenario library\n",
+        *library(rows),
     ]
     return "\n".join(parts) + "\n"
+
+
+def covered(rows: Sequence[Row], coverage: Coverage) -> list[str]:
+    """Mode, scenarios and seeds, when, and what is missing."""
+    if coverage.is_quick:
+        mode = (
+            "Quick mode: some kinds, one seed each, peers on three kinds only, library scenarios of at most two minutes. "
+            "It finds what broke; it ranks nobody."
+        )
+    else:
+        mode = "Full mode."
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] != "library":
+            names[row["tracker"]].append(row["scenario"])
+    times = sorted(row["measured_at"] for row in rows if "measured_at" in row)
+    lines = [
+        mode + f" A peer is stopped after {coverage.peer_limit_s:g} s of processor time on one scenario.",
+        f"Measured from {times[0]} to {times[-1]}, beside whatever else the machine did; what was finished before with the "
+        "same code, scenario and packages is taken over.\n"
+        if times
+        else "",
+        table(("tracker", "scenarios"), [(name, ", ".join(dict.fromkeys(each))) for name, each in names.items()]),
+    ]
+    if coverage.left_out:
+        lines.append(f"\nLeft out for want of time: {', '.join(coverage.left_out)}.")
+    return lines
+
+
+def library(rows: Sequence[Row]) -> list[str]:
+    """How many scenarios are as expected, and what is wrong with the others."""
+    played = [row for row in rows if row["kind"] == "library"]
+    if not played:
+        return [f"{NOT_MEASURED}."]
+    failed = [row for row in played if not row["ok"]]
+    head = f"{len(played) - len(failed)} of {len(played)} scenarios played are as expected (`sarhad scenarios`)."
+    lines = [(row["scenario"], "; ".join(row["failures"]).replace("|", "/")) for row in failed]
+    return [head, *(["", table(("not as expected", "why"), lines)] if lines else [])]
 
 
 def since(found: Change | None) -> str:
@@ -70,7 +122,7 @@ def figure(value: float | None, digits: int = 1) -> str:
 def by_scenario(rows: Sequence[Row]) -> dict[str, dict[str, Row]]:
     found: defaultdict[str, dict[str, Row]] = defaultdict(dict)
     for row in rows:
-        if row["kind"] not in ("memory", "consistency"):
+        if row["kind"] not in ("memory", "consistency", "library"):
             found[row["scenario"]][row["tracker"]] = row
     return dict(found)
 

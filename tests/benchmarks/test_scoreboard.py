@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
+import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.filterpy_peer import expected, jacobian
+from benchmarks.finished_runs import FinishedRuns, key_of
 from benchmarks.regression import blocks_of, change
-from benchmarks.scoreboard_page import page, slower_by
+from benchmarks.scenario_generator import generate
+from benchmarks.scoreboard import KNOWN, OURS, Plan, newly_failing, scored, told_library
+from benchmarks.scoreboard_page import Coverage, page, slower_by
 from benchmarks.tracking_sensors import camera, direction_finder, radar
 
 
@@ -84,7 +91,7 @@ def test_the_page_judges_what_was_measured_and_names_the_rest() -> None:
         row("crossings_n20_s1", "ours", 100.0, 2.0, 100),
         row("crossings_n20_s1", "known association", 80.0, 2.0, 100),
     ]
-    text = page(rows, None)
+    text = page(rows, None, Coverage())
     assert text.startswith("# Scoreboard (simulated)")
     assert "| GOSPA on every fuse_*, over known association | ≤ 1.04 | 1.020 | yes |" in text
     assert "| crossings, over known association | ≤ 1.15 | 1.250 | NO |" in text
@@ -95,6 +102,70 @@ def test_the_page_judges_what_was_measured_and_names_the_rest() -> None:
 def test_speed_is_compared_over_the_messages_both_got_through() -> None:
     trackers = {r["tracker"]: r for r in (row("x_s1", "ours", 1.0, 2.0, 100), row("x_s1", "filterpy", None, 10.0, 50))}
     assert slower_by(trackers, "filterpy") == pytest.approx(10.0)  # 10 s against the 1 s of our first 50
+
+
+def test_an_interrupted_scoreboard_goes_on_and_names_what_time_did_not_allow(tmp_path: Path) -> None:
+    directory, finished = generate("close_2d", 1000, tmp_path), FinishedRuns(tmp_path / "finished")
+    plan = Plan(
+        kinds=(),
+        seeds=(1,),
+        plane_runs=0,
+        consistency_seeds=0,
+        limit_s=1.0,
+        peers_python=None,
+        with_peers=(),
+        is_quick=True,
+        until_s=time.monotonic() + 1000.0,
+        finished=finished,
+    )
+    (first,) = scored(directory, "close_2d", OURS, plan)
+    assert 0.5 < first["gospa"] < 10.0
+    late = replace(plan, until_s=time.monotonic() - 1.0)
+    assert list(scored(directory, "close_2d", OURS, late)) == [first]
+    assert list(scored(directory, "close_2d", KNOWN, late)) == []
+    assert late.coverage.left_out == ["close_2d_s1000: known association"]
+    (directory / "scenario.json").write_text((directory / "scenario.json").read_text() + " ")
+    assert list(scored(directory, "close_2d", OURS, late)) == []  # it is another scenario now
+
+
+def test_a_key_is_of_contents_and_a_damaged_file_is_no_finished_run(tmp_path: Path) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "a.py").write_text("x = 1\n")
+    before = key_of("ours", code)
+    assert key_of("ours", code) == before
+    (code / "tracks.jsonl").write_text("{}")
+    assert key_of("ours", code) == before
+    (code / "a.py").write_text("x = 2\n")
+    assert key_of("ours", code) != before
+    finished = FinishedRuns(tmp_path / "finished")
+    finished.put(before, {"gospa": 1.0})
+    assert finished.get(before) == {"gospa": 1.0}
+    (tmp_path / "finished" / f"{before}.json").write_text('{"gospa": 1')
+    assert finished.get(before) is None
+
+
+def test_the_page_says_how_it_was_run_and_what_the_library_made_of_it(tmp_path: Path) -> None:
+    told = tmp_path / "library.jsonl"
+    lines = [
+        {"name": "orbit", "ok": True, "failures": [], "seconds": 60.0},
+        {"name": "kite", "ok": False, "failures": ["called drone | for 3 s"], "seconds": 60.0},
+    ]
+    told.write_text("\n".join(map(json.dumps, lines)))
+    library = told_library(told)
+    rows = [row("fuse_n5_s1", "ours", 100.0, 2.0, 100, measured_at="2026-01-01 10:00 UTC"), *library]
+    text = page(rows, None, Coverage(is_quick=True, peer_limit_s=20.0, left_out=["fuse_n20_s1: filterpy"]))
+    assert "Quick mode" in text
+    assert "stopped after 20 s" in text
+    assert "| ours | fuse_n5_s1 |" in text
+    assert "Left out for want of time: fuse_n20_s1: filterpy." in text
+    assert "1 of 2 scenarios played are as expected" in text
+    assert "| kite | called drone / for 3 s |" in text
+    assert newly_failing(library, [entry | {"ok": True} for entry in library]) == ["kite"]
+    assert newly_failing(library, library) == []
+    told.write_text("{")
+    with pytest.raises(SystemExit, match="expected the lines of sarhad scenarios"):
+        told_library(told)
 
 
 @pytest.mark.parametrize("sensor", [radar(), camera("c", [-800, -600, 15], 0.4), direction_finder(3000.0)])
