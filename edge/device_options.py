@@ -6,13 +6,14 @@ One table each; the site file's checks, its reference in docs/ and `edge/sensors
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edge.site_keys import Key
+from firmware_interfaces import modbus_rtu, spectrum_sweep
 from firmware_interfaces.asterix_records import MAX_SKIPPED_BYTES, read_editions
 from firmware_interfaces.mapping import read_option
 from firmware_interfaces.mavlink import UNDO_CRLF
-from firmware_interfaces.modbus_rtu import read_alarms
 from firmware_interfaces.ops243 import SPEED_UNITS
 from firmware_interfaces.ti_mmwave_frames import READ_HEADER
 from fusion.types import Accuracy
@@ -69,6 +70,26 @@ DRIVERS: dict[str, DriverKind] = {
         (
             Key("path", "path", "the port; by-id names survive another socket: /dev/serial/by-id/..."),
             Key("baud", "integer", "symbols a second", choices=BAUDS),
+            Key("dtr", "yes_no", "level of the DTR line, set before the port is opened", False),
+            Key("rts", "yes_no", "level of the RTS line, set before the port is opened", False),
+            Key("lock_dir", "path", "folder for the port's lock file; left out: the system's", None),
+        ),
+    ),
+    "polled_port": DriverKind(
+        "a serial port whose device is asked, round by round: Modbus units, a tinySA",
+        "bytes",
+        (
+            Key("path", "path", "the port; by-id names survive another socket: /dev/serial/by-id/..."),
+            Key("baud", "integer", "symbols a second", choices=BAUDS),
+            Key(
+                "ask",
+                "texts",
+                'what is asked: of Modbus units "unit:function:first:count", such as "5:3:40:4"; of a tinySA its commands, '
+                'such as "scanraw 2400000000 2500000000 290"',
+            ),
+            Key("every_s", "number", "from one round of questions to the next", 1.0, at_least=0.05, at_most=3600.0),
+            Key("answer_s", "number", "so long an answer is waited for", 1.0, at_least=0.05, at_most=60.0),
+            Key("parity", "text", "of each character", "none", choices=("none", "even", "odd")),
             Key("dtr", "yes_no", "level of the DTR line, set before the port is opened", False),
             Key("rts", "yes_no", "level of the RTS line, set before the port is opened", False),
             Key("lock_dir", "path", "folder for the port's lock file; left out: the system's", None),
@@ -152,6 +173,12 @@ DRIVERS: dict[str, DriverKind] = {
 }
 
 STREAMS = ("serial_port", "tcp_stream", "udp_listener", "mqtt_feed")
+ASKED = (*STREAMS, "polled_port")
+QUESTIONS: dict[str, Callable[[Sequence[str]], tuple[bytes, ...]]] = {  # of a polled port, by protocol
+    "modbus_rtu": modbus_rtu.questions,
+    "mapping": modbus_rtu.questions,
+    "spectrum_sweep": spectrum_sweep.questions,
+}
 
 ASTERIX = (
     Key("editions", "text", 'of its categories where not the newest: "48:1.27, 62:1.16"', "", read=read_editions),
@@ -256,7 +283,7 @@ PROTOCOLS: dict[str, ProtocolKind] = {
     "spectrum_sweep": ProtocolKind(
         "spectrum sweeps: hackrf_sweep, rtl_power, tinySA",
         "presence",
-        STREAMS,
+        ASKED,
         (
             Key("above_floor_db", "number", "what stands so high is occupied", 15.0, at_least=3.0, at_most=100.0),
             Key("power_offset_db", "number", "dBm minus dB, as calibrated", 0.0, at_least=-200.0, at_most=200.0),
@@ -268,14 +295,14 @@ PROTOCOLS: dict[str, ProtocolKind] = {
     "modbus_rtu": ProtocolKind(
         "fence and seismic sensors, Modbus RTU, read only",
         "presence",
-        STREAMS,
+        ASKED,
         (
             Key(
                 "alarms",
                 "texts",
                 '"unit:address text"; of a register "unit:address>limit text"',
                 None,
-                read=read_alarms,
+                read=modbus_rtu.read_alarms,
             ),
             Key("kind", "text", "what its presences are called", "fence"),
         ),
@@ -301,7 +328,7 @@ PROTOCOLS: dict[str, ProtocolKind] = {
     "mapping": ProtocolKind(
         "a device of text lines or Modbus registers that a table explains (docs/own-sensor-mapping.md)",
         "own",
-        STREAMS,
+        ASKED,
         (Key("mapping", "table", "what its lines or registers mean; see `sarhad check-mapping`", read=read_option),),
     ),
     "gnss": ProtocolKind(

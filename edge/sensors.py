@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.device_options import QUESTIONS
 from edge.site_file import SensorEntry, Site
 from edge.site_types import SwitchSettings
 from firmware_interfaces.decoder import Decoder
@@ -34,6 +35,7 @@ class Protocol:
 
 DRIVERS: dict[str, str] = {  # name in the site file -> module:class
     "serial_port": "hardware.serial_port:SerialPort",
+    "polled_port": "hardware.polled_port:PolledPort",
     "video_file": "hardware.video_file:VideoFile",
     "usb_camera": "hardware.usb_camera:UsbCamera",
     "rtsp_camera": "hardware.rtsp_camera:RtspCamera",
@@ -117,7 +119,10 @@ def driver_of(entry: SensorEntry) -> Driver:
 
         return driver_of_head(entry)
     module, name = DRIVERS[entry.device.driver].split(":")
-    driver: Driver = getattr(importlib.import_module(module), name)(**entry.device.options)
+    options: dict[str, Any] = dict(entry.device.options)
+    if "ask" in options:
+        options["ask"] = QUESTIONS[entry.protocol](options["ask"])
+    driver: Driver = getattr(importlib.import_module(module), name)(**options)
     return driver
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge.device_options import DRIVERS, PROTOCOLS
+from edge.device_options import DRIVERS, PROTOCOLS, QUESTIONS
 from edge.site_keys import Key, Place, read_keys, resolve
 from edge.site_types import DeviceSettings
 
@@ -35,7 +35,9 @@ def read_device(table: Any, protocol: str, folder: Path | None, place: Place) ->
             continue
         if key.kind == "path":
             options[key.name] = resolve(options[key.name], folder)
-        if key.kind == "texts":
+        if key.name == "ask":
+            options["ask"] = read_questions(options["ask"], protocol, place)
+        elif key.kind == "texts":
             read = read_topics if driver == "mqtt_feed" else read_addresses
             options[key.name] = read(key.name, options[key.name], place)
         if key.kind == "text" and key.name in CHECKS:
@@ -69,6 +71,16 @@ def read_topics(name: str, topics: list[str], place: Place) -> tuple[str, ...]:
     for topic in topics:
         check_topic(name, topic, place)
     return tuple(topics)
+
+
+def read_questions(texts: list[str], protocol: str, place: Place) -> tuple[str, ...]:
+    if not texts:
+        raise place.found("ask", texts, "at least one question")
+    try:
+        QUESTIONS[protocol](texts)
+    except ValueError as error:
+        raise place.error(f"{place.inside}{error}") from None
+    return tuple(texts)
 
 
 def check_host(name: str, host: str, place: Place) -> None:

@@ -173,7 +173,7 @@ def shared_ports(site: Site) -> dict[str, list[str]]:
     users: list[tuple[str, str]] = []
     for entry in site.sensors:
         options = entry.device.options
-        if entry.device.driver == "serial_port":
+        if entry.device.driver in ("serial_port", "polled_port"):
             users.append((str(options["path"]), entry.sensor.sensor_id))
         if entry.device.driver == "udp_listener":
             users.append((f"UDP port {options['port']}", entry.sensor.sensor_id))

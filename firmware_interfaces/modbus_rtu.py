@@ -5,8 +5,10 @@
     exception   unit | 81..84 | code | CRC                              numbers high byte first, the CRC low byte first
 
 A frame ends with 3.5 characters of silence, which USB does not pass on: frames are found by function, length and CRC. Whoever
-asks (`poll` of the port, or another master on the line) is heard as well, so that answers are known by their first address.
-Functions that write are not known here.
+asks (a polled port does, or another master on the line) is heard as well, so that answers are known by their first address,
+and a unit that is asked in vain is told of. Functions that write are not known here.
+
+    ask = ["2:2:0:16", "5:3:40:4"]      unit : function : first address : how many, for a port that is to ask
 
 What a value means is the site's: `alarms` names bits and registers, each "unit:address" with a limit for registers,
 
@@ -37,6 +39,8 @@ EXCEPTIONS = {1: "illegal function", 2: "illegal data address", 3: "illegal data
               11: "gateway target failed to respond"}  # fmt: skip
 REQUEST_BYTES, EXCEPTION_BYTES = 8, 5
 AGAIN_NS = 60_000_000_000
+IN_VAIN = 3  # questions to a unit without an answer before it is told of: noise takes one or two
+QUESTION = re.compile(r"(\d{1,3}):([1-4]):(\d{1,5}):(\d{1,4})")
 ALARM = re.compile(r"(\d{1,3}):(\d{1,5})(?:([<>])(\d{1,5}))?\s+(\S.{0,60})")
 
 
@@ -155,6 +159,24 @@ def bits(raw: bytes) -> tuple[int, ...]:
     return tuple(byte >> place & 1 for byte in raw for place in range(8))
 
 
+def question(text: str) -> Request:
+    """One entry of `ask`. Raises ValueError."""
+    if (found := QUESTION.fullmatch(text)) is not None:
+        unit, function, first, count = (int(number) for number in found.groups())
+        most = MOST_BITS if function in (COILS, INPUTS) else MOST_REGISTERS
+        if 1 <= unit <= 247 and 1 <= count <= most and first + count <= 65_536:
+            return Request(unit, function, first, count)
+    raise ValueError(
+        f'ask: "{text}", expected "unit:function:first:count", such as "5:3:40:4": unit 1 to 247, function 1 to 4, '
+        f"at most {MOST_BITS} bits (1, 2) or {MOST_REGISTERS} registers (3, 4)"
+    )
+
+
+def questions(texts: Sequence[str]) -> tuple[bytes, ...]:
+    """All entries of `ask`, as they go out. Raises ValueError."""
+    return tuple(encode(question(text)) for text in texts)
+
+
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """A bit or register whose value means that something is there."""
@@ -195,6 +217,7 @@ class Decoder:
         self._frames = Frames()
         self.counts: Counts = self._frames.counts
         self._asked: dict[int, Request] = {}  # by unit, of which there are 247
+        self._in_vain: dict[int, int] = {}  # questions since a unit's last answer
         self._told_ns: dict[Alarm, int] = {}
         self._refused: dict[int, int] = {}
 
@@ -210,8 +233,10 @@ class Decoder:
         for framed in self._frames.feed(reading.data, reading.monotonic_ns):
             frame = framed.message
             if isinstance(frame, Request):
-                self._asked[frame.unit] = frame
-            elif isinstance(frame, Answer):
+                facts += self._ask(frame, time_ns)
+                continue
+            facts += self._heard(frame.unit, time_ns)
+            if isinstance(frame, Answer):
                 facts += self._answer(frame, time_ns)
             elif self._refused.get(frame.unit) != frame.code:
                 self._refused[frame.unit] = frame.code
@@ -228,6 +253,22 @@ class Decoder:
         if self.counts.remarks["answer without its request"] > 10:
             return "answers come without their requests, so their addresses are unknown: let the port hear both"
         return None
+
+    def _ask(self, request: Request, time_ns: int) -> list[Fact]:
+        in_vain = self._in_vain[request.unit] = self._in_vain.get(request.unit, 0) + 1
+        self._asked[request.unit] = request
+        return self._mute(time_ns) if in_vain == IN_VAIN + 1 else []  # the last one may yet be answered
+
+    def _heard(self, unit: int, time_ns: int) -> list[Fact]:
+        return self._mute(time_ns) if self._in_vain.pop(unit, 0) > IN_VAIN else []
+
+    def _mute(self, time_ns: int) -> list[Fact]:
+        """Which units are asked in vain now."""
+        units = sorted(unit for unit, in_vain in self._in_vain.items() if in_vain > IN_VAIN)
+        if not units:
+            return [Status(self._sensor.sensor_id, time_ns, "ok", "every unit answers again")]
+        text = f"no answer of unit {', '.join(map(str, units))}: look after its supply, its address and the two wires"
+        return [Status(self._sensor.sensor_id, time_ns, "warning", text)]
 
     def _answer(self, answer: Answer, time_ns: int) -> list[Fact]:
         self._refused.pop(answer.unit, None)

@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +45,20 @@ DRONE_BANDS_MHZ = (  # where remote control, video and telemetry links of drones
 CLOSED_GAP_BINS = 2
 AGAIN_NS = 10_000_000_000  # a band that stays occupied is told again so often
 WEAKER_DB = 6.0  # and sooner when it becomes so much stronger
+
+
+def questions(texts: Sequence[str]) -> tuple[bytes, ...]:
+    """A tinySA's commands as they go out. Raises ValueError for one that is none."""
+    for text in texts:
+        if not text.isascii() or (found := COMMAND.fullmatch(text.encode())) is None or text.startswith("ch> "):
+            raise ValueError(
+                f'ask: "{text}", expected "scanraw START STOP POINTS" or "scan START STOP POINTS 2", in Hz'
+            )
+        if int(found[2]) >= int(found[3]):
+            raise ValueError(
+                f'ask: "{text}" starts at {int(found[2])} Hz, expected below its stop at {int(found[3])} Hz'
+            )
+    return tuple(text.encode() + b"\r" for text in texts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class SerialPort:
     """Driver `serial_port`."""
 
     def __init__(self, path: str, baud: int, dtr: bool = False, rts: bool = False, lock_dir: str | None = None) -> None:
-        self.path, self.baud = path, baud
+        self.path, self.baud, self.parity = path, baud, serial.PARITY_NONE
         self._dtr, self._rts, self._lock_dir = dtr, rts, lock_dir
         self._port: serial.Serial | None = None
         self._lock: PortLock | None = None
@@ -145,7 +145,7 @@ class SerialPort:
     def _opened(self, device: str) -> serial.Serial:
         port = serial.Serial(timeout=0, write_timeout=WRITE_TIMEOUT_S, exclusive=True)
         port.port, port.baudrate = device, self.baud
-        port.dtr, port.rts = self._dtr, self._rts
+        port.dtr, port.rts, port.parity = self._dtr, self._rts, self.parity
         port.open()
         # keeps out those who know no lock files; where a device lacks it the lock file stands alone
         with contextlib.suppress(OSError):
