@@ -130,8 +130,18 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         is_quick=quick,
         until_s=time.monotonic() + 60.0 * arguments.minutes,
         finished=FinishedRuns(arguments.finished),
-        coverage=Coverage(is_quick=quick, peer_limit_s=QUICK_LIMIT_S if quick else arguments.limit),
+        coverage=Coverage(quick, QUICK_LIMIT_S if quick else arguments.limit, commit()),
     )
+
+
+def commit() -> str | None:
+    """What the working tree is of, with a mark where it was changed since; None without git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return done.stdout.strip() or None
 
 
 def kept(row: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Coverage:
 
     is_quick: bool = False
     peer_limit_s: float = 60.0
+    commit: str | None = None
     left_out: list[str] = field(default_factory=list)  # for want of time
 
 
@@ -79,7 +80,9 @@ def covered(rows: Sequence[Row], coverage: Coverage) -> list[str]:
             names[row["tracker"]].append(row["scenario"])
     times = sorted(row["measured_at"] for row in rows if "measured_at" in row)
     lines = [
-        mode + f" A peer is stopped after {coverage.peer_limit_s:g} s of processor time on one scenario.",
+        mode
+        + (f" Our code: commit {coverage.commit}." if coverage.commit else "")
+        + f" A peer is stopped after {coverage.peer_limit_s:g} s of processor time on one scenario.",
         f"Measured from {times[0]} to {times[-1]}, beside whatever else the machine did; what was finished before with the "
         "same code, scenario and packages is taken over.\n"
         if times

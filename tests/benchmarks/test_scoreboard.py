@@ -154,9 +154,12 @@ def test_the_page_says_how_it_was_run_and_what_the_library_made_of_it(tmp_path: 
     told.write_text("\n".join(map(json.dumps, lines)))
     library = told_library(told)
     rows = [row("fuse_n5_s1", "ours", 100.0, 2.0, 100, measured_at="2026-01-01 10:00 UTC"), *library]
-    text = page(rows, None, Coverage(is_quick=True, peer_limit_s=20.0, left_out=["fuse_n20_s1: filterpy"]))
+    text = page(
+        rows, None, Coverage(is_quick=True, peer_limit_s=20.0, commit="abc1234", left_out=["fuse_n20_s1: filterpy"])
+    )
     assert "Quick mode" in text
     assert "stopped after 20 s" in text
+    assert "commit abc1234" in text
     assert "| ours | fuse_n5_s1 |" in text
     assert "Left out for want of time: fuse_n20_s1: filterpy." in text
     assert "1 of 2 scenarios played are as expected" in text
