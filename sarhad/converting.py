@@ -25,11 +25,22 @@ from fusion.frames import LocalFrame
 from fusion.types import CLOCK, Reading
 from hardware.clock import TICK_NS, ClockEvent
 from sarhad.detection_tables import table_of
-from sarhad.foreign_logs import Delivered, WrongLog, datagrams_of, is_stamped, paced_of, radio_packets_of, stamped_of
+from sarhad.foreign_logs import (
+    BITS_A_BYTE,
+    Delivered,
+    WrongLog,
+    datagrams_of,
+    is_stamped,
+    paced_of,
+    radio_packets_of,
+    stamped_of,
+)
+from sarhad.utc import LATEST_NS
 
 CONVERTED = "sarhad.converted"
-MAX_BYTES = 2**30  # of one file, which is held in memory
-LONGEST_NS = 7 * 86_400 * 10**9  # of one recording; times further apart are of different clocks
+MAX_BYTES = 2**28  # of one file, which is held in memory
+LONGEST_DAYS = 2  # of one recording, held in memory as well; times further apart are mostly of different clocks
+DAY_NS = 86_400 * 10**9
 UNTRUSTED = ClockEvent("untrusted", "converted: times are those of the logs")
 
 
@@ -139,16 +150,21 @@ def pace_of(entry: SensorEntry, size: int, pace: Pace) -> tuple[int, float]:
     baud = pace.baud or entry.device.options.get("baud")
     if not baud:
         raise WrongLog("holds bytes alone, and its line has no baud; expected --seconds or --baud")
-    return pace.start_ns, float(baud) / 10.0  # a byte is ten bits on its line: start, eight, stop
+    rate = float(baud) / BITS_A_BYTE
+    if size / rate > LONGEST_DAYS * DAY_NS / 1e9:
+        raise WrongLog(f"takes {size / rate / 86_400:.1f} days at {baud} baud; expected at most {LONGEST_DAYS}")
+    return pace.start_ns, rate
 
 
 def readings_of(converted: Sequence[Converted]) -> Iterator[Reading]:
     """All in order of time, with the clock's ticks from the first to the last. Raises WrongLog."""
     start_ns = min(each.delivered[0].time_ns for each in converted)
     end_ns = max(each.delivered[-1].time_ns for each in converted)
-    if end_ns - start_ns > LONGEST_NS:
-        days = (end_ns - start_ns) / 86_400e9
-        raise WrongLog(f"the logs' times span {days:.1f} days; expected at most 7: their clocks may differ")
+    if end_ns - start_ns > LONGEST_DAYS * DAY_NS:
+        days = (end_ns - start_ns) / DAY_NS
+        raise WrongLog(f"times span {days:.1f} days; expected at most {LONGEST_DAYS}, by one clock")
+    if end_ns >= LATEST_NS:
+        raise WrongLog(f"times reach {end_ns / 1e9:.0f} s after 1970; expected less than {LATEST_NS / 1e9:.0f}")
     ticks = (Delivered(time_ns, CLOCK, b"") for time_ns in range(start_ns, end_ns + 1, TICK_NS))
     first = [Delivered(start_ns, CLOCK, UNTRUSTED.to_json())]
     last_ns = -1

@@ -14,7 +14,7 @@ import click
 @click.argument("out", metavar="OUT.mcap", type=click.Path(path_type=Path))
 @click.option("--site", "site_path", type=click.Path(path_type=Path), help="Whose sensors these are.")
 @click.option("--start", help="When bytes without times begin: RFC 3339, or seconds since 1970.")
-@click.option("--seconds", type=click.FloatRange(0.001, 604_800.0), help="How long bytes without times took.")
+@click.option("--seconds", type=click.FloatRange(0.001, 172_800.0), help="How long bytes without times took.")
 @click.option("--baud", type=click.IntRange(50, 10_000_000), help="Their line's pace; left out: the site file's.")
 @click.option("--foxglove", is_flag=True, help="The other way: one recording of ours, IN.mcap, for Foxglove to draw.")
 def command(
