@@ -11,7 +11,6 @@ import numpy as np
 from fusion import existence
 from fusion.association import gate_threshold
 from fusion.initiation import Ray, begin, birth_existence, crossing, leaning_at_birth, next_undetected
-from fusion.lifecycle import CONFIRM_RANGED_HITS
 from fusion.measurement import Plots
 from fusion.scan_update import ScanInHand, is_bearing, learn_size, measures_range, vote
 from fusion.track_table import Births, TrackTable
@@ -102,7 +101,7 @@ def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
     if states and len(table) + len(states) <= MAX_TRACKS:
         keys = [(now_ns, hand.scan.sensor_id, -1 - place) for place in range(len(states))]
         r = np.full(len(states), CROSSING_EXISTENCE)
-        births = Births(np.array(states), np.array(covariances), -1, r, keys, CONFIRM_RANGED_HITS)
+        births = Births(np.array(states), np.array(covariances), -1, r, keys, 0)
         table.append(births, hand.number, now_ns)
 
 

@@ -3,14 +3,22 @@
     tentative ──believed, steadily seen──▶ confirmed ──unseen──▶ coasting ──seen──▶ confirmed
         └── not seen again                     └── disbelieved, or unseen too long ──▶ dropped
 
-A track in space whose range nothing bears out any more becomes a direction again, and keeps its name.
+A track in space whose range nothing bears out any more becomes a direction again, and keeps its name. Two cameras
+that see n objects give up to n² crossings of their rays, most of them ghosts. A ghost shows itself in time: the rays that made
+it part, and one of the cameras no longer sees it. So a crossing is believed once both cameras have seen it for a while, and
+its range is given up once a sensor that should see it denies it.
+
+Source: for ghosts, Pattipati et al., A new relaxation algorithm and passive sensor data association (1992).
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fusion import direction
+from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.scan_update import ScanInHand, is_bearing
 from fusion.track_table import TrackTable
@@ -25,7 +33,9 @@ UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 
 DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may cross it
 TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
 COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a confirmed track is coasting
+CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays made
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
+DENIED = math.log(0.01)  # a sensor that should see it would miss it so long once in a hundred times
 RANGE_LOST_MISSES = 5  # or so often a ranging sensor saw nothing there
 RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so long
 
@@ -34,7 +44,8 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     """Tentative rows that are believed become confirmed."""
     age_ns = time_ns - table.birth_ns
     as_direction = table.direction_of >= 0
-    ranged = (table.ranged_hits >= CONFIRM_RANGED_HITS) | (table.origin >= 0)
+    seen_again = (table.seen_ns >= table.birth_ns[:, None] + CROSSED_NS) & points(table)
+    ranged = (table.ranged_hits >= CONFIRM_RANGED_HITS) | (seen_again.sum(axis=1) >= 2) | (table.origin >= 0)
     scans = 1.0 + age_ns / 1e9 / table.interval_s[table.last_sensor]
     ripe = np.where(
         as_direction,
@@ -56,11 +67,11 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
     in_space = (table.direction_of < 0) & (table.origin < 0)
     rows = np.flatnonzero(in_space & table.is_confirmed & (table.last_ns == hand.scan.time_ns))
     for row in rows.tolist():
-        recent = table.seen_ns[row] > hand.scan.time_ns - RANGE_LOST_NS
+        recent = (table.seen_ns[row] > hand.scan.time_ns - RANGE_LOST_NS) & points(table)
         if recent.sum() != 1 or not recent[hand.number]:
             continue
         s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
-        contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES)
+        contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES or table.denied_log[row].min() < DENIED)
         if not contradicted and P[0, 2, 2] < RANGE_LOST**2:
             continue
         mean, sigma = direction.log_range(direction.range_limits(hand.sensor, None))
@@ -72,6 +83,15 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
         table.x[row], table.P[row], table.updated_x[row] = s[0], P[0], s[0]
         table.direction_of[row], table.shared[row], table.size_count[row] = hand.number, 0, 0
         table.ranged_hits[row], table.silent[row], table.leaning[row] = 0, 0, 0.0
+        table.denied_log[row] = 0.0
+
+
+def points(table: TrackTable) -> BoolArray:
+    """Which sensors measure more than an azimuth: two of them can place what they see."""
+    accuracy = [sensor.accuracy for sensor in table.sensors]
+    return np.array(
+        [a.azimuth_rad is None or a.elevation_rad is not None or a.slant_range_m is not None for a in accuracy]
+    )
 
 
 def drop_unseen(table: TrackTable, time_ns: int) -> None:
@@ -96,5 +116,7 @@ def coast_after_ns(table: TrackTable) -> IntArray:
 def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     """Confirmed rows whose existence has sunk too low; tentative ones whose range nothing has borne out."""
     lowest = np.where(table.is_confirmed, settings.drop_below, 1e-5)
-    by_chance = ~table.is_confirmed & (table.direction_of < 0) & (table.silent >= TENTATIVE_SILENT)
+    is_crossing = table.ranged_hits == 0
+    denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED))
+    by_chance = ~table.is_confirmed & (table.direction_of < 0) & denied
     table.end(np.flatnonzero((table.existence < lowest) | by_chance), "unseen", time_ns)

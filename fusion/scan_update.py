@@ -197,6 +197,7 @@ def _work_in_pairs(
     table.last_ns[row] = hand.scan.time_ns
     table.last_sensor[row] = hand.number
     table.seen_ns[row, hand.number] = hand.scan.time_ns
+    table.denied_log[row, hand.number] = 0.0
     for one_row, one_plot in zip(row.tolist(), plots.index[plot].tolist(), strict=True):
         if as_direction:
             learn_size(table, hand, one_row, one_plot)
@@ -307,6 +308,7 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
     ratio = 1.0 - probability * hand.rules.settings.gate_probability
     table.existence[rows] = existence.bayes(table.existence[rows], ratio)
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
+    table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
     if _learns_detection(table, hand):
         table.learned.note_misses(hand.number, expected_share, table.existence[rows] * table.is_confirmed[rows])
     if hand.sensor.accuracy.slant_range_m is not None:

@@ -31,7 +31,7 @@ LONGEST_INTERVAL_S = 15.0
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "origin", "updated_x",
-    "ranged_hits", "silent", "leaning",
+    "ranged_hits", "silent", "denied_log", "leaning",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities")
 
@@ -45,7 +45,7 @@ class Births:
     direction_of: int  # the sensor's number, or -1 for ENU states
     existence: FloatArray  # (n,)
     keys: list[TrackKey]
-    ranged_hits: int  # how often their range has been measured: 0, 1, or 2 where two sensors' rays met
+    ranged_hits: int  # how often their range has been measured: 0 or 1
 
 
 class TrackTable:
@@ -76,6 +76,9 @@ class TrackTable:
         self.updated_x: FloatArray = np.zeros((0, 6))  # the state as its last update left it
         self.ranged_hits: IntArray = np.zeros(0, dtype=np.int64)  # detections that measured range or position
         self.silent: IntArray = np.zeros(0, dtype=np.int64)  # counted misses of ranging sensors since the last of those
+        self.denied_log: FloatArray = np.zeros(
+            (0, count)
+        )  # by sensor: ln chance to miss it so often since it last saw it
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
@@ -152,6 +155,7 @@ class TrackTable:
             "updated_x": births.x,
             "ranged_hits": np.full(count, births.ranged_hits, dtype=np.int64),
             "silent": np.zeros(count, dtype=np.int64),
+            "denied_log": np.zeros((count, sensors)),
             "leaning": np.zeros((count, 6, len(self.registration.places))),
         }
         for name in ARRAYS:

@@ -567,3 +567,20 @@ def test_an_airliner_is_not_told_to_be_as_near_as_a_drone_of_its_size(camera: Se
     for name in ("drone", "bird"):
         low_m, high_m = interval_m(0.35, 60.0, ((name, 0.8),))
         assert 20.0 < low_m < 60.0 < high_m < 400.0
+
+
+def test_rays_of_two_objects_that_meet_for_a_while_leave_no_ghost(
+    world: Callable, flying_object: Callable, camera: Sensor, second_camera: Sensor
+) -> None:
+    """Each camera sees one object, which the other cannot see; at first both lie towards (40, 200, 40) m."""
+    things = [
+        flying_object((13.6, 60.0, 16.2), (0.0, 0.0, 0.0)),
+        flying_object((117.0, 60.0, 15.0), (0.0, 0.0, 1.0)),
+    ]
+    steady = DetectionProbability(constant=0.85, night="same")
+    cameras = [replace(sensor, detection_probability=steady) for sensor in (camera, second_camera)]
+    for seed in range(3):
+        scans = world(things, RATES_HZ, cameras, seed=seed).scans(8.0)
+        tracker = Tracker(cameras)
+        run(tracker, scans)
+        assert [track.direction is not None for track in tracker.tracks_at(scans[-1].time_ns)] == [True, True]
