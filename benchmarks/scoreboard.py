@@ -93,6 +93,7 @@ class Plan:
     is_quick: bool
     until_s: float  # monotonic; nothing starts later
     finished: FinishedRuns
+    library: Path | None = None  # what the scenario library told; None: it is played here
     coverage: Coverage = field(default_factory=Coverage)
 
 
@@ -100,8 +101,7 @@ def main() -> int:
     arguments = parse_arguments()
     plan = plan_of(arguments)
     with tempfile.TemporaryDirectory(prefix="sarhad-scoreboard-") as folder:
-        rows = run_all(plan, Path(folder))
-    rows += told_library(arguments.library) if arguments.library else library_rows(plan)
+        rows = list(run_all(plan, Path(folder)))
     before = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {"rows": []}
     found = change(blocks(rows), blocks(before["rows"]))
     fallen = newly_failing(rows, before["rows"])
@@ -130,6 +130,7 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
         is_quick=quick,
         until_s=time.monotonic() + 60.0 * arguments.minutes,
         finished=FinishedRuns(arguments.finished),
+        library=arguments.library,
         coverage=Coverage(quick, QUICK_LIMIT_S if quick else arguments.limit, commit()),
     )
 
@@ -176,35 +177,45 @@ def own_python() -> str | None:
     return sys.executable if find_spec("stonesoup") else None
 
 
-def run_all(plan: Plan, folder: Path) -> list[dict[str, Any]]:
-    """One row a scenario and tracker."""
-    rows: list[dict[str, Any]] = []
-    for kind in plan.kinds:
-        for seed in plan.seeds if not kind.startswith(NOT_FOR_KNOWN) else plan.seeds[:1]:
-            directory = generate(kind, seed, folder)
-            rows += rows_of(directory, kind, plan, with_peers=seed == plan.seeds[0] and kind in plan.with_peers)
+def run_all(plan: Plan, folder: Path) -> Iterator[dict[str, Any]]:
+    """One row a scenario and tracker, ours first: where time is short, it is the peers that are left out."""
+    for kind, directory in generated(plan, folder):
+        yield from rows_of(directory, kind, [OURS] if kind.startswith(NOT_FOR_KNOWN) else [OURS, KNOWN], plan)
     for run in range(plan.plane_runs):
-        rows += rows_of(generate("close_2d", 1000 + run, folder), "close_2d", plan, with_peers=False)
+        yield from rows_of(generate("close_2d", 1000 + run, folder), "close_2d", [OURS, KNOWN], plan)
     for seed in range(plan.consistency_seeds):
-        rows += scored(generate("fuse_n5", 2000 + seed, folder), "consistency", OURS, plan)
+        yield from rows_of(generate("fuse_n5", 2000 + seed, folder), "consistency", [OURS], plan)
     if DATA.is_dir() and not plan.is_quick:
         for directory in sorted(
             path for path in DATA.iterdir() if path.name.startswith(("fuse", "oosm", "bias", "meet"))
         ):
-            rows += rows_of(directory, "data", plan, with_peers=False)
-    rows += memory_rows(folder, plan) if "scale_n1000" in plan.kinds else []
-    return rows
+            yield from rows_of(directory, "data", [OURS, KNOWN], plan)
+    if "scale_n1000" in plan.kinds:
+        yield from memory_rows(folder, plan)
+    yield from told_library(plan.library) if plan.library else library_rows(plan)
+    if plan.peers_python is not None:
+        for kind, directory in generated(plan, folder):
+            if kind in plan.with_peers and directory.name.endswith(f"_s{plan.seeds[0]}"):
+                yield from rows_of(directory, kind, peers_for(kind), plan)
 
 
-def rows_of(directory: Path, kind: str, plan: Plan, with_peers: bool) -> list[dict[str, Any]]:
-    trackers = [OURS] if kind.startswith(NOT_FOR_KNOWN) else [OURS, KNOWN]
-    if with_peers and plan.peers_python is not None:
-        trackers += list(PEERS)
-    if kind.startswith("scale") and plan.peers_python is not None:
-        trackers = [OURS, "filterpy", "Stone Soup GNN"]
+def generated(plan: Plan, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Kinds with their scenarios; what has been written once is not written again."""
+    for kind in plan.kinds:
+        for seed in plan.seeds if not kind.startswith(NOT_FOR_KNOWN) else plan.seeds[:1]:
+            made = folder / f"{kind}_s{seed}"
+            yield kind, made if made.is_dir() else generate(kind, seed, folder)
+
+
+def peers_for(kind: str) -> list[str]:
     if kind.startswith("crowd"):
-        trackers = [OURS]
-    return [row for tracker in trackers for row in scored(directory, kind, tracker, plan)]
+        return []
+    return ["filterpy", "Stone Soup GNN"] if kind.startswith("scale") else list(PEERS)
+
+
+def rows_of(directory: Path, kind: str, trackers: Sequence[str], plan: Plan) -> Iterator[dict[str, Any]]:
+    for tracker in trackers:
+        yield from scored(directory, kind, tracker, plan)
 
 
 def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> Iterator[dict[str, Any]]:
