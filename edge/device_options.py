@@ -105,6 +105,11 @@ DRIVERS: dict[str, DriverKind] = {
             ALLOW,
         ),
     ),
+    "udp_device": DriverKind(
+        "a camera's head on the network, spoken to in datagrams",
+        "bytes",
+        (Key("host", "text", "the camera"), replace(PORT, words="its port; 52381 for VISCA over IP")),
+    ),
     "tcp_stream": DriverKind(
         "a byte stream over the network",
         "bytes",
@@ -316,7 +321,7 @@ PROTOCOLS: dict[str, ProtocolKind] = {
     "visca": ProtocolKind(
         "pan-tilt-zoom cameras, VISCA",
         "pointing",
-        STREAMS,
+        (*STREAMS, "udp_device"),
         (
             Key("pan_steps_per_deg", "number", "from the camera's manual; negative: it counts leftwards"),
             Key("tilt_steps_per_deg", "number", "from the camera's manual; negative: it counts downwards"),

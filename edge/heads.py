@@ -16,6 +16,8 @@ from fusion.frames import wrap_angle
 from fusion.types import Track
 from fusion.wire import CueMessage
 from hardware.pan_tilt import PanTilt
+from hardware.serial_port import SerialPort
+from hardware.udp_device import UdpDevice
 
 LONGEST_WISH_S = 600.0  # an operator who has gone home must not keep a camera from what comes
 
@@ -52,9 +54,12 @@ def head_of(entry: SensorEntry) -> Head:
 
 
 def driver_of_head(entry: SensorEntry) -> PanTilt:
-    """The head's port, not yet opened."""
+    """The head on its port, not yet opened."""
     head, options = head_of(entry), dict(entry.device.options)
-    return PanTilt(**options, ask=head.ask, stop=head.stop)  # type: ignore[arg-type]
+    if entry.device.driver == "udp_device":
+        numbered = visca.Numbered()
+        return PanTilt(UdpDevice(**options), head.ask, head.stop, numbered.count_anew, numbered)  # type: ignore[arg-type]
+    return PanTilt(SerialPort(**options), head.ask, head.stop)  # type: ignore[arg-type]
 
 
 def frames_towards(entry: SensorEntry, azimuth_rad: float, elevation_rad: float) -> tuple[bytes, ...]:

@@ -41,6 +41,7 @@ DRIVERS: dict[str, str] = {  # name in the site file -> module:class
     "rtsp_camera": "hardware.rtsp_camera:RtspCamera",
     "jetson_camera": "hardware.jetson_camera:JetsonCamera",
     "udp_listener": "hardware.udp_listener:UdpListener",
+    "udp_device": "hardware.udp_device:UdpDevice",
     "tcp_stream": "hardware.tcp_stream:TcpStream",
     "mqtt_feed": "hardware.mqtt_feed:MqttFeed",
 }

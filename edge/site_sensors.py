@@ -233,8 +233,9 @@ def read_head(table: Any, protocol: ProtocolKind, driver: str, place: Place) -> 
     written = read_keys(table, site_tables.HEAD, inside)
     if protocol.family != "pointing":
         raise place.found("head", table, "none; only a pan-tilt head (pelco_d, visca) has one")
-    if driver != "serial_port":
-        raise place.found("device.driver", driver, "serial_port, since a head that is turned is written to")
+    if driver not in ("serial_port", "udp_device"):
+        expected = "serial_port, or udp_device for VISCA over IP, since a head that is turned is written to"
+        raise place.found("device.driver", driver, expected)
     if written["address"] > protocol.highest_address:
         raise inside.found("address", written["address"], f"1 to {protocol.highest_address}")
     low_deg, high_deg = written["tilt_limits_deg"]

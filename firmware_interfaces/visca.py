@@ -8,7 +8,10 @@
                       4y ack, 5y completion, 6y error, 50 and eight nibbles: pan and tilt
 
 Positions are signed 16-bit numbers, a nibble a byte, in steps whose size is the camera's: from its manual. VISCA over IP puts
-eight bytes before each of them on UDP 52381: type 2, length 2, sequence 4.
+eight bytes before each of them on UDP 52381, one message a datagram:
+
+    01 00 | length u16 | sequence u32 | message    a command; 01 10 a question, 01 11 an answer, with the question's sequence
+    02 00 | ...                       | 01         start counting anew; 02 01: its answer, 0F: a number that was not expected
 
 Source: Sony EVI-D70 technical manual, VISCA command list; Sony SRG series for the IP header.
 """
@@ -24,7 +27,11 @@ from firmware_interfaces.decoder import Counts, Found, Framed, FramedStream, Rej
 from firmware_interfaces.pelco_d import pointing
 from fusion.types import Pointing, Reading, Sensor, Status
 
-SYNC = re.compile(rb"[\x81-\x88\x90\xa0\xb0\xc0\xd0\xe0\xf0]")
+# the first four bytes of an IP header hold none of the bytes that begin a message
+SYNC = re.compile(
+    rb"\x01[\x00\x10\x11]\x00[\x01-\x10]|\x02[\x00\x01]\x00[\x01\x02]|[\x81-\x88\x90\xa0\xb0\xc0\xd0\xe0\xf0]"
+)
+LONGEST_SYNC = 4
 LONGEST = 16
 BROADCAST = 0x88
 HORIZONTAL = {1: "left", 2: "right", 3: ""}
@@ -36,7 +43,10 @@ ERRORS = {
 ACKS, COMPLETIONS = (0x41, 0x42), (0x50, 0x51, 0x52)  # by socket
 MAX_PAN_SPEED, MAX_TILT_SPEED = 0x18, 0x14
 IP_HEADER = struct.Struct(">HHI")
-IP_COMMAND, IP_INQUIRY = 0x0100, 0x0110
+IP_COMMAND, IP_INQUIRY, IP_CONTROL = 0x0100, 0x0110, 0x0200
+IP_PORT = 52381
+COUNT_ANEW, NOT_EXPECTED = b"\x01", 0x0F
+NUMBERS_REFUSED = "sequence number refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ class Messages:
 
     def __init__(self, counts: Counts | None = None) -> None:
         self.counts = Counts() if counts is None else counts
-        self.stream: FramedStream[Message] = FramedStream(SYNC, 1, _message_at, self.counts)
+        self.stream: FramedStream[Message | None] = FramedStream(SYNC, LONGEST_SYNC, self._frame_at, self.counts)
 
     def feed(self, data: bytes, monotonic_ns: int) -> list[Framed[Message]]:
         """The messages that these bytes complete."""
@@ -90,9 +100,33 @@ class Messages:
         """What can be made of the rest when nothing more will come."""
         return self._counted(self.stream.finish())
 
-    def _counted(self, found: list[Framed[Message]]) -> list[Framed[Message]]:
-        self.counts.decoded["visca"] += len(found)
-        return found
+    def _counted(self, found: list[Framed[Message | None]]) -> list[Framed[Message]]:
+        messages = [Framed(f.message, f.offset, f.consumed) for f in found if f.message is not None]
+        self.counts.decoded["visca"] += len(messages)
+        return messages
+
+    def _frame_at(self, buffer: bytearray, start: int) -> Found[Message | None] | None:
+        if buffer[start] & 0x80:
+            found = _message_at(buffer, start)
+            return None if found is None else Found(found.message, found.consumed)
+        return self._datagram_at(buffer, start)
+
+    def _datagram_at(self, buffer: bytearray, start: int) -> Found[Message | None] | None:
+        """What an IP header stands before."""
+        begin = start + IP_HEADER.size
+        if len(buffer) < begin:
+            return None
+        kind, length, _ = IP_HEADER.unpack_from(buffer, start)
+        if len(buffer) < begin + length:
+            return None
+        if kind & IP_CONTROL:
+            if buffer[begin] == NOT_EXPECTED:
+                self.counts.remarks[NUMBERS_REFUSED] += 1
+            return Found(None, IP_HEADER.size + length)
+        found = _message_at(buffer[begin : begin + length], 0) if buffer[begin] & 0x80 else None
+        if found is None or found.consumed != length:
+            raise Rejected("header", f"an IP header of {length} bytes, which are no message")
+        return Found(found.message, IP_HEADER.size + length)
 
 
 def _message_at(buffer: bytearray, start: int) -> Found[Message] | None:
@@ -156,6 +190,8 @@ class Decoder:
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
+        if self.counts.remarks[NUMBERS_REFUSED] > 10:
+            return "the camera refuses our sequence numbers: another program steers it, too"
         return diagnose_unchecked(self.counts, "VISCA message", "wrong baud? these cameras speak 9600 or 38400")
 
 
@@ -211,6 +247,23 @@ def over_ip(message: bytes, sequence: int) -> bytes:
     """A message as VISCA over IP carries it."""
     kind = IP_INQUIRY if message[1:2] == b"\x09" else IP_COMMAND
     return IP_HEADER.pack(kind, len(message), sequence & 0xFFFFFFFF) + message
+
+
+class Numbered:
+    """Messages in, datagrams of VISCA over IP out, numbered one by one from 1."""
+
+    def __init__(self) -> None:
+        self._sequence = 0
+
+    def __call__(self, message: bytes) -> bytes:
+        """The next datagram."""
+        self._sequence = self._sequence % 0xFFFFFFFF + 1
+        return over_ip(message, self._sequence)
+
+    def count_anew(self) -> tuple[bytes, ...]:
+        """Here and in the camera: without it, one that was spoken to before finds the numbers abnormal."""
+        self._sequence = 0
+        return (IP_HEADER.pack(IP_CONTROL, len(COUNT_ANEW), 0) + COUNT_ANEW,)
 
 
 def meaning(message: Message) -> str:

@@ -97,6 +97,16 @@ def visca_stream() -> bytes:
     return b"".join([visca.move(1, 0.5, 0.0), b"\x90\x41\xff", b"\x90\x51\xff", visca.ask_position(1), *answers])
 
 
+def visca_datagrams() -> bytes:
+    """The same over IP, one behind the other: the sequence numbers hold bytes that begin messages elsewhere."""
+    numbered, out = visca.Numbered(), []
+    for number in range(140):
+        out.append(numbered(visca.ask_position(1)))
+        reply = visca.position_reply(1, 144 * number, -72)
+        out.append(visca.IP_HEADER.pack(0x0111, len(reply), number + 1) + reply)
+    return b"".join([*numbered.count_anew(), *out])
+
+
 DECODERS = (  # for the shared tests of damage
     ("ops243", ops243.Decoder, ops243_stream()),
     ("krakensdr", krakensdr.Decoder, kraken_stream()),
@@ -106,4 +116,5 @@ DECODERS = (  # for the shared tests of damage
     ("modbus_rtu", partial(modbus_rtu.Decoder, alarms=ALARMS), modbus_stream()),
     ("pelco_d", pelco_d.Decoder, pelco_stream()),
     ("visca", partial(visca.Decoder, pan_steps_per_deg=14.4, tilt_steps_per_deg=14.4), visca_stream()),
+    ("visca over IP", partial(visca.Decoder, pan_steps_per_deg=14.4, tilt_steps_per_deg=14.4), visca_datagrams()),
 )
