@@ -14,7 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -45,13 +45,13 @@ PLACE = ("latitude_deg", "longitude_deg", "height_m")
 
 def table_of(text: str, sensor: Sensor, frame: LocalFrame) -> list[Delivered]:
     """One line of the sensor for each look, in order of time. Raises WrongLog."""
-    rows = csv.reader(io.StringIO(text, newline=""))
-    columns = columns_of(next(rows, []))
+    rows = rows_of(text)
+    columns = columns_of(next(rows, (0, []))[1])
     seen: list[tuple[int, dict[str, Any] | None]] = []
-    for row in rows:
+    for number, row in rows:
         if any(cell.strip() for cell in row):
             cells = {name: row[at].strip() for name, at in columns.items() if at < len(row) and row[at].strip()}
-            seen.append(seen_of(cells, sensor, frame, f"line {rows.line_num}"))
+            seen.append(seen_of(cells, sensor, frame, f"line {number}"))
     seen.sort(key=lambda each: each[0])
     delivered = []
     for number, (time_ns, group) in enumerate(groupby(seen, key=lambda each: each[0])):
@@ -59,6 +59,16 @@ def table_of(text: str, sensor: Sensor, frame: LocalFrame) -> list[Delivered]:
         line = line_of(number, found, time_ns)
         delivered.append(Delivered(time_ns, sensor.sensor_id, line))
     return delivered
+
+
+def rows_of(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row with its line's number. Raises WrongLog."""
+    rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for row in rows:
+            yield rows.line_num, row
+    except csv.Error as error:
+        raise WrongLog(f"line {rows.line_num}: {error}; expected CSV") from error
 
 
 def columns_of(head: list[str]) -> dict[str, int]:

@@ -83,7 +83,7 @@ def read_flight(path: Path, frame: LocalFrame, height_offset_m: float = 0.0) -> 
     if path.suffix.lower() not in readers:
         raise WrongFlightLog(f"{path}: ends with {path.suffix!r}; expected {', '.join(readers)}")
     found: dict[float, tuple[float, float, float]] = {}
-    for place, time_s, latitude_deg, longitude_deg, height_m in readers[path.suffix.lower()](path):
+    for place, time_s, latitude_deg, longitude_deg, height_m in read_by(readers[path.suffix.lower()], path):
         values = (time_s, latitude_deg, longitude_deg, height_m)
         if not all(map(math.isfinite, values)) or abs(latitude_deg) > 90 or abs(longitude_deg) > 180:
             raise WrongFlightLog(f"{path}: {place}: found {values}; expected UTC, latitude, longitude and height")
@@ -96,6 +96,14 @@ def read_flight(path: Path, frame: LocalFrame, height_offset_m: float = 0.0) -> 
 
 
 Fix = tuple[str, float, float, float, float]
+
+
+def read_by(reader: Callable[[Path], Iterator[Fix]], path: Path) -> Iterator[Fix]:
+    """A reader's fixes; what the `csv` module refuses is a wrong log as well."""
+    try:
+        yield from reader(path)
+    except csv.Error as error:
+        raise WrongFlightLog(f"{path}: {error}; expected CSV") from error
 
 
 def gpx_fixes(path: Path) -> Iterator[Fix]:

@@ -226,6 +226,7 @@ WRONG = [
     ("a.log", b"", "own@70000={}", "port is '70000'; expected 1 to 65535"),
     ("a.csv", b"time,azimuth_deg\n1777636800,900\n", "own={}", "line 2: "),
     ("a.csv", b"time,azimuth_deg\nnoon,9\n", "own={}", "line 2: time is 'noon'; expected UTC and numbers"),
+    ("a.csv", b'time,azimuth_deg\n1,"' + b"9" * 200_000 + b"\n", "own={}", "line 2: field larger than field limit"),
     ("a.csv", b"when,azimuth_deg\n1,9\n", "own={}", "found columns when, azimuth_deg; expected one for time"),
     ("a.csv", b"time,lat,lon\n1,9,9\n", "own={}", "all of latitude_deg, longitude_deg, height_m"),
     ("a.csv", b"time,azimuth_deg,colour\n1,9,9\n", "own={}", "found column 'colour'"),

@@ -92,6 +92,7 @@ def test_heights_are_moved_by_the_geoid_and_pauses_of_the_log_stay_empty(tmp_pat
     [
         ("flight.csv", "time,lat,lon\n1,2,3\n", "expected one for height"),
         ("flight.csv", "time,lat,lon,alt\n1,91,3,4\n2,3,4,5\n", "line 2"),
+        ("flight.csv", 'time,lat,lon,alt\n1,"' + "2" * 200_000, "field larger than field limit"),
         ("flight.gpx", "<gpx><trkpt", "expected GPX"),
         ("flight.gpx", '<!DOCTYPE x [<!ENTITY a "b">]><gpx/>', "document type"),
         ("flight.gpx", "<gpx/>", "0 fixes"),
