@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 ETHERNET, RAW_IP, IEEE802_11, LINUX_COOKED, IEEE802_11_RADIOTAP, PPI, BLUETOOTH_LE, BLUETOOTH_LE_PHDR, NORDIC_BLE = (
     1, 101, 105, 113, 127, 192, 251, 256, 272,
@@ -47,7 +48,7 @@ class Datagram:
 
     index: int  # the packet's
     time_ns: int
-    source_port: int
+    source: str  # address and port it was sent from
     port: int
     data: bytes
 
@@ -124,8 +125,8 @@ def datagrams(data: bytes) -> Iterator[Datagram]:
             yield Datagram(packet.index, packet.time_ns, *found)
 
 
-def udp_of(packet: Packet) -> tuple[int, int, bytes] | None:
-    """Source port, port and content of a packet that carries UDP; None for any other."""
+def udp_of(packet: Packet) -> tuple[str, int, bytes] | None:
+    """Source, port and content of a packet that carries UDP; None for any other."""
     frame = packet.data
     place = {ETHERNET: 12, LINUX_COOKED: 14, RAW_IP: -1}.get(packet.link_type)
     if place is None or len(frame) < 34:
@@ -139,17 +140,20 @@ def udp_of(packet: Packet) -> tuple[int, int, bytes] | None:
     return _udp_at(frame, place, kind)
 
 
-def _udp_at(frame: bytes, place: int, kind: int) -> tuple[int, int, bytes] | None:
+def _udp_at(frame: bytes, place: int, kind: int) -> tuple[str, int, bytes] | None:
+    address: IPv4Address | IPv6Address
     if kind == IPV4 and len(frame) >= place + 20:
         is_later_fragment = int.from_bytes(frame[place + 6 : place + 8], "big") & 0x1FFF
         if frame[place] >> 4 != 4 or frame[place + 9] != UDP or is_later_fragment:
             return None
+        address = ip_address(frame[place + 12 : place + 16])
         place += (frame[place] & 0x0F) * 4
     elif kind == IPV6 and len(frame) >= place + 40 and frame[place + 6] == UDP:
+        address = ip_address(frame[place + 8 : place + 24])
         place += 40
     else:
         return None
     if len(frame) < place + 8:
         return None
     source_port, port, length = struct.unpack_from(">HHH", frame, place)
-    return (source_port, port, frame[place + 8 : place + length]) if length >= 8 else None
+    return (f"{address}:{source_port}", port, frame[place + 8 : place + length]) if length >= 8 else None

@@ -171,7 +171,7 @@ def readings_of(converted: Sequence[Converted]) -> Iterator[Reading]:
     streams = (each.delivered for each in converted)
     for each in heapq.merge(first, ticks, *streams, key=lambda delivered: delivered.time_ns):
         last_ns = max(each.time_ns - start_ns, last_ns + 1)
-        yield Reading(each.sensor_id, start_ns + last_ns, last_ns, None, None, each.data)
+        yield Reading(each.sensor_id, start_ns + last_ns, last_ns, None, each.source, each.data)
 
 
 def write_converted(converted: Sequence[Converted], site: Site, out: BinaryIO) -> int:

@@ -38,6 +38,7 @@ class Delivered:
     time_ns: int
     sensor_id: str
     data: bytes
+    source: str | None = None  # the address it came from, where there is one
 
 
 def datagrams_of(data: bytes, sensors: Mapping[int, str]) -> list[Delivered]:
@@ -47,7 +48,7 @@ def datagrams_of(data: bytes, sensors: Mapping[int, str]) -> list[Delivered]:
         if (sensor_id := sensors.get(datagram.port)) is None:
             others[datagram.port] += 1
         elif datagram.data:
-            found.append(Delivered(datagram.time_ns, sensor_id, datagram.data))
+            found.append(Delivered(datagram.time_ns, sensor_id, datagram.data, datagram.source))
     if not found:
         there = ", ".join(f"{count} to port {port}" for port, count in others.most_common(8)) or "none at all"
         ports = ", ".join(f"{port} ({sensor_id})" for port, sensor_id in sensors.items()) or "a listening sensor's"

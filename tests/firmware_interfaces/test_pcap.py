@@ -77,7 +77,14 @@ def test_packets_of_a_modern_capture_have_their_time_and_content(order: str, res
 )
 def test_what_a_udp_packet_carries_is_told_without_padding(link_type: int, frame: bytes) -> None:
     (found,) = pcap.datagrams(classic([frame], link_type=link_type))
-    assert (found.source_port, found.port, found.data) == (40000, 8600, b"abc")
+    assert (found.source.rpartition(":")[2], found.port, found.data) == ("40000", 8600, b"abc")
+
+
+def test_a_datagram_names_who_sent_it_in_both_versions() -> None:
+    four = IPV4_HEADER[:12] + bytes([192, 0, 2, 7]) + IPV4_HEADER[16:] + TO_PORT
+    six = IPV6_HEADER[:8] + bytes.fromhex("20010db8" + "00" * 11 + "07") + IPV6_HEADER[24:] + TO_PORT
+    frames = [ethernet(0x0800, four), ethernet(0x86DD, six)]
+    assert [found.source for found in pcap.datagrams(classic(frames))] == ["192.0.2.7:40000", "2001:db8::7:40000"]
 
 
 def test_later_fragments_and_other_protocols_are_passed_over() -> None:

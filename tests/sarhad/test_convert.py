@@ -123,6 +123,7 @@ def test_datagrams_go_to_who_listens_on_their_port_at_their_times(site: Path, tm
     assert "20 readings" in sarhad("convert", "--site", site, file, out)
     found = readings_of(out, "own")
     assert [reading.data for reading in found] == [line(k, k) for k in range(20)]
+    assert {reading.source for reading in found} == {"192.0.2.1:40000"}
     assert [reading.received_ns for reading in found] == pytest.approx(at, abs=2)
     assert len(readings_of(out, CLOCK)) == 1 + 48  # what it says of itself, and ten ticks a second of 4.75 s
 
