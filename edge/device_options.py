@@ -110,6 +110,18 @@ DRIVERS: dict[str, DriverKind] = {
         "bytes",
         (Key("host", "text", "the camera"), replace(PORT, words="its port; 52381 for VISCA over IP")),
     ),
+    "onvif_camera": DriverKind(
+        "a network camera's pan-tilt service, ONVIF over HTTP",
+        "bytes",
+        (
+            Key("host", "text", "the camera"),
+            Key("profile", "text", "token of the media profile that is turned, such as Profile_1"),
+            replace(PORT, default=80),
+            Key("path", "text", "of its PTZ service", "/onvif/ptz_service"),
+            Key("user", "text", "name to log in with", None),
+            Key("password_file", "path", "file that holds the password", None),
+        ),
+    ),
     "tcp_stream": DriverKind(
         "a byte stream over the network",
         "bytes",
@@ -327,6 +339,16 @@ PROTOCOLS: dict[str, ProtocolKind] = {
             Key("tilt_steps_per_deg", "number", "from the camera's manual; negative: it counts downwards"),
         ),
         highest_address=7,  # three bits of a message's first byte; 0xFF there would end it
+    ),
+    "onvif": ProtocolKind(
+        "pan-tilt cameras on the network, ONVIF",
+        "pointing",
+        ("onvif_camera",),
+        (
+            Key("tilt_deg_per_unit", "number", "tilt between 0 and 1 of its range; negative: it counts downwards"),
+            Key("pan_deg_per_unit", "number", "pan between 0 and 1 of its range; negative: it counts leftwards", 180.0),
+            Key("tilt_at_zero_deg", "number", "where its tilt 0 looks", 0.0, at_least=-90.0, at_most=90.0),
+        ),
     ),
     "sensor_json": ProtocolKind("a sensor of one's own, JSON lines (docs/own-sensor-json.md)", "own", STREAMS),
     "sensor_binary": ProtocolKind("a sensor of one's own, COBS frames (docs/own-sensor-binary.md)", "own", STREAMS),

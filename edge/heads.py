@@ -6,15 +6,20 @@ A head's base stands nearly level; its zero looks along the sensor's `orientatio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from typing import Any
 
 from edge.site_types import SensorEntry, Site
 from edge.slewing import Slewing, Wish
-from firmware_interfaces import pelco_d, visca
+from firmware_interfaces import onvif, pelco_d, visca
 from fusion.frames import wrap_angle
 from fusion.types import Track
 from fusion.wire import CueMessage
+from hardware.onvif_camera import OnvifCamera
 from hardware.pan_tilt import PanTilt
 from hardware.serial_port import SerialPort
 from hardware.udp_device import UdpDevice
@@ -35,6 +40,8 @@ def head_of(entry: SensorEntry) -> Head:
     """The language of a sensor whose protocol is one of heads."""
     assert entry.head is not None
     address, options = entry.head.address, entry.protocol_options
+    if entry.protocol == "onvif":
+        return onvif_head(str(entry.device.options["profile"]), options)
     if entry.protocol == "visca":
         pan_steps, tilt_steps = float(options["pan_steps_per_deg"]), float(options["tilt_steps_per_deg"])
         return Head(
@@ -53,9 +60,29 @@ def head_of(entry: SensorEntry) -> Head:
     )
 
 
+def onvif_head(profile: str, options: Mapping[str, Any]) -> Head:
+    """A head whose positions are shares of its range."""
+    pan_unit_deg, tilt_unit_deg = float(options.get("pan_deg_per_unit", 180.0)), float(options["tilt_deg_per_unit"])
+    zero_deg = float(options.get("tilt_at_zero_deg", 0.0))
+    return Head(
+        (onvif.get_status(profile),),
+        onvif.stop(profile),
+        lambda pan_deg, up_deg: (onvif.go_to(profile, pan_deg / pan_unit_deg, (up_deg - zero_deg) / tilt_unit_deg),),
+    )
+
+
+def signed(camera: OnvifCamera, message: bytes) -> bytes:
+    """A message in its envelope, with a nonce and the time of now."""
+    created = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return onvif.envelope(message, camera.user or "", camera.password(), os.urandom(16), created)
+
+
 def driver_of_head(entry: SensorEntry) -> PanTilt:
     """The head on its port, not yet opened."""
     head, options = head_of(entry), dict(entry.device.options)
+    if entry.device.driver == "onvif_camera":
+        camera = OnvifCamera(**options)  # type: ignore[arg-type]
+        return PanTilt(camera, head.ask, head.stop, frame=partial(signed, camera))
     if entry.device.driver == "udp_device":
         numbered = visca.Numbered()
         return PanTilt(UdpDevice(**options), head.ask, head.stop, numbered.count_anew, numbered)  # type: ignore[arg-type]

@@ -42,6 +42,7 @@ DRIVERS: dict[str, str] = {  # name in the site file -> module:class
     "jetson_camera": "hardware.jetson_camera:JetsonCamera",
     "udp_listener": "hardware.udp_listener:UdpListener",
     "udp_device": "hardware.udp_device:UdpDevice",
+    "onvif_camera": "hardware.onvif_camera:OnvifCamera",
     "tcp_stream": "hardware.tcp_stream:TcpStream",
     "mqtt_feed": "hardware.mqtt_feed:MqttFeed",
 }
@@ -88,6 +89,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "modbus_rtu": Protocol("firmware_interfaces.modbus_rtu", False, "fence and seismic sensors, Modbus RTU", 30.0),
     "pelco_d": Protocol("firmware_interfaces.pelco_d", False, "where a pan-tilt head points, Pelco-D", 60.0),
     "visca": Protocol("firmware_interfaces.visca", False, "where a pan-tilt-zoom camera points, VISCA", 60.0),
+    "onvif": Protocol("firmware_interfaces.onvif", False, "where a network camera points, ONVIF", 60.0),
     "sensor_json": Protocol("firmware_interfaces.sensor_json", True, "a sensor of one's own: JSON lines", 60.0),
     "sensor_binary": Protocol("firmware_interfaces.sensor_binary", True, "a sensor of one's own: COBS frames", 60.0),
     "mapping": Protocol("firmware_interfaces.mapping", True, "a device that a table of the site file explains", 60.0),

@@ -232,9 +232,9 @@ def read_head(table: Any, protocol: ProtocolKind, driver: str, place: Place) -> 
     inside = place.within("head")
     written = read_keys(table, site_tables.HEAD, inside)
     if protocol.family != "pointing":
-        raise place.found("head", table, "none; only a pan-tilt head (pelco_d, visca) has one")
-    if driver not in ("serial_port", "udp_device"):
-        expected = "serial_port, or udp_device for VISCA over IP, since a head that is turned is written to"
+        raise place.found("head", table, "none; only a pan-tilt head (pelco_d, visca, onvif) has one")
+    if driver not in ("serial_port", "udp_device", "onvif_camera"):
+        expected = "serial_port, udp_device (VISCA over IP) or onvif_camera, since a head that is turned is written to"
         raise place.found("device.driver", driver, expected)
     if written["address"] > protocol.highest_address:
         raise inside.found("address", written["address"], f"1 to {protocol.highest_address}")
