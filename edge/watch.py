@@ -178,6 +178,9 @@ class PostWatch:
             if sensor.first_reading_ns is None:
                 sensor.first_reading_ns = reading.received_ns
             sensor.device_state = "ok"
+        elif looked_at := self.sensors.get(reading.sensor_id.removesuffix(VISION_SUFFIX)):
+            is_new = looked_at.device_state == "waiting"
+            looked_at.device_state = "ok" if is_new else looked_at.device_state  # a picture that was looked at has come
 
     def as_sent(self, reading: Reading) -> Reading:
         """The reading with its bytes as the sensor sent them, where a terminal in between has changed them."""

@@ -4,7 +4,8 @@ A reading of "<camera>/vision" is JSON:
 
     {"access_unit_ns": monotonic ns of the camera's reading that was looked at, "sensor_id": the camera,
      "size_px": [w, h], "looked": [[x, y, w, h], ...], "model_sha256": ..., "provider": ...,
-     "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ..., "classes": {...}}, ...]}
+     "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ..., "classes": {...}}, ...],
+     "trouble": "" or what is wrong with the picture}
 
 Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and elevation of the box's middle, no range.
 
@@ -12,6 +13,9 @@ A detection may also have "classes": {class: probability, ...}, adding up to 1: 
 the picture. Then each has its probability times the confidence, else the class that it names has the confidence; "unknown"
 has the rest. A class that we do not know is "unknown". That is a plain reading of the confidence, which is not calibrated;
 the tracker weighs it over time.
+
+A picture that does not show what is there now gives no scan: neither what is in it nor what is missing says anything. One
+that is blurred or covered gives its detections, and misses nothing. Either is told once, when it begins and when it ends.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +31,7 @@ import numpy as np
 from firmware_interfaces.decoder import Counts, Rejected
 from firmware_interfaces.mounting import Mounting
 from fusion.camera import Lens, angle_between, pixel_to_direction
-from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Reading, Scan, Sensor
+from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Reading, Scan, Sensor, Status
 
 MAX_READING_BYTES = 1_000_000
 MAX_DETECTIONS = 500  # more in one picture is a detector gone mad
@@ -35,16 +40,28 @@ MAX_CLASSES = 1000  # models of a thousand classes exist
 ROUNDED = 0.01  # probabilities are written with few digits
 EDGE_POINTS = 9  # along each side of a region; a distorted side is a curve
 SAME_ASPECT = 0.01  # 1920x1080 and 1280x720 are the same picture in another size
+SHOWS_NOTHING = {
+    "frozen": "the picture stands still: restart the camera; if it stays so, look for what feeds its stream",
+    "looped": "the same film comes again and again: someone may feed the stream; check the camera and its network",
+    "black": "the picture is black: lens cap, iris, or a night without infrared light",
+    "over-exposed": "the picture is all white: sun or a lamp in the lens, a laser, or a wrong exposure setting",
+}
+SHOWS_LESS = {
+    "covered": "the picture has lost its contrast: a cloth, snow or webs on the lens, or fog; look and clean it",
+    "blurred": "the picture has lost its fine detail: focus it, dry or clean the lens",
+}
+TROUBLES = SHOWS_NOTHING | SHOWS_LESS
 
 
 class Decoder:
-    """Readings of the detector in, scans of the camera out."""
+    """Readings of the detector in, scans of the camera and the health of its picture out."""
 
     def __init__(self, sensor: Sensor, lens: Lens, min_confidence: float = 0.0) -> None:
         self._sensor, self._lens, self._min_confidence = sensor, lens, min_confidence
         self._mounting = Mounting(sensor)
         self._range_m: Limits = (0.0, math.inf) if sensor.coverage is None else sensor.coverage.slant_range_m
         self._fault: str | None = None
+        self._trouble = ""
         self.counts = Counts()
 
     @property
@@ -52,22 +69,32 @@ class Decoder:
         """Nothing is kept: a reading is whole."""
         return 0
 
-    def feed(self, reading: Reading) -> list[Scan]:
-        """The scan that this reading tells of."""
+    def feed(self, reading: Reading) -> list[Scan | Status]:
+        """The scan that this reading tells of, and the picture's health where it changes."""
         self.counts.bytes += len(reading.data)
         try:
-            scan = self._scan(parse(reading.data), reading)
+            found = parse(reading.data)
+            trouble = trouble_of(found)
+            scan = self._scan(found, reading)
         except Rejected as rejected:
             self.counts.rejected[rejected.reason] += 1
             self._fault = str(rejected)
             return []
         self.counts.decoded["look"] += 1
         self._fault = None
-        return [scan]
+        facts: list[Scan | Status] = [] if trouble == self._trouble else [self._status(trouble, scan.time_ns)]
+        self._trouble = trouble
+        if trouble in SHOWS_NOTHING:
+            return facts
+        return [*facts, replace(scan, looked=()) if trouble else scan]
 
     def diagnosis(self) -> str | None:
         """What is wrong with the last reading."""
         return None if self._fault is None else f"the detector's last reading was refused: {self._fault}"
+
+    def _status(self, trouble: str, time_ns: int) -> Status:
+        level = "ok" if not trouble else "fault" if trouble in SHOWS_NOTHING else "warning"
+        return Status(self._sensor.sensor_id, time_ns, level, TROUBLES.get(trouble, ""))
 
     def _scan(self, found: dict[str, Any], reading: Reading) -> Scan:
         scale = self._scale(found)
@@ -151,6 +178,14 @@ def parse(data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Rejected("json", "not an object")
     return found
+
+
+def trouble_of(found: dict[str, Any]) -> str:
+    """What is wrong with the picture. Raises Rejected."""
+    told = found.get("trouble", "")
+    if told != "" and told not in TROUBLES:
+        raise Rejected("field", f"trouble is {str(told)[:40]!r}, expected one of {', '.join(TROUBLES)}")
+    return str(told)
 
 
 def rows(found: dict[str, Any], name: str, most: int) -> list[Any]:

@@ -7,7 +7,8 @@
 A declared model, for scenarios of hours and of many posts: its numbers stand in the scenario, none is measured by it. Misses
 come in runs (a bird before a dark ridge stays unseen): half of an object's luck holds for `luck_s`. So do mistakes: what is
 taken for a drone once is taken for one again. Boxes jitter by `box_sigma_px`. It also sees nothings: anywhere
-(`false_per_look`), and at places that fool it again and again ([[clutter]]).
+(`false_per_look`), and at places that fool it again and again ([[clutter]]). What is wrong with a film it says as soon as
+`picture_health` would.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from edge.simulator.world import BoolArray, Moment, Timeline
 from edge.site_file import SensorEntry
 from edge.site_keys import Key, Place, read_keys
 from edge.vision.messages import Found, Result
+from edge.vision.picture_health import AFTER_S, STILL_S, TWIN_S
 from fusion.camera import Lens, distort, fold_radius_squared
 from fusion.types import VISION_SUFFIX, FloatArray
 
@@ -37,6 +39,11 @@ SAME_LUCK = 0.5  # share of an object's luck that holds for a while
 MOST_FOUND = 300
 WRONG, LESS_SURE = 0.4, 0.12  # of what is not sure, what is named wrongly; and how much less sure that sounds
 PLACES_SLICE_S = 4.0  # how long a leaf that looks like a wing keeps its shape
+TROUBLES = {  # of the picture: the word for a fault, and how long it must last
+    "blinded": ("over-exposed", AFTER_S["over-exposed"]),
+    "frozen": ("frozen", STILL_S),
+    "looped": ("looped", TWIN_S),
+}
 OTHERS = ("bird", "airplane", "unknown", "drone")
 
 DETECTOR_KEYS = (
@@ -100,8 +107,17 @@ class LookingCamera:
             provider="simulated",
             detections=found[:MOST_FOUND],
             latency_ms=self._told["look_s"] * 1e3,
+            trouble=self._trouble((time_ns - self._start_ns) / 1e9),
         )
         return msgspec.json.encode(result)
+
+    def _trouble(self, now_s: float) -> str:
+        """What the vision process would say of the picture by now."""
+        for kind, (word, after_s) in TROUBLES.items():
+            fault = holding(self._faults, self._camera_id, kind, now_s)
+            if fault is not None and now_s - fault.from_s >= after_s + fault.told.get("loop_s", 0.0):
+                return word
+        return ""
 
     def _objects(self, number: int, chance: np.random.Generator) -> list[Found]:
         moment = self._timeline.at(number)

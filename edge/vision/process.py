@@ -35,6 +35,7 @@ from edge.vision.messages import (
     to_regions,
     to_tuples,
 )
+from edge.vision.picture_health import PictureHealth
 from edge.vision.regions import BUDGET, REGION_PX, Outlook, half_grey
 
 MOST_WAITING = 1024  # messages, half a minute of a 30 Hz camera; then the pipe backs up and the parent drops
@@ -55,6 +56,7 @@ class Camera:
     decoder: PacketDecoder = field(default_factory=PacketDecoder)
     outlook: Outlook = field(default_factory=Outlook)
     following: Following | None = None
+    health: PictureHealth = field(default_factory=PictureHealth)
     codec_name: str | None = None
     look_count: int = 0
     newest: Decoded | None = None
@@ -139,6 +141,7 @@ class Eyes:
         picture = decoded.bgr()
         grey = half_grey(picture)
         shift_px = camera.following.see(grey)
+        trouble = camera.health.see(decoded.monotonic_ns, grey, shift_px)
         camera.outlook.budget = self._affordable()
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
@@ -158,6 +161,7 @@ class Eyes:
             skipped_pictures=skipped,
             damaged_packets=camera.decoder.damaged_count,
             look=camera.look_count - 1,
+            trouble=trouble,
         )
 
     def _affordable(self) -> int:

@@ -16,6 +16,7 @@ from edge.vision.decoder import Decoded, PacketDecoder
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, load_detector
 from edge.vision.following import Following, lowest_confidence
 from edge.vision.messages import Result, to_found, to_regions
+from edge.vision.picture_health import PictureHealth
 from edge.vision.regions import half_grey
 
 KEPT_PICTURES = 60  # per camera, undecoded to BGR: results come at most 2 s after their packet at 30 Hz
@@ -28,6 +29,7 @@ class SecondLook:
         self._detector = load_detector(model, lowest_confidence(confidence), threads=threads)
         self._confidence = confidence
         self._followings: dict[str, Following] = {}
+        self._healths: dict[str, PictureHealth] = {}
         self._decoders: dict[str, PacketDecoder] = {}
         self._pictures: dict[str, OrderedDict[int, Decoded]] = {}
 
@@ -48,8 +50,10 @@ class SecondLook:
             return None
         if result.look == 0 or result.sensor_id not in self._followings:
             self._followings[result.sensor_id] = Following(self._detector)
+            self._healths[result.sensor_id] = PictureHealth()
         following, picture = self._followings[result.sensor_id], decoded.bgr()
-        following.see(half_grey(picture))
+        grey = half_grey(picture)
+        trouble = self._healths[result.sensor_id].see(result.access_unit_ns, grey, following.see(grey))
         boxes = self._detector.look(picture, to_regions(result.looked))
         again = Result(
             access_unit_ns=result.access_unit_ns,
@@ -62,5 +66,6 @@ class SecondLook:
             skipped_pictures=result.skipped_pictures,
             damaged_packets=result.damaged_packets,
             look=result.look,
+            trouble=trouble,
         )
         return msgspec.json.encode(again)

@@ -139,3 +139,34 @@ def test_a_camera_on_its_side_sees_right_as_down(
     found = make_yolo_reading(detections=[detection(1450, 530, 20, 20)])
     (scan,) = Decoder(rolled, plain).feed(make_reading(found))
     assert scan.detections[0].measurement.elevation_rad == pytest.approx(-math.atan(0.5))
+
+
+def test_a_picture_that_shows_nothing_of_now_gives_its_fault_once_and_no_scan_until_it_is_over(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    decoder = Decoder(sensor, lens)
+    told = ["", "frozen", "frozen", "looped", "", ""]
+    facts = [
+        decoder.feed(make_reading(make_yolo_reading(detections=[detection(9, 9, 9, 9)], trouble=trouble)))
+        for trouble in told
+    ]
+    kinds = [[getattr(fact, "level", "scan") for fact in some] for some in facts]
+    assert kinds == [["scan"], ["fault"], [], ["fault"], ["ok", "scan"], ["scan"]]
+    assert "stands still" in facts[1][0].text
+
+
+@pytest.mark.parametrize("trouble", ["blurred", "covered"])
+def test_a_picture_that_shows_less_gives_what_it_shows_and_misses_nothing(
+    trouble: str, sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    reading = make_reading(make_yolo_reading(detections=[detection(9, 9, 9, 9)], trouble=trouble))
+    status, scan = Decoder(sensor, lens).feed(reading)
+    assert (status.level, len(scan.detections), scan.looked) == ("warning", 1, ())
+
+
+def test_an_unknown_trouble_is_refused(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    decoder = Decoder(sensor, lens)
+    assert decoder.feed(make_reading(make_yolo_reading(trouble="dusty"))) == []
+    assert "expected one of frozen" in (decoder.diagnosis() or "")
