@@ -1,18 +1,22 @@
 """Which of a scan's detections begin tracks, and what name they are born with.
 
-The arithmetic stands in `initiation.py`. A row's key is its place among the scan's detections in their own order, so it does
-not depend on what the sensor reported first or on what other tracks took.
+The arithmetic stands in `initiation.py`, and for bearings without elevation in `hearing.py`. A row's key is its place among
+the scan's detections in their own order, so it does not depend on what the sensor reported first or on what other tracks took.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from fusion import existence
+from fusion import existence, hearing
 from fusion.association import gate_threshold
+from fusion.frames import wrap_angle
 from fusion.initiation import Ray, begin, birth_existence, crossing, leaning_at_birth, next_undetected
+from fusion.lifecycle import CONFIRM_RANGED_HITS
 from fusion.measurement import Plots
-from fusion.scan_update import ScanInHand, is_bearing, learn_size, measures_range, vote
+from fusion.scan_update import PLAIN_LOG, ScanInHand, is_bearing, learn_size, measures_range, vote
 from fusion.track_table import Births, TrackTable
 from fusion.types import FloatArray
 
@@ -22,6 +26,8 @@ MAX_CROSSINGS_PER_SCAN = 50
 CROSSING_HITS = 3
 CROSSING_EXISTENCE = 0.3  # two rays that meet within a few tenths of a degree are seldom chance
 IDENTITY_EXISTENCE = 0.5
+HEARD_EXISTENCE = 0.5  # of a range by azimuths alone; a lesser one is as likely another emitter's
+RIVAL_SIGMAS = 3.0  # azimuths nearer than this may be one emitter's
 
 
 def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
@@ -103,6 +109,36 @@ def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
         r = np.full(len(states), CROSSING_EXISTENCE)
         births = Births(np.array(states), np.array(covariances), -1, r, keys, 0)
         table.append(births, hand.number, now_ns)
+
+
+def cross_azimuths(table: TrackTable, hand: ScanInHand) -> None:
+    """Directions whose range a direction finder has made known begin tracks in space, where it is plain whom it hears."""
+    if not hearing.hears_only(hand.sensor) or hand.origin is not None:
+        return
+    now_ns = hand.scan.time_ns
+    ripe = (table.direction_of >= 0) & table.is_confirmed & (table.shared == 0) & (table.emits_log > 0.0)
+    rows = np.flatnonzero(ripe & (table.last_ns > now_ns - 1_000_000_000)).tolist()
+    for row in rows:
+        place = hearing.placed(table, hand, row) if table.emits_log[row] > PLAIN_LOG else None
+        if place is None or place[2] < HEARD_EXISTENCE or _has_rival(table, hand, row, rows):
+            continue
+        x, P, r = place
+        if _is_known(table, x, P) or len(table) >= MAX_TRACKS:
+            continue
+        keys = [(now_ns, hand.scan.sensor_id, -1 - rows.index(row))]
+        births = Births(x[None], P[None], -1, np.array([min(r, 0.9)]), keys, CONFIRM_RANGED_HITS)
+        begun = table.append(births, hand.number, now_ns)
+        table.emits_log[begun] = table.emits_log[row]
+
+
+def _has_rival(table: TrackTable, hand: ScanInHand, row: int, rows: list[int]) -> bool:
+    """Whether the same bearings may be those of another object of the same camera."""
+    apart = [
+        abs(float(wrap_angle(hearing.heard_at(table, row, hand.sensor) - hearing.heard_at(table, other, hand.sensor))))
+        for other in rows
+        if other != row and table.direction_of[other] == table.direction_of[row] and table.ranges[other] is not None
+    ]
+    return min(apart, default=math.pi) < RIVAL_SIGMAS * (hand.sensor.accuracy.azimuth_rad or 0.0)
 
 
 def _is_known(table: TrackTable, x: FloatArray, P: FloatArray) -> bool:

@@ -35,6 +35,7 @@ TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one 
 COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a confirmed track is coasting
 CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays made
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
+RANGE_LOST_M = 100.0  # and beyond this sigma: nobody finds it by such a place sooner than by its direction
 DENIED = math.log(0.01)  # a sensor that should see it would miss it so long once in a hundred times
 RANGE_LOST_MISSES = 5  # or so often a ranging sensor saw nothing there
 RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so long
@@ -72,7 +73,7 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
             continue
         s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
         contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES or table.denied_log[row].min() < DENIED)
-        if not contradicted and P[0, 2, 2] < RANGE_LOST**2:
+        if not contradicted and P[0, 2, 2] < min(RANGE_LOST, RANGE_LOST_M / np.exp(s[0, 2])) ** 2:
             continue
         mean, sigma = direction.log_range(direction.range_limits(hand.sensor, None))
         if contradicted or P[0, 2, 2] > sigma**2:

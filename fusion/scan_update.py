@@ -7,6 +7,7 @@ rows of its own sensor: those follow objects across the picture and never compet
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -33,6 +34,7 @@ from fusion.types import Explanation, FloatArray, Scan, Sensor, TrackerSettings
 
 MAX_DETECTIONS_PER_SCAN = 5000
 TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show itself in most frames
+PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
 
 Origins: TypeAlias = Callable[[str, int], Sequence[int]]  # (sensor_id, time_ns) -> true object of each detection, or -1
@@ -153,7 +155,9 @@ def _choose(
         same = (table.origin[pairs.row] >= 0) & (table.origin[pairs.row] == hand.origin[plots.index[pairs.plot]])
         return np.flatnonzero(same).astype(np.int64)
     if plots.components == (AZIMUTH,):  # it helps where it is plain whose it is, and harms nowhere
-        return unambiguous(pairs.row, pairs.plot)
+        chosen = unambiguous(pairs.row, pairs.plot)
+        odds_log = table.emits_log[pairs.row] + pairs.log_likelihood + np.log(probability / density)
+        return chosen[odds_log[chosen] > PLAIN_LOG]
     r = table.existence[pairs.row]
     missed = 1.0 - r * probability * hand.rules.settings.gate_probability
     score = np.log(np.maximum(r * probability, 1e-12) / (density * missed)) + pairs.log_likelihood

@@ -31,9 +31,9 @@ LONGEST_INTERVAL_S = 15.0
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "origin", "updated_x",
-    "ranged_hits", "silent", "denied_log", "leaning",
+    "ranged_hits", "silent", "denied_log", "emits_log", "leaning",
 )  # fmt: skip
-LISTS = ("keys", "explanations", "identities")
+LISTS = ("keys", "explanations", "identities", "ranges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,13 @@ class TrackTable:
         self.denied_log: FloatArray = np.zeros(
             (0, count)
         )  # by sensor: ln chance to miss it so often since it last saw it
+        self.emits_log: FloatArray = np.zeros(0)  # ln odds that the object is one that direction finders hear
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
         self.explanations: list[Explanation | None] = []
         self.identities: list[str | None] = []
+        self.ranges: list[FloatArray | None] = []  # of directions that were listened to: weights, see hearing.py
         self.ended: dict[TrackKey, tuple[int, str]] = {}  # when and why rows went, lately
         self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
@@ -156,6 +158,7 @@ class TrackTable:
             "ranged_hits": np.full(count, births.ranged_hits, dtype=np.int64),
             "silent": np.zeros(count, dtype=np.int64),
             "denied_log": np.zeros((count, sensors)),
+            "emits_log": np.zeros(count),
             "leaning": np.zeros((count, 6, len(self.registration.places))),
         }
         for name in ARRAYS:
@@ -163,6 +166,7 @@ class TrackTable:
         self.keys.extend(births.keys)
         self.explanations.extend([None] * count)
         self.identities.extend([None] * count)
+        self.ranges.extend([None] * count)
         return np.arange(first, first + count, dtype=np.int64)
 
     def predict(self, time_ns: int) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from fusion import births, lifecycle, merging, motion, scan_update
+from fusion import births, hearing, lifecycle, merging, motion, scan_update
 from fusion.claims import ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
@@ -116,11 +116,13 @@ class Tracker:
         since_s = table.note_scan(number, now_ns)
         lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
+        hearing.listen(table, hand, since_s)
         scan_update.count_misses(table, hand)
         scan_update.learn_alarms(table, hand)
         lifecycle.confirm(table, settings, now_ns)
         births.start_tracks(table, hand, since_s)
         births.cross_rays(table, hand)
+        births.cross_azimuths(table, hand)
         lifecycle.lose_ranges(table, hand)
         merging.merge_directions(table, hand)
         merging.merge_duplicates(table, now_ns)
