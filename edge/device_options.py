@@ -378,7 +378,10 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         "a camera and our detector",
         "camera",
         ("video_file", "usb_camera", "rtsp_camera", "jetson_camera"),
-        (Key("min_confidence", "number", "detections below are left out", 0.0, at_least=0.0, at_most=1.0),),
+        (
+            Key("min_confidence", "number", "detections below are left out", 0.0, at_least=0.0, at_most=1.0),
+            Key("classes", "table", 'what another model\'s classes are called here: { uav = "drone" }', None),
+        ),
         Accuracy(math.radians(0.3), math.radians(0.3)),
     ),
 }

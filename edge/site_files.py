@@ -13,6 +13,7 @@ from typing import Any
 from edge import site_tables
 from edge.site_keys import Place, read_keys, resolve
 from edge.site_types import ModelSettings, Site, TerrainSettings
+from fusion.types import CLASSES
 
 START_FILE_BYTES = 1_000_000  # a sensor's start file is a page of text
 SECRETS = ("certificate", "key", "authority", "password_file")  # what a device's options may name
@@ -42,6 +43,13 @@ def read_model(table: Any, is_camera: bool, folder: Path | None, place: Place) -
     path = None if written["path"] is None else resolve(written["path"], folder)
     check_hash(path, written["path"], written["sha256"], folder, inside)
     return ModelSettings(path, written["sha256"], written["confidence"])
+
+
+def check_classes(options: dict[str, Any], place: Place) -> None:
+    """Whether a model's classes are mapped to ones that are known here."""
+    for name, meant in (options.get("classes") or {}).items():
+        if meant not in CLASSES:
+            raise place.within("classes").found(name, meant, "one of " + ", ".join(CLASSES))
 
 
 def read_terrain(table: Any, folder: Path | None, place: Place) -> TerrainSettings | None:

@@ -14,7 +14,7 @@ from typing import Any
 from edge import site_tables
 from edge.device_options import PROTOCOLS, ProtocolKind
 from edge.site_devices import given, one_of, read_device
-from edge.site_files import read_lines, read_model
+from edge.site_files import check_classes, read_lines, read_model
 from edge.site_keys import Place, read_keys, resolve
 from edge.site_types import (
     CommandPort,
@@ -40,13 +40,15 @@ def read_sensor(
     protocol = read_protocol(written["protocol"], place)
     device = read_device(written["device"], written["protocol"], folder, place.within("device"))
     lens = read_lens(written["lens"], protocol, place)
+    in_options = place.within("protocol_options")
+    options = given(read_keys(written["protocol_options"], protocol.options, in_options))
+    if protocol.family == "camera":
+        check_classes(options, in_options)
     return SensorEntry(
         sensor=read_mounting(written, sensor_id, protocol, lens, frame, place),
         device=device,
         protocol=written["protocol"],
-        protocol_options=given(
-            read_keys(written["protocol_options"], protocol.options, place.within("protocol_options"))
-        ),
+        protocol_options=options,
         command=read_command(written["command"], folder, place),
         lens=lens,
         model=read_model(written["model"], protocol.family == "camera", folder, place),

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -56,7 +56,11 @@ TROUBLES = SHOWS_NOTHING | SHOWS_LESS
 class Decoder:
     """Readings of the detector in, scans of the camera and the health of its picture out."""
 
-    def __init__(self, sensor: Sensor, lens: Lens, min_confidence: float = 0.0) -> None:
+    def __init__(
+        self, sensor: Sensor, lens: Lens, min_confidence: float = 0.0, classes: Mapping[str, str] | None = None
+    ) -> None:
+        """classes: what the model's classes are called here; those left out keep their names."""
+        self._classes = classes or {}
         self._sensor, self._lens, self._min_confidence = sensor, lens, min_confidence
         self._mounting = Mounting(sensor)
         self._range_m: Limits = (0.0, math.inf) if sensor.coverage is None else sensor.coverage.slant_range_m
@@ -138,7 +142,7 @@ class Decoder:
         return Detection(
             self._mounting.level(*azimuth_elevation(center)),
             confidence,
-            classes_of(votes_of(row), confidence),
+            classes_of(renamed(votes_of(row), self._classes), confidence),
             (left_px, top_px, width_px, height_px),
             max(angle_between(left, right), angle_between(top, bottom)),
         )
@@ -231,6 +235,15 @@ def votes_of(row: dict[str, Any]) -> dict[str, float]:
     if min(shares) < 0.0 or abs(sum(shares) - 1.0) > ROUNDED:
         raise Rejected("range", f"the probabilities of classes add up to {sum(shares):g}, expected 1")
     return dict(zip(votes, shares, strict=True))
+
+
+def renamed(votes: dict[str, float], classes: Mapping[str, str]) -> dict[str, float]:
+    """Votes by our classes; several of a model's classes may be one of ours."""
+    ours: dict[str, float] = {}
+    for name, share in votes.items():
+        meant = classes.get(name, name)
+        ours[meant] = ours.get(meant, 0.0) + share
+    return ours
 
 
 def classes_of(votes: dict[str, float], confidence: float) -> tuple[tuple[str, float], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,26 +17,28 @@ if TYPE_CHECKING:
 @click.argument("site_file", metavar="SITE.toml", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
 def command(site_file: Path, as_json: bool) -> None:
-    """Explain a site file: sensors, where they look, how far they should see. Opens no device.
+    """Explain a site file: sensors, where they look, how far they should see. Opens no device, but
+    a model that the site names.
 
     Exit code 2 and one line where the file is wrong.
     """
     from edge.site_file import SiteFileError, read_site
     from edge.site_files import check_certificates
+    from edge.site_models import check_models
+    from edge.site_words import site_warnings
 
     try:
         site = read_site(site_file)
         check_certificates(site, str(site_file))
+        warnings = [*site_warnings(site), *check_models(site, str(site_file))]
     except SiteFileError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
-    click.echo(json.dumps(site_record(site), ensure_ascii=False) if as_json else site_text(site))
+    click.echo(json.dumps(site_record(site, warnings), ensure_ascii=False) if as_json else site_text(site, warnings))
 
 
-def site_text(site: Site) -> str:
+def site_text(site: Site, warnings: Sequence[str]) -> str:
     """The whole site, for a person."""
-    from edge.site_words import site_warnings
-
     origin = site.origin
     broker, outbox = site.broker, site.broker.outbox_path
     lines = [
@@ -46,7 +49,6 @@ def site_text(site: Site) -> str:
     ]
     for entry in site.sensors:
         lines += ["", *sensor_lines(entry)]
-    warnings = site_warnings(site)
     lines += ["", f"Warnings: {len(warnings)}", *(f"  - {warning}" for warning in warnings)]
     return "\n".join(lines)
 
@@ -92,10 +94,8 @@ def degrees(angle_rad: float) -> float:
     return round(math.degrees(angle_rad), 3)
 
 
-def site_record(site: Site) -> dict[str, Any]:
+def site_record(site: Site, warnings: Sequence[str]) -> dict[str, Any]:
     """The same, for a program."""
-    from edge.site_words import site_warnings
-
     return {
         "site_id": site.site_id,
         "sha256": site.sha256,
@@ -105,7 +105,7 @@ def site_record(site: Site) -> dict[str, Any]:
         "broker": {"host": site.broker.host, "port": site.broker.port, "tls": site.broker.is_tls},
         "outbox": {"path": site.broker.outbox_path, "keep_hours": site.broker.keep_hours},
         "sensors": [sensor_record(entry) for entry in site.sensors],
-        "warnings": site_warnings(site),
+        "warnings": list(warnings),
     }
 
 

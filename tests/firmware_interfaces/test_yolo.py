@@ -170,3 +170,12 @@ def test_an_unknown_trouble_is_refused(
     decoder = Decoder(sensor, lens)
     assert decoder.feed(make_reading(make_yolo_reading(trouble="dusty"))) == []
     assert "expected one of frozen" in (decoder.diagnosis() or "")
+
+
+def test_another_models_classes_are_called_as_the_site_file_says(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    votes = {"uav": 0.5, "quadrotor": 0.25, "bird": 0.25}
+    found = make_yolo_reading(detections=[detection(9, 9, 9, 9, classes=votes)])
+    (scan,) = Decoder(sensor, lens, classes={"uav": "drone", "quadrotor": "drone"}).feed(make_reading(found))
+    assert dict(scan.detections[0].classes) == pytest.approx({"drone": 0.6, "bird": 0.2, "unknown": 0.2})

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from edge.expected_range import expected_ranges, pixels_needed
 from edge.site_file import parse_site
 from edge.site_words import coverage_words, shown_options, site_warnings, wind
+from edge.vision.detector import SHIPPED_MODEL
 from fusion.types import Coverage, Orientation
 from sarhad.cli import main
 
@@ -180,3 +181,40 @@ def test_an_authority_alone_means_tls(tmp_path: Path):
 
 def test_a_password_in_an_address_is_not_shown():
     assert shown_options(parse_site(HEAD + CAMERA, "x").sensors[0])["url"] == "rtsp://guard:***@192.0.2.7/stream"
+
+
+def own_model(tmp_path: Path, options: str = "") -> str:
+    """A camera with a copy of the model that ships, whose helicopters have another name."""
+    model = SHIPPED_MODEL.read_bytes()
+    assert b"helicopter" in model  # in the metadata only, and the other word is as long
+    (tmp_path / "theirs.onnx").write_bytes(model.replace(b"helicopter", b"rotorcraft"))
+    return HEAD + CAMERA + 'model = { path = "theirs.onnx" }\n' + options
+
+
+def test_a_class_of_ones_own_model_that_nobody_knows_is_told(tmp_path: Path):
+    result = check(tmp_path, own_model(tmp_path))
+    assert result.exit_code == 0
+    assert 'sensor "camera": the model\'s rotorcraft count as unknown' in result.output
+
+
+def test_a_class_that_is_mapped_needs_no_word_and_one_that_the_model_lacks_does(tmp_path: Path):
+    mapped = 'protocol_options = { classes = { rotorcraft = "helicopter", uav = "drone" } }\n'
+    result = check(tmp_path, own_model(tmp_path, mapped))
+    assert "count as unknown" not in result.output
+    assert "classes names uav, which the model does not tell" in result.output
+
+
+def test_a_class_is_mapped_to_one_that_is_known(tmp_path: Path):
+    result = check(tmp_path, own_model(tmp_path, 'protocol_options = { classes = { rotorcraft = "chopper" } }\n'))
+    assert result.exit_code == 2
+    assert 'rotorcraft is "chopper"; expected one of drone, bird, airplane, helicopter, unknown' in result.output
+
+
+def test_a_damaged_model_ends_with_two_and_one_line(tmp_path: Path):
+    text = own_model(tmp_path)
+    (tmp_path / "theirs.onnx").write_bytes(SHIPPED_MODEL.read_bytes()[:100_000])
+    result = check(tmp_path, text)
+    assert result.exit_code == 2
+    assert 'sensor "camera": model.path: ' in result.output
+    assert "theirs.onnx: found no model that ONNX Runtime can load" in result.output
+    assert len(result.output.splitlines()) == 1
