@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from math import radians, sin
 
+import cv2
+import numpy as np
 import pytest
 
-from fusion.wire import ExplanationMessage
+from fusion.wire import DetectionMessage, ExplanationMessage
 
 
 @pytest.fixture
@@ -105,6 +108,40 @@ def point_of(page, east_m: float, north_m: float) -> dict[str, float]:
     x = aside + width / 2 + (east_m - (west_m + east_most_m) / 2) * pixels_per_m
     y = top + height / 2 - (north_m - north_most_m / 2) * pixels_per_m
     return {"x": x, "y": y}
+
+
+def pixels(page, x: float, y: float, half_px: int) -> list[tuple[int, int, int]]:
+    """The colours of the map around a point of it."""
+    box = page.locator("#map").bounding_box()
+    clip = {"x": box["x"] + x - half_px, "y": box["y"] + y - half_px, "width": 2 * half_px, "height": 2 * half_px}
+    picture = cv2.imdecode(np.frombuffer(page.screenshot(clip=clip), np.uint8), cv2.IMREAD_COLOR)
+    return [(int(red), int(green), int(blue)) for blue, green, red in picture.reshape(-1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("sensor_id", "told", "colour", "place_m"),
+    [
+        ("air-radar", {"latitude_deg": 12.00045, "longitude_deg": -34.99972}, (0x9F, 0xB4, 0xFF), (30.5, 49.8)),
+        ("fence", {"presence": "fence", "text": "zone 4"}, (0xFF, 0xD2, 0x4D), (0.0, 0.0)),
+    ],
+)
+def test_other_systems_tracks_and_presences_are_on_the_map(page, post, expect, sensor_id, told, colour, place_m):
+    post.say_site({"air-radar": "asterix_tracks", "fence": "modbus_rtu"})
+    post.say_health()
+    expect(page.locator("#empty")).to_contain_text("Nothing seen.")
+    page.locator("#fit").click()
+    place = point_of(page, *place_m)
+
+    def is_drawn() -> bool:
+        seen = pixels(page, place["x"], place["y"], 24)
+        return sum(all(abs(a - b) < 12 for a, b in zip(one, colour, strict=True)) for one in seen) > 10
+
+    assert not is_drawn()
+    post.say_detections(sensor_id, DetectionMessage(**told))
+    end_s = time.monotonic() + 10.0
+    while not is_drawn() and time.monotonic() < end_s:
+        page.wait_for_timeout(100)
+    assert is_drawn()
 
 
 def test_the_view_holds_every_track_that_has_a_place(page, post, expect):

@@ -28,6 +28,8 @@ from fusion.wire import (
     VERSION,
     AckMessage,
     ClaimMessage,
+    DetectionMessage,
+    DetectionsMessage,
     DirectionMessage,
     ExplanationMessage,
     HealthMessage,
@@ -230,12 +232,14 @@ class PlayedPost:
     def send_raw(self, topic_name: str, payload: bytes) -> None:
         self.client.publish(topic_name, payload, qos=1).wait_for_publish(10)
 
-    def say_site(self) -> None:
+    def say_site(self, more: dict[str, str] | None = None) -> None:
+        """more: protocols of further sensors, by id."""
         sensors = (
             sensor("radar-north", "ti_mmwave", (-60.0, 60.0), 120.0),
             sensor("camera-north", "yolo", (-15.0, 15.0), 400.0),
             sensor("remote-id", "open_drone_id", None, None),
             sensor("own-position", "gnss", None, None),
+            *(sensor(name, protocol, None, None) for name, protocol in (more or {}).items()),
         )
         place = (LATITUDE_DEG, LONGITUDE_DEG, 40.0)
         site = SiteMessage(
@@ -276,6 +280,10 @@ class PlayedPost:
             "explanation": ExplanationMessage("radar-north", now(), ((0, 1.2), (3, 7.9)), 0, (), ("camera-north",)),
         }  # fmt: skip
         return TrackMessage(**{**values, **fields})
+
+    def say_detections(self, sensor_id: str, *detections: DetectionMessage) -> None:
+        message = DetectionsMessage(**self.next(), sensor_id=sensor_id, time=now(), detections=detections)
+        self.send("detections", message)
 
     @staticmethod
     def direction(azimuth_deg: float = 20.0) -> DirectionMessage:

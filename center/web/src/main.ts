@@ -44,6 +44,7 @@ function key_in(hash: string): string | null {
 function heard(name: EventName, data: any): void {
   if (name === "snapshot") picture.apply_snapshot(data);
   else if (name === "tracks") picture.apply_tracks(data.message);
+  else if (name === "detections") picture.apply_detections(data.message);
   else if (name === "site") picture.apply_site(data.message);
   else if (name === "health") picture.apply_health(data.message);
   else if (picture.apply_now(data).length > 0) feed.start_over(); // the center knows tracks that we missed
@@ -118,6 +119,8 @@ function draw_legend(): void {
       row(swatch("leader"), say("legend_leader")),
       row(sign_image("claim"), say("legend_claim")),
       row(sign_image("operator"), say("legend_operator")),
+      row(swatch("other"), say("legend_other")),
+      row(swatch("presence"), say("legend_presence")),
     ),
   );
 }

@@ -10,7 +10,7 @@ import landUrl from "world-atlas/land-50m.json?url";
 
 import { along, circle, ellipse, offset, round_step, wedge, type Point } from "./geometry";
 import { claim_key, likeliest, track_key, type Picture } from "./picture";
-import { all_signs, CLAIM_COLOUR, class_of, COLOURS, image_data, PIXEL_RATIO, POST_COLOUR } from "./symbols";
+import { all_signs, CLAIM_COLOUR, class_of, COLOURS, image_data, OTHER_COLOUR, PIXEL_RATIO, POST_COLOUR, PRESENCE_COLOUR } from "./symbols";
 import { coverage, near_view, place_of, ring_name_place, ring_radii_m } from "./surroundings";
 import type { Claim, Sensor, Site, Track } from "./wire";
 import { metres, say, say_class, type Word } from "./words";
@@ -19,6 +19,7 @@ setWorkerUrl(new URL(workerUrl, document.baseURI).href);
 
 const AGAIN_MS = 5_000;
 const LEADER_S = 5; // a leader line ends where the object will be in so many seconds
+const LONGEST_LABEL = 60;
 const SIGMAS_95 = 1.96; // of one dimension
 const FIT_PADDING_PX = { top: 64, bottom: 44, left: 60, right: 60 };
 const LABELS: [selector: string, word: Word][] = [
@@ -29,7 +30,7 @@ const LABELS: [selector: string, word: Word][] = [
   [".maplibregl-ctrl-attrib-button", "sources"],
   [".maplibregl-canvas", "map"],
 ];
-const SOURCES = ["land", "grid", "rings", "coverage", "trails", "ellipses", "wedges", "leaders", "links", "posts", "operators", "claims", "tracks"];
+const SOURCES = ["land", "grid", "rings", "coverage", "trails", "ellipses", "wedges", "leaders", "links", "others", "presences", "posts", "operators", "claims", "tracks"];
 const FONT = { "text-font": ["Noto Sans Arabic", "sans-serif"] };
 const HALO = { "text-halo-color": "#0d141b", "text-halo-width": 1.4 };
 
@@ -64,6 +65,19 @@ const LAYERS: LayerSpecification[] = [
   { id: "ellipse-edges", source: "ellipses", type: "line", paint: { "line-color": ["get", "colour"], "line-opacity": 0.7, "line-width": 1 } },
   { id: "leaders", source: "leaders", type: "line", paint: { "line-color": ["get", "colour"], "line-width": 2 } },
   { id: "links", source: "links", type: "line", paint: { "line-color": CLAIM_COLOUR, "line-opacity": 0.7, "line-width": 1.2, "line-dasharray": [2, 3] } },
+  {
+    id: "others", source: "others", type: "circle",
+    paint: { "circle-radius": 5, "circle-color": "transparent", "circle-stroke-color": OTHER_COLOUR, "circle-stroke-width": 2 },
+  },
+  {
+    id: "presences", source: "presences", type: "circle",
+    paint: { "circle-radius": 17, "circle-color": "transparent", "circle-stroke-color": PRESENCE_COLOUR, "circle-stroke-width": 2 },
+  },
+  {
+    id: "presence-names", source: "presences", type: "symbol",
+    layout: { ...FONT, "text-field": ["get", "text"], "text-size": 11, "text-offset": [0, -1.8], "text-anchor": "bottom", "text-allow-overlap": true },
+    paint: { "text-color": PRESENCE_COLOUR, ...HALO },
+  },
   {
     id: "posts", source: "posts", type: "symbol",
     layout: { ...FONT, "icon-image": "post", "icon-allow-overlap": true, "text-field": ["get", "text"], "text-size": 12, "text-offset": [0, 1.2], "text-anchor": "top", "text-optional": true },
@@ -143,6 +157,8 @@ export class LiveMap {
     this.draw_tracks(tracks.filter((track) => !track.direction), chosen);
     this.draw_directions(tracks.filter((track) => track.direction), chosen);
     this.draw_claims(tracks);
+    this.draw_others();
+    this.draw_presences();
     if (!this.is_fitted) this.fit();
   }
 
@@ -262,6 +278,26 @@ export class LiveMap {
     this.put("links", collection([...links, ...to_operator]));
   }
 
+  private draw_others(): void {
+    const told = this.picture.heard_of_others().flatMap((message) => message.detections);
+    const places = told.map(claimed_place).filter((place) => place !== null);
+    this.put("others", collection(places.map((place) => point(place))));
+  }
+
+  /** At the sensor that noticed something, since that is all that is known. */
+  private draw_presences(): void {
+    const by_place = new Map<string, { place: Point; texts: string[] }>();
+    for (const { site_id, sensor_id, detections } of this.picture.present()) {
+      const sensor = this.picture.sensor(site_id, sensor_id);
+      if (!sensor) continue;
+      const place: Point = [sensor.longitude_deg, sensor.latitude_deg];
+      const here = by_place.get(place.join()) ?? { place, texts: [] };
+      here.texts.push(...detections.map((one) => [sensor_id, one.text ?? one.presence].join(": ").slice(0, LONGEST_LABEL)));
+      by_place.set(place.join(), here);
+    }
+    this.put("presences", collection([...by_place.values()].map(({ place, texts }) => point(place, { text: texts.join("\n") }))));
+  }
+
   private clicked(x: number, y: number): void {
     const around: [[number, number], [number, number]] = [[x - 8, y - 8], [x + 8, y + 8]];
     const found = this.view.queryRenderedFeatures(around, { layers: ["tracks", "claims", "operators", "wedges"] });
@@ -308,7 +344,7 @@ function rings(site: Site, center: Point): Feature[] {
   ]);
 }
 
-function claimed_place(claim: Claim): Point | null {
+function claimed_place(claim: Pick<Claim, "latitude_deg" | "longitude_deg">): Point | null {
   return claim.latitude_deg != null && claim.longitude_deg != null ? [claim.longitude_deg, claim.latitude_deg] : null;
 }
 

@@ -1,10 +1,14 @@
 // What is going on, kept from the live feed's events. The center decides what is still current; the page only forgets
 // what the center no longer names.
 
-import type { Claim, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
+import type { Claim, Detections, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
 
 const TRAIL_LENGTH = 120;
 const TRAIL_STEP_MS = 500;
+const PRESENCE_MS = 60_000; // an alarm that stays on is told again after a minute
+const OTHERS_MS = 15_000; // an air traffic radar turns once in 4 to 12 s
+const MOST_OTHERS = 200; // messages
+const OTHERS_PROTOCOL = "asterix_tracks";
 
 export function track_key(track: { site_id: string; run_id: string; track_number: number }): string {
   return `${track.site_id}/${track.run_id}/${track.track_number}`;
@@ -21,6 +25,8 @@ export class Picture {
   sight = new Map<string, Sight>();
   health = new Map<string, Health>();
   silent = new Set<string>();
+  private presences = new Map<string, Detections>(); // by post and sensor
+  private others: Detections[] = []; // tracks of other systems, each as one of our sensors heard it
   time_ms = 0; // the center's clock, at its last word
   heard_ms = 0; // this machine's clock, then
   private trail_ms = new Map<string, number>();
@@ -80,6 +86,25 @@ export class Picture {
     if (track.direction || time - (this.trail_ms.get(key) ?? 0) < TRAIL_STEP_MS) return trail;
     this.trail_ms.set(key, time);
     return [...trail, [track.longitude_deg, track.latitude_deg] as [number, number]].slice(-TRAIL_LENGTH);
+  }
+
+  apply_detections(message: Detections): void {
+    if (message.detections.some((one) => one.presence)) this.presences.set(`${message.site_id}/${message.sensor_id}`, message);
+    if (this.sensor(message.site_id, message.sensor_id)?.protocol === OTHERS_PROTOCOL) this.others = [...this.others, message].slice(-MOST_OTHERS);
+  }
+
+  /** What is there without a place, as each sensor told it last. */
+  present(): Detections[] {
+    return [...this.presences.values()].filter((message) => this.is_younger(message, PRESENCE_MS));
+  }
+
+  /** Where other systems' tracks have been lately. */
+  heard_of_others(): Detections[] {
+    return (this.others = this.others.filter((message) => this.is_younger(message, OTHERS_MS)));
+  }
+
+  private is_younger(message: Detections, age_ms: number): boolean {
+    return this.now_ms() - Date.parse(message.time) < age_ms;
   }
 
   apply_site(site: Site): void {

@@ -14,6 +14,8 @@ export const COLOURS: Record<Class, string> = {
   unknown: "#c8d2dc",
 };
 export const CLAIM_COLOUR = "#e4a7c5";
+export const OTHER_COLOUR = "#9fb4ff";
+export const PRESENCE_COLOUR = "#ffd24d";
 export const POST_COLOUR = "#8fd3c8";
 export const INK = "#0d141b";
 const LETTERS: Record<Class, string> = { drone: "D", bird: "B", airplane: "A", helicopter: "H", unknown: "?" };

@@ -131,6 +131,21 @@ export interface Health {
   temperature_c: number | null;
 }
 
+/** What one sensor told last; here only what is drawn of it: other systems' tracks, and what is there without a place. */
+export interface Detections {
+  site_id: string;
+  sensor_id: string;
+  time: string;
+  detections: Detection[];
+}
+
+export interface Detection {
+  latitude_deg?: number | null;
+  longitude_deg?: number | null;
+  presence?: string | null; // "spectrum", "motion", "fence", ...
+  text?: string | null;
+}
+
 export interface Snapshot {
   time: string;
   sites: (Site & { sight: Sight })[];
