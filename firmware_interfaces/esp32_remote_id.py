@@ -92,7 +92,10 @@ def parse(line: bytes) -> Line | None:
     if "heartbeat" in found:
         if not isinstance(found["heartbeat"], str):  # other devices count theirs
             raise Rejected("field", "a heartbeat is no text")
-        return Heartbeat(clean_text(found["heartbeat"].encode("ascii", "replace")[:80]) or "")
+        words = clean_text(found["heartbeat"].encode("ascii", "replace")[:80])
+        if not words:
+            raise Rejected("field", "a heartbeat without words")
+        return Heartbeat(words)
     return _nested(found, is_forged)
 
 

@@ -25,6 +25,7 @@ LARGEST_TARGET_M = 60.0  # of an airliner
 NEAREST_M, FARTHEST_M = 5.0, 3000.0  # where neither size nor coverage tells
 NINETY_PERCENT = 1.6448536269514722  # sigmas either side that hold 90 %
 SIZE_ERROR = 0.25  # relative: a box of eight pixels is one or two off
+LEAST_LN_RANGE, MOST_LN_RANGE = math.log(0.1), 15.0  # 0.1 m, 3000 km: rates carry no direction's range beyond
 STEEPEST_RAD = 1.4  # azimuth loses its meaning above: no direction is started there
 
 
@@ -52,18 +53,24 @@ def log_range(limits_m: tuple[float, float], error: float = 0.0) -> tuple[float,
     return 0.5 * (low + high), math.hypot(max((high - low) / 2.0 / NINETY_PERCENT, 1e-3), error)
 
 
+def bounded(ln_range: FloatArray) -> FloatArray:
+    """ln range (n,) kept where its exponential still means a distance: close by, a rate doubles or halves it in no time."""
+    return np.asarray(np.clip(ln_range, LEAST_LN_RANGE, MOST_LN_RANGE))
+
+
 def manoeuvre_range_m(ln_range: FloatArray, ln_size: FloatArray, size_count: IntArray) -> FloatArray:
-    """Range (n,) at which an acceleration is seen as a turn: never farther than a small target of that size would be.
+    """Range (n,) at which an acceleration is seen as a turn: never farther than a small target of that size would be, and
+    never nearer than `NEAREST_M`.
 
     An airplane's interval reaches far out; taken at its middle, a drone near by could not turn as it does.
     """
     small_m = np.where(size_count > 0, math.sqrt(SMALLEST_TARGET_M * LARGEST_SMALL_M) / np.exp(ln_size), np.inf)
-    return np.asarray(np.minimum(np.exp(ln_range), small_m))
+    return np.asarray(np.maximum(np.minimum(np.exp(bounded(ln_range)), small_m), NEAREST_M))
 
 
 def jacobian(s: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Level vectors (n, 3) and ∂/∂(azimuth, elevation, ln r), shape (n, 3, 3), of coordinates (n, >= 3)."""
-    azimuth, elevation, r = s[:, 0], s[:, 1], np.exp(np.clip(s[:, 2], -5.0, 15.0))
+    azimuth, elevation, r = s[:, 0], s[:, 1], np.exp(bounded(s[:, 2]))
     sin_a, cos_a, sin_e, cos_e = np.sin(azimuth), np.cos(azimuth), np.sin(elevation), np.cos(elevation)
     vector = r[:, None] * np.stack([cos_e * sin_a, cos_e * cos_a, sin_e], axis=1)
     by_azimuth = r[:, None] * np.stack([cos_e * cos_a, -cos_e * sin_a, np.zeros_like(r)], axis=1)
@@ -107,7 +114,7 @@ def from_enu(x: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, 
 def to_direction(s: FloatArray, P: FloatArray, sensor: Sensor) -> Direction:
     """What one direction state (6,) honestly says; the mounting's uncertainty belongs to it."""
     spread = NINETY_PERCENT * math.sqrt(P[2, 2])
-    low_m, high_m = math.exp(s[2] - spread), math.exp(s[2] + spread)
+    low_m, high_m = np.exp(bounded(s[2] + np.array([-spread, spread]))).tolist()
     if sensor.coverage is not None and sensor.coverage.slant_range_m[1] > low_m * 1.1:
         high_m = min(high_m, sensor.coverage.slant_range_m[1])
     return Direction(

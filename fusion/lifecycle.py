@@ -96,8 +96,12 @@ def points(table: TrackTable) -> BoolArray:
 
 
 def drop_unseen(table: TrackTable, time_ns: int) -> None:
-    """Rows that no sensor has seen for too long, before they can take a detection that is not theirs."""
-    table.end(np.flatnonzero(time_ns - table.last_ns > unseen_limit_ns(table)), "unseen", time_ns)
+    """Rows that no sensor has seen for too long, before they can take a detection that is not theirs.
+
+    So goes a row whose numbers have outgrown all measure: it says nothing of where its object is, and must harm no other.
+    """
+    is_lost = ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
+    table.end(np.flatnonzero((time_ns - table.last_ns > unseen_limit_ns(table)) | is_lost), "unseen", time_ns)
 
 
 def unseen_limit_ns(table: TrackTable) -> IntArray:

@@ -143,7 +143,7 @@ def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as
 
 def _ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:
     if as_direction:
-        return np.asarray(np.exp(table.x[rows, 2]))
+        return np.asarray(np.exp(direction.bounded(table.x[rows, 2])))
     return np.asarray(np.sqrt(((table.x[rows, :3] - np.array(sensor.position_enu_m)) ** 2).sum(axis=1)))
 
 
@@ -293,7 +293,7 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
     x, P = table.in_enu()
     sigma_m = np.sqrt(np.linalg.eigvalsh(P[rows, :3, :3])[:, -1])
     own = table.direction_of[rows] == hand.number
-    across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(np.clip(table.x[rows, 2], -5.0, 15.0))
+    across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(direction.bounded(table.x[rows, 2]))
     sigma_m = np.where(own, np.where(own, across, 0.0), sigma_m)  # a direction is unsure along its ray, not across
     probability = existence.counted_misses(
         hand.sensor,

@@ -183,6 +183,7 @@ class TrackTable:
             )
             density[as_direction] = (self.q.max() / range_m**2)[:, None]
         self.x, self.P = motion.predict(self.x, self.P, dt_s, density)
+        self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
         self.leaning[:, :3] += dt_s * self.leaning[:, 3:]
         self.existence = survive(self.existence, dt_s)
 

@@ -9,6 +9,7 @@ from fusion import direction, motion
 from fusion.association import gate_threshold
 from fusion.initiation import ObjectModel, Ray, crossing
 from fusion.measurement import AZIMUTH, ELEVATION, expected
+from fusion.track_table import Births, TrackTable
 from fusion.types import Sensor
 
 STATE = np.array([[0.3, 0.15, math.log(120.0), 0.02, -0.01, 0.03]])
@@ -39,6 +40,23 @@ def test_bearings_of_one_sensor_never_narrow_the_range(camera: Sensor) -> None:
     for _ in range(100):
         x, P = motion.predict(x, P, 0.1, np.full(3, 1e-4))
     assert P[0, 2, 2] > before
+
+
+@pytest.mark.parametrize("closing", [-300.0, 300.0])
+def test_what_passed_a_hand_from_the_lens_stays_within_measure(camera: Sensor, closing: float) -> None:
+    """At 0.1 m a speed of 30 m/s is a rate of the range of 300 a second: in seconds it would leave the numbers there are."""
+    table = TrackTable((camera,), 1.0, motion.spectral_density(3.0))
+    table.predict(0)
+    s = np.array([[0.3, 0.15, math.log(0.1), 0.02, -0.01, closing]])
+    P = np.diag([0.003, 0.003, 0.6, 0.5, 0.5, 150.0])[None] ** 2
+    table.append(Births(s, P, 0, np.full(1, 0.9), [(0, camera.sensor_id, 0)], 0), 0, 0)
+    for second in range(1, 10):
+        table.predict(second * 1_000_000_000)
+        x, covariance = table.in_enu()
+        assert np.isfinite(x).all()
+        assert np.isfinite(np.linalg.eigvalsh(covariance)).all()
+        low_m, high_m = direction.to_direction(table.x[0], table.P[0], camera).slant_range_m
+        assert 0.0 < low_m < high_m
 
 
 def test_the_interval_by_size_holds_every_small_drone(camera: Sensor) -> None:
