@@ -32,6 +32,7 @@ TENTATIVE_SILENT = 3  # misses of ranging sensors in a row: the range was a fals
 UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 75 m and any turn away
 DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may cross it
 TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
+REPORTER_UNSEEN_NS = 3_500_000_000  # Remote ID is sent once a second (ASTM F3411): two reports in a row may be lost
 COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a confirmed track is coasting
 CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays made
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
@@ -53,7 +54,7 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
         (table.hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS) & (table.shared == 0),
         (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
     )
-    steady = table.hits >= STEADY_SHARE * scans
+    steady = (table.hits >= STEADY_SHARE * scans) | _reports(table)
     table.is_confirmed |= ripe & steady & (table.existence >= settings.confirm_at)
 
 
@@ -107,9 +108,16 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
 def unseen_limit_ns(table: TrackTable) -> IntArray:
     """How long each row may go unseen."""
     tentative_s = np.maximum(TENTATIVE_SCANS * table.interval_s[table.last_sensor], TENTATIVE_LEAST_S)
-    tentative_ns = (tentative_s * 1e9).astype(np.int64)
+    tentative_ns = np.where(
+        _reports(table), np.maximum(tentative_s * 1e9, REPORTER_UNSEEN_NS), tentative_s * 1e9
+    ).astype(np.int64)
     confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, UNSEEN_NS)  # a slow sensor may miss one scan
     return np.where(table.is_confirmed, np.maximum(confirmed_ns, tentative_ns), tentative_ns).astype(np.int64)
+
+
+def _reports(table: TrackTable) -> BoolArray:
+    """Rows that say who they are: each reports in its own rhythm, whatever that of all that the receiver hears."""
+    return np.array([name is not None for name in table.identities], dtype=bool)
 
 
 def coast_after_ns(table: TrackTable) -> IntArray:

@@ -116,6 +116,15 @@ def test_where_reports_are_trusted_they_start_and_move_tracks_by_identity(start_
     assert sorted(round(float(track.state[0])) for track in tracks) == pytest.approx([125, 129], abs=3)
 
 
+def test_many_that_report_once_a_second_are_all_followed(start_ns: int) -> None:
+    tracker = Tracker([RECEIVER], frame=FRAME, claims_as_measurements=True)
+    for k in range(100):  # a report each tenth of a second, each of another transmitter
+        which, time_ns = k % 10, start_ns + k * 10**8
+        tracker.apply(claim_at(time_ns, (100.0 * which, 50.0, 30.0), f"aa:{which}", identity=f"SN-{which}"), time_ns)
+    tracks = tracker.tracks_at(start_ns + 100 * 10**8)
+    assert sorted(round(float(track.state[0]) / 100.0) for track in tracks) == list(range(10))
+
+
 def test_the_book_of_claims_is_bounded(radar: Sensor, start_ns: int, monkeypatch: Any) -> None:
     from fusion import claims
 
