@@ -136,13 +136,20 @@ def plan_of(arguments: argparse.Namespace) -> Plan:
 
 
 def commit() -> str | None:
-    """What the working tree is of, with a mark where it was changed since; None without git."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    """The last one that touched our tracker, with a mark where it was changed since; None without git."""
+    places = [str(path) for path in OUR_CODE]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        last = subprocess.run(
+            ["git", "-C", str(ROOT), "log", "-1", "--format=%h", "--", *places],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        same = subprocess.run(["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", *places], check=False)
     except OSError:
         return None
-    return done.stdout.strip() or None
+    name = last.stdout.strip()
+    return f"{name}, changed since" if name and same.returncode else name or None
 
 
 def kept(row: dict[str, Any]) -> dict[str, Any]:
@@ -192,7 +199,7 @@ def run_all(plan: Plan, folder: Path) -> Iterator[dict[str, Any]]:
             yield from rows_of(directory, "data", [OURS, KNOWN], plan)
     if "scale_n1000" in plan.kinds:
         yield from memory_rows(folder, plan)
-    yield from told_library(plan.library) if plan.library else library_rows(plan)
+    yield from told_library(plan.library, plan) if plan.library else library_rows(plan)
     if plan.peers_python is not None:
         for kind, directory in generated(plan, folder):
             if kind in plan.with_peers and directory.name.endswith(f"_s{plan.seeds[0]}"):
@@ -312,12 +319,16 @@ def library_rows(plan: Plan) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def told_library(path: Path) -> list[dict[str, Any]]:
-    """The same rows, from the lines of `sarhad scenarios --json`."""
+def told_library(path: Path, plan: Plan) -> list[dict[str, Any]]:
+    """The same rows, from the lines of `sarhad scenarios --json`; scenarios without a line are left out."""
     try:
-        return [library_row(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
+        rows = [library_row(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f"{path}: {error}; expected the lines of sarhad scenarios --json")
+    told = {row["scenario"] for row in rows}
+    names = [scenario.name for _, scenario in choose(LIBRARY, (), plan.is_quick)]
+    plan.coverage.left_out += [f"library: {name}" for name in names if name not in told]
+    return rows
 
 
 def library_row(told: dict[str, Any]) -> dict[str, Any]:

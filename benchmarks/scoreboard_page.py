@@ -81,7 +81,7 @@ def covered(rows: Sequence[Row], coverage: Coverage) -> list[str]:
     times = sorted(row["measured_at"] for row in rows if "measured_at" in row)
     lines = [
         mode
-        + (f" Our code: commit {coverage.commit}." if coverage.commit else "")
+        + (f" Our tracker is that of commit {coverage.commit}." if coverage.commit else "")
         + f" A peer is stopped after {coverage.peer_limit_s:g} s of processor time on one scenario.",
         f"Measured from {times[0]} to {times[-1]}, beside whatever else the machine did; what was finished before with the "
         "same code, scenario and packages is taken over.\n"

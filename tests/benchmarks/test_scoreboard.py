@@ -104,9 +104,8 @@ def test_speed_is_compared_over_the_messages_both_got_through() -> None:
     assert slower_by(trackers, "filterpy") == pytest.approx(10.0)  # 10 s against the 1 s of our first 50
 
 
-def test_an_interrupted_scoreboard_goes_on_and_names_what_time_did_not_allow(tmp_path: Path) -> None:
-    directory, finished = generate("close_2d", 1000, tmp_path), FinishedRuns(tmp_path / "finished")
-    plan = Plan(
+def a_plan(folder: Path) -> Plan:
+    return Plan(
         kinds=(),
         seeds=(1,),
         plane_runs=0,
@@ -116,8 +115,13 @@ def test_an_interrupted_scoreboard_goes_on_and_names_what_time_did_not_allow(tmp
         with_peers=(),
         is_quick=True,
         until_s=time.monotonic() + 1000.0,
-        finished=finished,
+        finished=FinishedRuns(folder / "finished"),
     )
+
+
+def test_an_interrupted_scoreboard_goes_on_and_names_what_time_did_not_allow(tmp_path: Path) -> None:
+    directory = generate("close_2d", 1000, tmp_path)
+    plan = a_plan(tmp_path)
     (first,) = scored(directory, "close_2d", OURS, plan)
     assert 0.5 < first["gospa"] < 10.0
     late = replace(plan, until_s=time.monotonic() - 1.0)
@@ -152,7 +156,10 @@ def test_the_page_says_how_it_was_run_and_what_the_library_made_of_it(tmp_path: 
         {"name": "kite", "ok": False, "failures": ["called drone | for 3 s"], "seconds": 60.0},
     ]
     told.write_text("\n".join(map(json.dumps, lines)))
-    library = told_library(told)
+    plan = a_plan(tmp_path)
+    library = told_library(told, plan)
+    assert "library: tree-line" in plan.coverage.left_out
+    assert not {"library: orbit", "library: kite"} & set(plan.coverage.left_out)
     rows = [row("fuse_n5_s1", "ours", 100.0, 2.0, 100, measured_at="2026-01-01 10:00 UTC"), *library]
     text = page(
         rows, None, Coverage(is_quick=True, peer_limit_s=20.0, commit="abc1234", left_out=["fuse_n20_s1: filterpy"])
@@ -168,7 +175,7 @@ def test_the_page_says_how_it_was_run_and_what_the_library_made_of_it(tmp_path: 
     assert newly_failing(library, library) == []
     told.write_text("{")
     with pytest.raises(SystemExit, match="expected the lines of sarhad scenarios"):
-        told_library(told)
+        told_library(told, plan)
 
 
 @pytest.mark.parametrize("sensor", [radar(), camera("c", [-800, -600, 15], 0.4), direction_finder(3000.0)])
