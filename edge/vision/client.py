@@ -17,7 +17,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -170,7 +170,10 @@ class VisionProcess:
             return f"it cannot be started ({error.strerror or error})"
         self.pid = process.pid
         try:
-            self._greet(await asyncio.wait_for(receive(process), START_S))
+            hello = msgspec.json.decode(await asyncio.wait_for(receive(process), START_S))
+            if not hello["ready"]:
+                return str(hello["reason"])
+            self._greet(hello)
             while True:
                 self._keep_result(await self._next_message(process))
         except asyncio.IncompleteReadError:
@@ -194,8 +197,7 @@ class VisionProcess:
         finally:
             receiving.cancel()
 
-    def _greet(self, hello: bytes) -> None:
-        told = msgspec.json.decode(hello)
+    def _greet(self, told: dict[str, Any]) -> None:
         self.provider, self.model_sha256 = told["provider"], told["model_sha256"]
         self.is_ready, self._unanswered_since_s = True, None
         self._is_behind = dict.fromkeys(self._is_behind, True)

@@ -1,8 +1,9 @@
 """What the vision process and its parent say to each other over a pipe.
 
 Every message is four bytes of length, big-endian, then so many bytes. To the process: msgpack, `Packet` or `Settings`.
-From it: JSON, first `{"ready": true, …}`, then a `Result` for each picture looked at. A result goes through the door
-and into the recording as it is, so it says all that is needed to look again: which access unit, where, which model.
+From it: JSON, first `{"ready": true, …}`, then a `Result` for each picture looked at; or `{"ready": false, "reason": …}`,
+where a canary fails. A result goes through the door and into the recording as it is, so it says all that is needed to look
+again: which access unit, where, which model.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from edge.vision.canary import failed_canary, has_canaries
 from edge.vision.decoder import Decoded, PacketDecoder, codec_of, is_key
 from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, load_detector
 from edge.vision.following import Following, lowest_confidence
@@ -191,6 +192,9 @@ def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: Bi
     cv2.setNumThreads(1)
     detector = load_detector(model, lowest_confidence(confidence), threads=threads)
     detector.look(np.zeros((REGION_PX[1], REGION_PX[0], 3), np.uint8))  # the first run allocates
+    if has_canaries(model) and (failure := failed_canary(detector)):
+        send(sink, msgspec.json.encode({"ready": False, "reason": failure}))
+        return
     send(
         sink, msgspec.json.encode({"ready": True, "model_sha256": detector.model_sha256, "provider": detector.provider})
     )
