@@ -2,7 +2,7 @@
 
 Directions and tracks in space are associated side by side (`scan_update.py`). A direction whose detections a confirmed
 track in space takes too, again and again, is that track. Two tracks whose states are equal within their errors, and whom no
-scan showed apart for some seconds, are one. The older confirmed identity lives on.
+scan of the last seconds showed apart, are one. The older confirmed identity lives on.
 
 Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999), section 6.6.
 """
@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from fusion import classification
 from fusion.association import gate_threshold
+from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
 from fusion.scan_update import ScanInHand, is_bearing
 from fusion.track_table import TrackKey, TrackTable
@@ -23,7 +24,7 @@ DUPLICATE_WITHIN_M = 60.0
 DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
-APART_NS = 3_000_000_000  # two detections in one scan show two objects, for so long
+APART_NS = 10_000_000_000  # two detections in one scan show two objects, for so long
 
 
 def merge_directions(table: TrackTable, hand: ScanInHand) -> None:
@@ -113,10 +114,7 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
 
 def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:
     """Those pairs whose states are equal within their errors and whom no scan of the last seconds showed apart."""
-    one, two = pairs[:, 0], pairs[:, 1]
-    seen = table.seen_ns[one]
-    together = (seen == table.seen_ns[two]) & (seen > time_ns - APART_NS)
-    pairs = pairs[~together.any(axis=1)]
+    pairs = pairs[~_seen_apart(table, pairs, time_ns)]
     found: list[tuple[int, int]] = []
     for in_space, compared in ((True, np.arange(6)), (False, BEARING_AND_RATE)):  # a direction's range tells nothing
         one, two = pairs[(table.direction_of[pairs[:, 0]] < 0) == in_space].T
@@ -129,6 +127,21 @@ def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[
         equal = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
         found += zip(one[equal].tolist(), two[equal].tolist(), strict=True)
     return sorted(pair for pair in found if _may_be_one(table.identities[pair[0]], table.identities[pair[1]]))
+
+
+def _seen_apart(table: TrackTable, pairs: IntArray, time_ns: int) -> BoolArray:
+    """Which pairs (k, 2) had a detection each in one scan of the last seconds; remembers those of this one."""
+    names = [_named(table, one, two) for one, two in pairs.tolist()]
+    seen = table.seen_ns[pairs[:, 0]]
+    both = ((seen == table.seen_ns[pairs[:, 1]]) & (seen == time_ns)).any(axis=1)
+    table.apart_ns = {pair: at_ns for pair, at_ns in table.apart_ns.items() if at_ns > time_ns - APART_NS}
+    table.apart_ns.update((names[k], time_ns) for k in np.flatnonzero(both).tolist())
+    return np.array([name in table.apart_ns for name in names], dtype=bool)
+
+
+def _named(table: TrackTable, one: int, two: int) -> tuple[TrackKey, TrackKey]:
+    first, second = sorted((table.keys[one], table.keys[two]))
+    return first, second
 
 
 def _may_be_one(one: str | None, two: str | None) -> bool:

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, direction, existence, filters
+from fusion import classification, crowds, direction, existence, filters
 from fusion.association import Pairs, assign, gate_threshold, gated_pairs, unambiguous
 from fusion.initiation import ObjectModel
 from fusion.measurement import (
@@ -35,6 +35,7 @@ from fusion.types import Explanation, FloatArray, Scan, Sensor, TrackerSettings
 MAX_DETECTIONS_PER_SCAN = 5000
 TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show itself in most frames
 PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
+BELIEVED = 0.5  # existence from which a tentative track competes with the confirmed ones
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
 
 Origins: TypeAlias = Callable[[str, int], Sequence[int]]  # (sensor_id, time_ns) -> true object of each detection, or -1
@@ -62,6 +63,7 @@ class ScanInHand:
     plots: list[Plots]
     origin: IntArray | None  # of each detection, where it is given
     taken: dict[int, int] = field(default_factory=dict)  # detection → ENU row that took it
+    perhaps_seen: dict[int, float] = field(default_factory=dict)  # row that was given none → chance that it was seen
     used: set[int] = field(default_factory=set)  # detections that begin nothing any more
 
 
@@ -78,12 +80,12 @@ def take_in_hand(
 
 
 def associate(table: TrackTable, hand: ScanInHand) -> None:
-    """Give each track its detection and work it in: confirmed tracks first, then the tentative ones."""
+    """Give each track its detection and work it in: believed tracks first, then the others."""
     for plots in hand.plots:
         in_space = table.direction_of < 0
-        for confirmed in (True, False):
-            rows = np.flatnonzero(in_space & (table.is_confirmed == confirmed))
-            _associate_rows(table, hand, plots, rows)
+        believed = table.is_confirmed | (table.existence >= BELIEVED)
+        for first in (True, False):
+            _associate_rows(table, hand, plots, np.flatnonzero(in_space & (believed == first)))
         if is_bearing(plots):
             for confirmed in (True, False):
                 rows = np.flatnonzero((table.direction_of == hand.number) & (table.is_confirmed == confirmed))
@@ -119,9 +121,10 @@ def _associate_rows(
     if hand.identity is not None:
         density = density * IDENTITY_ALARMS
     chosen = _choose(table, hand, plots, pairs, probability, density)
+    share = _shares(table, hand, plots, pairs, probability, density, chosen)
     ratio = np.exp(np.minimum(pairs.log_likelihood, 300.0)) * probability / density
     ratio = np.minimum(1.0 - probability * hand.rules.settings.gate_probability + ratio, 1e12)
-    _work_in_pairs(table, hand, plots, pairs, chosen, ratio, as_direction)
+    _work_in_pairs(table, hand, plots, pairs, chosen, share, ratio, as_direction)
 
 
 def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
@@ -170,26 +173,48 @@ def _choose(
     return assign(pairs.row, pairs.plot, score)
 
 
+def _shares(
+    table: TrackTable,
+    hand: ScanInHand,
+    plots: Plots,
+    pairs: Pairs,
+    probability: FloatArray,
+    density: FloatArray,
+    chosen: IntArray,
+) -> FloatArray:
+    """How much of each pair goes into its track, shape (k,)."""
+    if hand.origin is not None or hand.identity is not None or plots.components == (AZIMUTH,):
+        share = np.zeros(len(pairs.row))
+        share[chosen] = 1.0
+        return share
+    r = table.existence[pairs.row]
+    weight = np.maximum(r * probability, 1e-12) * np.exp(np.minimum(pairs.log_likelihood, 300.0)) / density
+    missed = 1.0 - r * probability * hand.rules.settings.gate_probability
+    return crowds.shares(pairs.row, pairs.plot, weight, missed, chosen)
+
+
 def _work_in_pairs(
     table: TrackTable,
     hand: ScanInHand,
     plots: Plots,
     pairs: Pairs,
     chosen: IntArray,
+    share: FloatArray,
     ratio: FloatArray,
     as_direction: bool,
 ) -> None:
     """Kalman update, existence, bookkeeping and classes of the chosen pairs."""
+    torn, torn_x, torn_P = crowds.melted(table.x, table.P, pairs, share)
+    hand.perhaps_seen.update(crowds.perhaps_seen(pairs.row, chosen, share))
     row, plot = pairs.row[chosen], pairs.plot[chosen]
-    if len(row) == 0:
-        return
     x, P = filters.update(table.x[row], table.P[row], pairs.y[chosen], pairs.H[chosen], pairs.R[chosen])
     sound = np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2))
     row, plot, chosen, x, P = row[sound], plot[sound], chosen[sound], x[sound], P[sound]
     if not as_direction:
-        _learn_biases(table, hand, plots.components, row, pairs.chosen(chosen))
+        _learn_biases(table, hand, plots.components, row, pairs.chosen(chosen), share[chosen])
     table.x[row], table.P[row] = x, P
-    table.updated_x[row] = x
+    table.x[torn], table.P[torn] = torn_x, torn_P
+    table.updated_x[row] = table.x[row]
     table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
     table.hits[row] += 1
     if not as_direction and _learns_detection(table, hand):
@@ -218,15 +243,15 @@ def _work_in_pairs(
 
 
 def _learn_biases(
-    table: TrackTable, hand: ScanInHand, components: tuple[int, ...], row: IntArray, pairs: Pairs
+    table: TrackTable, hand: ScanInHand, components: tuple[int, ...], row: IntArray, pairs: Pairs, share: FloatArray
 ) -> None:
     """What these pairs, not yet worked in, tell of their sensor's bias, and how the tracks come to lean on it."""
     S = filters.innovation_covariance(table.P[row], pairs.H, pairs.R)
     D = table.registration.selection(hand.number, components)
     A = D - pairs.H @ table.leaning[row]
     K = np.linalg.solve(S, pairs.H @ table.P[row]).transpose(0, 2, 1)
-    table.leaning[row] += K @ A
-    teaching = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row]
+    table.leaning[row] += share[:, None, None] * (K @ A)
+    teaching = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
     if teaching.any():
         table.registration.learn(pairs.y[teaching], S[teaching], A[teaching])
 
@@ -310,7 +335,10 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
     rows, probability = rows[counted], probability[counted]
     expected_share, probability = probability, table.learned.probability(hand.number, probability)
     ratio = 1.0 - probability * hand.rules.settings.gate_probability
-    table.existence[rows] = existence.bayes(table.existence[rows], ratio)
+    seen = np.array([hand.perhaps_seen.get(row, 0.0) for row in rows.tolist()])
+    table.existence[rows] = np.minimum(
+        seen + (1.0 - seen) * existence.bayes(table.existence[rows], ratio), existence.HIGHEST_EXISTENCE
+    )
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
     table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
     if _learns_detection(table, hand):

@@ -87,6 +87,7 @@ class TrackTable:
         self.identities: list[str | None] = []
         self.ranges: list[FloatArray | None] = []  # of directions that were listened to: weights, see hearing.py
         self.ended: dict[TrackKey, tuple[int, str]] = {}  # when and why rows went, lately
+        self.apart_ns: dict[tuple[TrackKey, TrackKey], int] = {}  # near pairs: last scan that showed both
         self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
@@ -103,7 +104,7 @@ class TrackTable:
             setattr(other, name, getattr(self, name).copy())
         for name in LISTS:
             setattr(other, name, list(getattr(self, name)))
-        other.ended = dict(self.ended)
+        other.ended, other.apart_ns = dict(self.ended), dict(self.apart_ns)
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
         other.registration = self.registration.copy()

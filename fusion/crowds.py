@@ -1,0 +1,113 @@
+"""Where many tracks share detections, no scan tells who is whose: each track then becomes the mixture of what it may be.
+
+With r the existence, p the detection probability, g the gate's, N the likelihood and λ the density of false alarms, a pair
+(i, j) weighs w_ij = r p N_ij / λ_j against w_i0 = 1 - r p g, that the track was missed. Tracks and detections exchange
+
+    μ_ij = w_ij / (w_i0 + Σ_{k≠j} w_ik ν_ik)        "it is mine"
+    ν_ij = 1 / (1 + Σ_{k≠i} μ_kj)                   "nobody else's"
+
+until they stand still; then q_ij = w_ij ν_ij / (w_i0 + Σ_k w_ik ν_ik) is the chance that j is i's, and what is left of 1 that
+i was missed. On a graph without loops this is exact; with loops it converges, and errs towards certainty.
+
+A few tracks that meet are assigned outright (`association.py`): their mixtures would melt into one another. In a crowd the
+best assignment is one of thousands as good, and to believe it makes tracks sure of places where nothing is.
+
+Sources: Williams, Lau, Approximate evaluation of marginal association probabilities with belief propagation (2014),
+section III; for the mixtures, Bar-Shalom, Li, Kirubarajan (2001), 1.4.16.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from fusion import filters
+from fusion.association import Pairs
+from fusion.measurement import IntArray
+from fusion.types import FloatArray
+
+CROWD = 6  # tracks whose gates hang together
+MAX_ROUNDS = 100
+STILL = 1e-4  # largest change of a message, as a share
+LARGEST_WEIGHT = 1e30
+LEAST_SHARE = 1e-4  # what is less likely is left out
+
+
+def shares(row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray, chosen: IntArray) -> FloatArray:
+    """How much of each of k pairs goes into its track, shape (k,): in a crowd its probability, else all of a chosen one.
+
+    weight: w_ij, shape (k,); missed: w_i0 of each pair's row, shape (k,); chosen: places of the best assignment's pairs.
+    """
+    taken = np.zeros(len(row))
+    taken[chosen] = 1.0
+    _, row = np.unique(row, return_inverse=True)
+    _, column = np.unique(column, return_inverse=True)
+    in_crowd = _in_crowd(row, column)
+    if in_crowd.any():
+        taken[in_crowd] = probabilities(row[in_crowd], column[in_crowd], weight[in_crowd], missed[in_crowd])
+    return taken
+
+
+def _in_crowd(row: IntArray, column: IntArray) -> np.ndarray:
+    if len(row) == 0 or int(row.max()) + 1 < CROWD:
+        return np.zeros(len(row), dtype=bool)
+    size, count = int(row.max()) + 1, int(row.max()) + int(column.max()) + 2
+    links = coo_matrix((np.ones(len(row)), (row, column + size)), (count, count))
+    _, group = connected_components(links, directed=False)
+    return np.asarray(np.bincount(group[:size], minlength=int(group.max()) + 1)[group[row]] >= CROWD)
+
+
+def probabilities(row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray) -> FloatArray:
+    """q of k pairs, shape (k,)."""
+    w, w0 = np.minimum(weight, LARGEST_WEIGHT), np.maximum(missed, 1e-9)
+    nu = np.ones(len(row))
+    for _ in range(MAX_ROUNDS):
+        message = w * nu
+        mu = w / (w0 + np.maximum(np.bincount(row, message)[row] - message, 0.0))
+        before, nu = nu, 1.0 / (1.0 + np.maximum(np.bincount(column, mu)[column] - mu, 0.0))
+        if np.all(np.abs(nu - before) <= STILL * before):
+            break
+    message = w * nu
+    return np.asarray(message / (w0 + np.bincount(row, message)[row]))
+
+
+def melted(x: FloatArray, P: FloatArray, pairs: Pairs, share: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Rows whose pairs have shares between none and all, with the mean (n, 6) and spread (n, 6, 6) of what they may be.
+
+    x, P: states and covariances of all rows, before this scan.
+    """
+    of = np.flatnonzero((share > LEAST_SHARE) & (share < 1.0))
+    rows, group = np.unique(pairs.row[of], return_inverse=True)
+    if len(rows) == 0:
+        return rows, np.zeros((0, 6)), np.zeros((0, 6, 6))
+    left = np.maximum(1.0 - np.bincount(group, share[of], len(rows)), 0.0)
+    each_x, each_P = filters.update(x[pairs.row[of]], P[pairs.row[of]], pairs.y[of], pairs.H[of], pairs.R[of])
+    group = np.concatenate([group, np.arange(len(rows))])
+    weight = np.concatenate([share[of], left])
+    mean, spread = mixture(
+        group, len(rows), weight, np.concatenate([each_x, x[rows]]), np.concatenate([each_P, P[rows]])
+    )
+    sound = np.isfinite(mean).all(axis=1) & np.isfinite(spread).all(axis=(1, 2))
+    return rows[sound], mean[sound], spread[sound]
+
+
+def mixture(
+    group: IntArray, count: int, weight: FloatArray, x: FloatArray, P: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Means (count, 6) and covariances (count, 6, 6) of mixtures; component k of `weight`, x, P belongs to `group`.
+
+    The weights of each group add up to 1.
+    """
+    mean, spread = np.zeros((count, x.shape[1])), np.zeros((count, x.shape[1], x.shape[1]))
+    np.add.at(mean, group, weight[:, None] * x)
+    apart = x - mean[group]
+    np.add.at(spread, group, weight[:, None, None] * (P + apart[:, :, None] * apart[:, None, :]))
+    return mean, np.asarray(0.5 * (spread + spread.transpose(0, 2, 1)))
+
+
+def perhaps_seen(row: IntArray, chosen: IntArray, share: FloatArray) -> dict[int, float]:
+    """Rows that were given no detection, and the chance that they were seen nevertheless."""
+    seen = np.bincount(row, share)
+    seen[row[chosen]] = 0.0
+    return {place: min(float(seen[place]), 1.0) for place in np.flatnonzero(seen > LEAST_SHARE).tolist()}
