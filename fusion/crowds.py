@@ -24,6 +24,7 @@ from scipy.sparse.csgraph import connected_components
 
 from fusion import filters
 from fusion.association import Pairs
+from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
 
@@ -49,7 +50,7 @@ def shares(row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArr
     return taken
 
 
-def _in_crowd(row: IntArray, column: IntArray) -> np.ndarray:
+def _in_crowd(row: IntArray, column: IntArray) -> BoolArray:
     if len(row) == 0 or int(row.max()) + 1 < CROWD:
         return np.zeros(len(row), dtype=bool)
     size, count = int(row.max()) + 1, int(row.max()) + int(column.max()) + 2

@@ -34,7 +34,7 @@ from fusion.scan_update import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Sensor
 
-LN_RANGES: FloatArray = np.arange(math.log(5.0), math.log(10_000.0), 0.1)
+LN_RANGES: FloatArray = np.asarray(np.arange(math.log(5.0), math.log(10_000.0), 0.1), dtype=np.float64)
 HEARD = existence.ASSUMED_DETECTION_PROBABILITY  # of an emitter, a scan: it pauses, and not every band is listened to
 MOST_CERTAIN_LOG = 4.0  # of the odds: what emitted may stop
 RANGE_KNOWN = 0.2  # sigma of ln range

@@ -160,7 +160,7 @@ def _choose(
     if plots.components == (AZIMUTH,):  # it helps where it is plain whose it is, and harms nowhere
         chosen = unambiguous(pairs.row, pairs.plot)
         odds_log = table.emits_log[pairs.row] + pairs.log_likelihood + np.log(probability / density)
-        return chosen[odds_log[chosen] > PLAIN_LOG]
+        return np.asarray(chosen[odds_log[chosen] > PLAIN_LOG])
     r = table.existence[pairs.row]
     missed = 1.0 - r * probability * hand.rules.settings.gate_probability
     score = np.log(np.maximum(r * probability, 1e-12) / (density * missed)) + pairs.log_likelihood

@@ -68,7 +68,7 @@ def test_the_truth_keeps_step_with_the_clock(demo_path, tmp_path):
     command = [sys.executable, "-m", "edge.simulator", str(demo_path), "--run-dir", str(tmp_path), "--broker-port", "1"]
     subprocess.run([*command, "--seconds", "1.5"], check=True, capture_output=True, timeout=60)
     origin, *moments = map(json.loads, (tmp_path / "truth.jsonl").read_text().splitlines())
-    assert set(origin) == {"origin"}
+    assert set(origin) == {"origin", "made_by", "conditions"}
     stamps = [moment["time_ns"] for moment in moments]
     assert len(stamps) >= 14  # more where the machine was late to end it; the last line sets the limit
     assert {later - earlier for earlier, later in itertools.pairwise(stamps)} == {100_000_000}
