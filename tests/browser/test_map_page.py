@@ -275,6 +275,7 @@ def test_the_page_says_when_the_line_is_down_and_goes_on_after_a_restart(page, c
     center.start()
     post.say_health()
     post.say_tracks(post.track(1, 2, height_m=90.0), post.track(2, 1))
+    post.send_until_acknowledged()
     expect(page.locator("#connection")).to_have_text("live")
     expect(page.locator("#tracks tbody tr")).to_have_count(2)
     expect(page.locator("#tracks")).to_contain_text("90 m")
