@@ -187,9 +187,9 @@ def parse(data: bytes) -> dict[str, Any]:
 def trouble_of(found: dict[str, Any]) -> str:
     """What is wrong with the picture. Raises Rejected."""
     told = found.get("trouble", "")
-    if told != "" and told not in TROUBLES:
+    if not isinstance(told, str) or (told != "" and told not in TROUBLES):
         raise Rejected("field", f"trouble is {str(told)[:40]!r}, expected one of {', '.join(TROUBLES)}")
-    return str(told)
+    return told
 
 
 def rows(found: dict[str, Any], name: str, most: int) -> list[Any]:

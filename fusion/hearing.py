@@ -62,7 +62,8 @@ def listen(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     for row in np.flatnonzero((table.direction_of >= 0) & table.is_confirmed).tolist():
         points, azimuth, width = _along_ray(table, row, hand.sensor)
         weights = _weights(table, row, since_s, hand.rules.objects.horizontal_speed_m_s)
-        if weights is None:
+        if weights is None:  # the grid holds no range that it may have
+            table.ranges[row] = None
             continue
         variance = width**2 / 12.0 + hand.sensor.mounting_sigma_rad**2
         weighed = weights * _ratio(table, hand, points, azimuth, variance, free)
@@ -99,6 +100,8 @@ def heard_at(table: TrackTable, row: int, sensor: Sensor) -> float:
 def _no_chance(table: TrackTable, hand: ScanInHand, row: int) -> float:
     _, azimuth, _ = _along_ray(table, row, hand.sensor)
     possible = _prior(table, row) > 0.0
+    if not possible.any():
+        return 0.0
     share = min(float(np.ptp(np.unwrap(azimuth)[possible])) / (2.0 * math.pi), 1.0)
     declared = hand.sensor.false_alarms_per_scan
     alarms = existence.ASSUMED_FALSE_ALARMS if declared is None else declared

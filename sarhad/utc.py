@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 SECOND_NS = 1_000_000_000
 WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9})\d*)?\s*([Zz]|[+-]\d\d:?\d\d)?")
@@ -17,7 +17,7 @@ def utc_ns(text: str) -> int:
     matched = WRITTEN.fullmatch(text)
     try:
         time_ns = _written(*matched.groups()) if matched else int(Decimal(text) * SECOND_NS)
-    except (ValueError, InvalidOperation, OverflowError) as error:
+    except (ValueError, ArithmeticError) as error:
         raise ValueError(f"time is {text[:40]!r}") from error
     if not 0 <= time_ns < LATEST_NS:
         raise ValueError(f"time is {text[:40]!r}")

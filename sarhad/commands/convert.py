@@ -58,17 +58,14 @@ def from_logs(
     from sarhad.converting import Pace, Source, read_source, write_converted
     from sarhad.editing import written
     from sarhad.foreign_logs import WrongLog
-    from sarhad.utc import utc_ns
 
     try:
         site = read_site(site_path)
-        pace = Pace(None if start is None else utc_ns(start), baud, seconds)
+        pace = Pace(None if start is None else _started_ns(start), baud, seconds)
         converted = [read_source(Source.of(text), site, pace) for text in sources]
         count = written([], out, lambda _, target: write_converted(converted, site, target))
     except (SiteFileError, WrongLog) as error:
         refuse(str(error))
-    except ValueError as error:
-        refuse(f"--start: {error}; expected RFC 3339 or seconds since 1970")
     except OSError as error:
         refuse(f"{error.filename or site_path}: {error.strerror}; expected a readable file")
     for each in converted:
@@ -90,6 +87,15 @@ def for_foxglove(recording: Path, out: Path) -> None:
     except SiteFileError as error:
         refuse(str(error))
     click.echo(f"{out}: {count} messages for Foxglove")
+
+
+def _started_ns(start: str) -> int:
+    from sarhad.utc import utc_ns
+
+    try:
+        return utc_ns(start)
+    except ValueError as error:
+        refuse(f"--start: {error}; expected RFC 3339 or seconds since 1970")
 
 
 def refuse(line: str) -> NoReturn:

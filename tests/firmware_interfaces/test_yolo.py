@@ -179,3 +179,12 @@ def test_another_models_classes_are_called_as_the_site_file_says(
     found = make_yolo_reading(detections=[detection(9, 9, 9, 9, classes=votes)])
     (scan,) = Decoder(sensor, lens, classes={"uav": "drone", "quadrotor": "drone"}).feed(make_reading(found))
     assert dict(scan.detections[0].classes) == pytest.approx({"drone": 0.6, "bird": 0.2, "unknown": 0.2})
+
+
+@pytest.mark.parametrize("trouble", [[], {}, 7, None, "cloudy"])
+def test_a_trouble_that_is_no_known_word_is_rejected(
+    trouble: object, sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    decoder = Decoder(sensor, lens)
+    assert decoder.feed(make_reading(make_yolo_reading(trouble=trouble))) == []
+    assert decoder.counts.rejected == {"field": 1}

@@ -359,3 +359,9 @@ def test_a_real_radars_datagrams_come_to_the_sensor_on_the_port_that_is_said(sit
         assert [reading.data for reading in found] == [each.data for each in sent if each.port == port]
         scans += sum(isinstance(fact, Scan) for _, fact in recorded_facts(out).facts)
     assert scans > 0
+
+
+@pytest.mark.parametrize("text", ["1e9999999", "-1", "nan", "inf", "yesterday", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time_is_refused_in_one_way(text: str) -> None:
+    with pytest.raises(ValueError, match="time is"):
+        utc_ns(text)
