@@ -24,7 +24,8 @@ DUPLICATE_WITHIN_M = 60.0
 DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
-APART_NS = 10_000_000_000  # two detections in one scan show two objects, for so long
+APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an echo and its ghost
+APART_NS = 10_000_000_000  # so many scans that showed both make two objects of them, for so long
 
 
 def merge_directions(table: TrackTable, hand: ScanInHand) -> None:
@@ -130,13 +131,14 @@ def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[
 
 
 def _seen_apart(table: TrackTable, pairs: IntArray, time_ns: int) -> BoolArray:
-    """Which pairs (k, 2) had a detection each in one scan of the last seconds; remembers those of this one."""
+    """Which pairs (k, 2) have a detection each in this scan, or had in several of the last seconds; remembers this one."""
     names = [_named(table, one, two) for one, two in pairs.tolist()]
     seen = table.seen_ns[pairs[:, 0]]
     both = ((seen == table.seen_ns[pairs[:, 1]]) & (seen == time_ns)).any(axis=1)
-    table.apart_ns = {pair: at_ns for pair, at_ns in table.apart_ns.items() if at_ns > time_ns - APART_NS}
-    table.apart_ns.update((names[k], time_ns) for k in np.flatnonzero(both).tolist())
-    return np.array([name in table.apart_ns for name in names], dtype=bool)
+    table.apart = {pair: known for pair, known in table.apart.items() if known[1] > time_ns - APART_NS}
+    for k in np.flatnonzero(both).tolist():
+        table.apart[names[k]] = (table.apart.get(names[k], (0, 0))[0] + 1, time_ns)
+    return np.asarray(both | np.array([table.apart.get(name, (0, 0))[0] >= APART_SCANS for name in names], dtype=bool))
 
 
 def _named(table: TrackTable, one: int, two: int) -> tuple[TrackKey, TrackKey]:

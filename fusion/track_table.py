@@ -87,7 +87,9 @@ class TrackTable:
         self.identities: list[str | None] = []
         self.ranges: list[FloatArray | None] = []  # of directions that were listened to: weights, see hearing.py
         self.ended: dict[TrackKey, tuple[int, str]] = {}  # when and why rows went, lately
-        self.apart_ns: dict[tuple[TrackKey, TrackKey], int] = {}  # near pairs: last scan that showed both
+        self.apart: dict[
+            tuple[TrackKey, TrackKey], tuple[int, int]
+        ] = {}  # near pairs: scans that showed both, the last
         self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
@@ -104,7 +106,7 @@ class TrackTable:
             setattr(other, name, getattr(self, name).copy())
         for name in LISTS:
             setattr(other, name, list(getattr(self, name)))
-        other.ended, other.apart_ns = dict(self.ended), dict(self.apart_ns)
+        other.ended, other.apart = dict(self.ended), dict(self.apart)
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
         other.registration = self.registration.copy()

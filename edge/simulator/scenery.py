@@ -8,8 +8,9 @@ The background is painted once per camera; a frame costs one copy and a few smal
         │ ~~~ ridge, near, trees ~~│
         └──────────────────────────┘
 
-Sensor noise comes from a small pool of ready noisy backgrounds, chosen by the frame's number, so that the
-same seed and the same sprites always give the same picture. The shapes themselves stand in `silhouettes`.
+Sensor noise comes from a small pool of ready fields, each larger than the picture: the frame's number chooses the field and
+where it is laid, so that the same seed and the same sprites always give the same picture, and no two frames of an hour
+have the same noise, as in no living camera. The shapes themselves stand in `silhouettes`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ from edge.simulator import silhouettes
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3), BGR
 Layer = npt.NDArray[np.float32]
+Noise = npt.NDArray[np.int16]
 
-NOISE_POOL = 6  # ready noisy backgrounds: enough that neighbouring frames differ, 2.8 MB each at 1280x720
+NOISE_POOL = 6  # ready fields of noise
+NOISE_SPARE_PX = (
+    61,
+    67,
+)  # by which a field is wider and higher than the picture: primes, so that its places recur late
 FINEST_BLUR_PX = 0.45  # 1-sigma of a good lens on a good day; a sharper edge than this is no photograph
 
 
@@ -109,19 +115,26 @@ class Scenery:
         paint_ridges(background, horizon_px, self._look, trees, chance)
         self._background = background if self._white_hot else 255 - background
         sigma = self._look.noise_sigma if noise_sigma is None else noise_sigma
-        self._noises = [grain(size_px, sigma, chance) for _ in range(NOISE_POOL)]
-        self._pool = [to_picture(self._background + noise[..., None]) for noise in self._noises]
+        larger_px = (size_px[0] + NOISE_SPARE_PX[0], size_px[1] + NOISE_SPARE_PX[1])
+        self._noises = [np.rint(grain(larger_px, sigma, chance)).astype(np.int16) for _ in range(NOISE_POOL)]
+        self._still = to_picture(self._background)
 
     def render(self, sprites: Sequence[Sprite], frame_number: int) -> Picture:
         """The picture with these sprites, farther ones first; uint8 BGR, shape (height, width, 3)."""
-        number = frame_number * 5 % NOISE_POOL  # a step of 5: no two neighbours alike
-        picture = self._pool[number].copy()
+        noise = self._noise(frame_number)
+        picture = np.asarray(cv2.add(self._still, cv2.merge([noise] * 3), dtype=cv2.CV_8U), np.uint8)  # saturates
         drawn: list[tuple[slice, slice]] = []
         for sprite in sorted(sprites, key=lambda s: s.width_px):
-            self._draw(sprite, picture, self._noises[number], drawn)
+            self._draw(sprite, picture, noise, drawn)
         return picture
 
-    def _draw(self, sprite: Sprite, picture: Picture, noise: Layer, drawn: list[tuple[slice, slice]]) -> None:
+    def _noise(self, frame_number: int) -> Noise:
+        width, height = self.size_px
+        x, y = (frame_number * step % spare for step, spare in zip((23, 29), NOISE_SPARE_PX, strict=True))
+        field = self._noises[frame_number * 5 % NOISE_POOL]  # a step of 5: no two neighbours from one field
+        return field[y : y + height, x : x + width]
+
+    def _draw(self, sprite: Sprite, picture: Picture, noise: Noise, drawn: list[tuple[slice, slice]]) -> None:
         patch = cut(sprite, self._spectrum)
         if patch is None:
             return

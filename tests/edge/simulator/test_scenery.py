@@ -1,9 +1,11 @@
 import time
 
+import cv2
 import numpy as np
 import pytest
 
 from edge.simulator.scenery import LOOKS, Scenery, Sprite, box_of
+from edge.vision.picture_health import PictureHealth
 
 KINDS = ("drone", "fixed_wing", "airplane", "helicopter", "bird")
 
@@ -97,3 +99,11 @@ def test_a_camera_frame_is_painted_in_a_few_milliseconds() -> None:
         scenery.render(sprites, number)
     per_frame_s = (time.process_time() - begun) / 20
     assert per_frame_s < 0.025  # 7 ms measured; the rest is room for a loaded machine
+
+
+def test_no_picture_of_a_still_scene_comes_again_and_the_camera_counts_as_living() -> None:
+    scenery, health = Scenery((320, 240), 5), PictureHealth()
+    pictures = [scenery.render([], number) for number in range(200)]
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+    greys = [cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[::2, ::2] for picture in pictures]
+    assert {health.see(number * 100_000_000, grey) for number, grey in enumerate(greys)} == {""}

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fusion import motion
+from fusion.merging import APART_NS, merge_duplicates
+from fusion.track_table import Births, TrackTable
+from fusion.types import Sensor
+
+SECOND_NS = 1_000_000_000
+
+
+@pytest.mark.parametrize(("shown_twice", "left"), [(0, 1), (1, 1), (2, 2), (5, 2)])
+def test_two_tracks_are_two_once_two_scans_showed_both(radar: Sensor, shown_twice: int, left: int) -> None:
+    """One scan may show one object twice; nothing but that tells these tracks apart."""
+    table = TrackTable((radar,), 1.0, motion.spectral_density(3.0))
+    table.predict(0)
+    x, P = np.array([[50.0, 80.0, 20.0, 0.0, 0.0, 0.0]]), np.diag([25.0, 25.0, 25.0, 4.0, 4.0, 4.0])[None]
+    keys = [(0, radar.sensor_id, 0), (0, radar.sensor_id, 1)]
+    table.append(Births(np.repeat(x, 2, axis=0), np.repeat(P, 2, axis=0), -1, np.full(2, 0.9), keys, 1), 0, 0)
+    table.is_confirmed[:] = True
+    for scan in range(shown_twice):
+        table.seen_ns[:, 0] = scan * SECOND_NS
+        merge_duplicates(table, scan * SECOND_NS)
+        assert len(table) == 2
+    table.seen_ns[:, 0] = [shown_twice * SECOND_NS, -SECOND_NS]
+    merge_duplicates(table, shown_twice * SECOND_NS)
+    assert len(table) == left
+    merge_duplicates(table, shown_twice * SECOND_NS + APART_NS)
+    assert len(table) == 1
