@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
+from evidence.recording import read_recording
 from fusion.frames import LocalFrame
 from fusion.types import Geodetic
 from fusion.wire import parse_rfc3339
@@ -74,6 +75,15 @@ def test_the_truth_and_a_recording_are_kept(run):
     assert (folder / "truth.jsonl").is_file()
     (recording,) = (folder / "recordings").glob("*/recording.mcap")
     assert recording.stat().st_size > 100_000
+
+
+def test_the_cameras_picture_is_believed_all_the_time(run):
+    (recording,) = (run[1] / "recordings").glob("*/recording.mcap")
+    with recording.open("rb") as stream:
+        _, readings = read_recording(stream)
+        looks = [json.loads(reading.data) for reading in readings if reading.sensor_id == "camera-north/vision"]
+    assert len(looks) > 20
+    assert {look["trouble"] for look in looks} == {""}
 
 
 def followed(folder):
