@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
+from firmware_interfaces.plain_xml import parse_plain
 from fusion.frames import LocalFrame
 from fusion.types import FloatArray, Geodetic
 from sarhad import px4_log
@@ -108,12 +108,9 @@ def read_by(reader: Callable[[Path], Iterator[Fix]], path: Path) -> Iterator[Fix
 
 def gpx_fixes(path: Path) -> Iterator[Fix]:
     """Track points of any GPX version; those without time or height are left out."""
-    data = path.read_bytes()
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:  # entities can blow a small file up to gigabytes
-        raise WrongFlightLog(f"{path}: holds a document type; expected plain GPX")
     try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
+        root = parse_plain(path.read_bytes())
+    except ValueError as error:
         raise WrongFlightLog(f"{path}: {error}; expected GPX") from error
     for number, point in enumerate(root.iterfind(".//{*}trkpt"), 1):
         time, height = point.find("{*}time"), point.find("{*}ele")

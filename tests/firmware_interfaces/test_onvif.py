@@ -47,10 +47,12 @@ def test_a_position_is_where_the_cameras_units_say(sensor: Sensor, make_reading:
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        (b"<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>", "unknown"),
+        (b"<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>", "syntax"),
+        ("\ufeff<!DOCTYPE x [<!ENTITY a 'aaaa'>]><x>&a;</x>".encode("utf-16-be"), "syntax"),
         (b"<x/>", "unknown"),
         (b"<s:Envelope", "syntax"),
         (b"<?xml version='1.0' encoding='no-such'?><x/>", "syntax"),
+        (b"<?xml version='1.0' encoding='utf-7'?><x/>", "syntax"),
         (b"<x>" + b"a" * 70_000 + b"</x>", "length"),
         (onvif.status_answer(0.5, 0.5).replace(b'"0.50000"', b'"nan"'), "range"),
         (onvif.status_answer(0.5, 0.5).replace(b'"0.50000"', b'"1.5"'), "range"),

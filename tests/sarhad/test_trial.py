@@ -95,6 +95,7 @@ def test_heights_are_moved_by_the_geoid_and_pauses_of_the_log_stay_empty(tmp_pat
         ("flight.csv", 'time,lat,lon,alt\n1,"' + "2" * 200_000, "field larger than field limit"),
         ("flight.gpx", "<gpx><trkpt", "expected GPX"),
         ("flight.gpx", '<!DOCTYPE x [<!ENTITY a "b">]><gpx/>', "document type"),
+        ("flight.gpx", '<?xml version="1.0" encoding="no-such"?><gpx/>', "expected GPX"),
         ("flight.gpx", "<gpx/>", "0 fixes"),
         ("flight.txt", "", "expected .csv, .gpx, .ulg"),
     ],
@@ -103,4 +104,11 @@ def test_a_wrong_log_is_refused_by_name(tmp_path: Path, name: str, text: str, to
     log = tmp_path / name
     log.write_text(text)
     with pytest.raises(WrongFlightLog, match=told):
+        read_flight(log, FRAME)
+
+
+def test_a_document_type_is_refused_in_utf_16_as_well(tmp_path: Path) -> None:
+    log = tmp_path / "flight.gpx"
+    log.write_text('<!DOCTYPE x [<!ENTITY a "b">]><gpx/>', encoding="utf-16")
+    with pytest.raises(WrongFlightLog, match="document type"):
         read_flight(log, FRAME)
