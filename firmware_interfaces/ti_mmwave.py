@@ -2,7 +2,7 @@
 
 One object gives several points, so points that are near each other in space and radial speed are joined into one
 detection: its place is their centroid, weighted by signal power, its errors are those that the site file states for
-this radar as mounted. The frame itself is read in `ti_mmwave_frames.py`.
+this radar as mounted. The frame itself is read in `ti_mmwave_frames.py`, what is inside it in `ti_mmwave_tlvs.py`.
 
                 y forward
                 |   * *                 three points, one detection
@@ -36,7 +36,8 @@ from scipy.sparse.csgraph import connected_components
 from firmware_interfaces.decoder import Counts, diagnose
 from firmware_interfaces.mounting import Mounting
 from firmware_interfaces.scan_times import LARGEST_GAP, ScanTimes
-from firmware_interfaces.ti_mmwave_frames import Frame, Frames, Target, encode_frame
+from firmware_interfaces.ti_mmwave_frames import Frame, Frames, encode_frame
+from firmware_interfaces.ti_mmwave_tlvs import Target
 from fusion.types import Detection, FloatArray, Reading, Scan, Sensor
 
 __all__ = ["Decoder", "Frames", "encode_frame", "record"]

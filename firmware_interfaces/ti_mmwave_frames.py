@@ -12,10 +12,10 @@ over themselves; nothing protects the payload. The 40-byte profile pads to 32 by
 hold something like a TLV: reading stops after the stated number of TLVs, and never waits for the padding, which some
 loggers cut short.
 
-Axes: x right, y away from the antenna, z up; m and m/s.
+What the TLVs hold is read in `ti_mmwave_tlvs.py`. Axes: x right, y away from the antenna, z up; m and m/s.
 
 Sources: TI mmWave SDK 3.6 user guide, "mmw demo: output TLV format"; TI Radar Toolbox, "Understanding UART data output
-format". The layout of spherical points in lrpd_52 is taken from TI's published parsers and was not seen on a wire here.
+format".
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ import numpy as np
 import numpy.typing as npt
 
 from firmware_interfaces.decoder import MAX_FRAME_TIME_NS, Counts, Found, Framed, FramedStream, Rejected, count_by_name
+from firmware_interfaces.ti_mmwave_tlvs import (
+    KNOWN_UNREAD,
+    POINT,
+    SIDE_INFO,
+    TLV_MEANING,
+    Statistics,
+    Target,
+    leave_alone,
+)
 from fusion.types import FloatArray
 
 MAGIC = bytes((2, 1, 4, 3, 6, 5, 8, 7))
@@ -43,15 +52,6 @@ WORDS_40 = struct.Struct("<8I")
 WORDS_48 = struct.Struct("<9I2H")
 WORDS_52 = struct.Struct("<10I2H")
 TLV_HEADER = struct.Struct("<2I")
-POINT = np.dtype("<f4")
-SIDE_INFO = np.dtype("<i2")
-COMPRESSED_POINT = np.dtype(
-    [("elevation", "i1"), ("azimuth", "i1"), ("doppler", "<i2"), ("range", "<u2"), ("snr", "<u2")]
-)
-TARGET = struct.Struct("<I27f")  # id, position, velocity, acceleration, 16 of covariance, gating gain, confidence
-HEIGHT = struct.Struct("<I2f")
-STATISTICS = struct.Struct("<6I")
-TEMPERATURES = struct.Struct("<2I10h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +69,6 @@ class Header:
     cpu_cycles: int | None = None  # 32 bit at some 200 MHz: wraps in about 20 s
     object_count: int | None = None
     tlv_length_counts_header: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One track of the firmware's own tracker."""
-
-    target_id: int
-    position_m: tuple[float, float, float]
-    velocity_m_s: tuple[float, float, float]
-    acceleration_m_s2: tuple[float, float, float]
-    confidence: float
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """How the firmware spends its time."""
-
-    interframe_processing_us: int
-    transmit_us: int
-    interframe_margin_us: int
-    interchirp_margin_us: int
-    active_cpu_percent: int
-    interframe_cpu_percent: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,117 +272,13 @@ def _read_tlvs(data: bytes, start: int, header: Header, tlvs: Sequence[tuple[int
     fields: dict[str, Any] = {}
     unread = []
     for tlv_type, place, length in tlvs:
-        name, read = TLV_MEANING[header.profile].get(tlv_type, ("", _unread))
+        name, read = TLV_MEANING[header.profile].get(tlv_type, ("", leave_alone))
         value = read(data[place - start : place - start + length])
         if value is not None:
             fields[name] = value
         elif tlv_type not in KNOWN_UNREAD:
             unread.append(tlv_type)
     return Frame(header, tuple((t, length) for t, _, length in tlvs), unread=tuple(unread), **fields)
-
-
-def _unread(payload: bytes) -> None:
-    """A TLV that is left alone."""
-
-
-def _points(payload: bytes) -> npt.NDArray[np.float32]:
-    _check_size("points", payload, 16)
-    return np.frombuffer(payload, POINT).reshape(-1, 4)
-
-
-def _side_info(payload: bytes) -> npt.NDArray[np.int16]:
-    _check_size("side info", payload, 4)
-    return np.frombuffer(payload, SIDE_INFO).reshape(-1, 2)
-
-
-def _compressed(payload: bytes) -> FloatArray:
-    if len(payload) == 0:
-        return np.empty((0, 5))
-    if len(payload) < 20:
-        raise Rejected("tlv", f"compressed points of {len(payload)} bytes lack their units")
-    _check_size("compressed points", payload[20:], COMPRESSED_POINT.itemsize)
-    raw = np.frombuffer(payload, COMPRESSED_POINT, offset=20)
-    columns = [raw[name].astype(float) for name in ("elevation", "azimuth", "doppler", "range", "snr")]
-    with np.errstate(all="ignore"):  # a damaged unit is left out with its points later
-        units = np.frombuffer(payload, POINT, 5).astype(float)
-        return np.asarray(np.stack(columns, axis=1) * units)
-
-
-def _spherical(payload: bytes) -> FloatArray:
-    _check_size("spherical points", payload, 16)
-    with np.errstate(invalid="ignore"):
-        slant_range, azimuth, elevation, doppler = np.frombuffer(payload, POINT).reshape(-1, 4).astype(float).T
-    return np.stack([elevation, azimuth, doppler, slant_range, np.full(len(doppler), np.nan)], axis=1)
-
-
-def _targets(payload: bytes) -> tuple[Target, ...] | None:
-    if len(payload) % TARGET.size:
-        return None  # older trackers send other sizes, which we do not interpret
-    return tuple(
-        Target(v[0], (v[1], v[2], v[3]), (v[4], v[5], v[6]), (v[7], v[8], v[9]), v[27])
-        for v in TARGET.iter_unpack(payload)
-    )
-
-
-def _heights(payload: bytes) -> tuple[tuple[int, float, float], ...]:
-    _check_size("heights", payload, HEIGHT.size)
-    return tuple(HEIGHT.iter_unpack(payload))
-
-
-def _statistics(payload: bytes) -> Statistics:
-    if len(payload) != STATISTICS.size:
-        raise Rejected("tlv", f"statistics have {len(payload)} bytes, expected {STATISTICS.size}")
-    return Statistics(*STATISTICS.unpack(payload))
-
-
-def _temperatures(payload: bytes) -> tuple[int, ...]:
-    if len(payload) != TEMPERATURES.size:
-        raise Rejected("tlv", f"temperatures have {len(payload)} bytes, expected {TEMPERATURES.size}")
-    return TEMPERATURES.unpack(payload)[2:]
-
-
-def _presence(payload: bytes) -> int:
-    if len(payload) != 4:
-        raise Rejected("tlv", f"presence has {len(payload)} bytes, expected 4")
-    return int.from_bytes(payload, "little")
-
-
-def _check_size(what: str, payload: bytes, size: int) -> None:
-    if len(payload) % size:
-        raise Rejected("tlv", f"{what} of {len(payload)} bytes are no multiple of {size}")
-
-
-# type -> (field of Frame, how to read it)
-TRACKER: dict[int, tuple[str, Callable[[bytes], Any]]] = {
-    1010: ("targets", _targets),
-    1011: ("target_index", bytes),
-    1012: ("heights", _heights),
-    1020: ("spherical", _compressed),
-    1021: ("presence", _presence),
-}
-TLV_MEANING: dict[str, dict[int, tuple[str, Callable[[bytes], Any]]]] = {
-    "sdk3_oob_40": {
-        1: ("points", _points),
-        6: ("statistics", _statistics),
-        7: ("side_info", _side_info),
-        9: ("temperatures_c", _temperatures),
-        **TRACKER,
-    },
-    "people3d_48": {
-        6: ("spherical", _compressed),
-        7: ("targets", _targets),
-        8: ("target_index", bytes),
-        11: ("presence", _presence),
-        **TRACKER,
-    },
-    "lrpd_52": {
-        6: ("spherical", _spherical),
-        7: ("targets", _targets),
-        8: ("target_index", bytes),
-        9: ("side_info", _side_info),
-    },
-}
-KNOWN_UNREAD = frozenset({2, 3, 4, 5, 8})  # range and noise profiles, heat maps: pictures for people, not detections
 
 
 # The way back, for the simulator and the tests

@@ -17,16 +17,8 @@ from hypothesis import strategies as st
 from firmware_interfaces import dronescout, esp32_remote_id, mavlink, nmea, open_drone_id, ti_mmwave, ubx, yolo
 from firmware_interfaces.decoder import MAX_NAMES
 from firmware_interfaces.nmea_sentences import TABLE
-from firmware_interfaces.ti_mmwave_frames import (
-    KNOWN_UNREAD,
-    MAGIC,
-    TLV_HEADER,
-    TLV_MEANING,
-    WORDS_40,
-    WORDS_48,
-    WORDS_52,
-    header_sum,
-)
+from firmware_interfaces.ti_mmwave_frames import MAGIC, TLV_HEADER, WORDS_40, WORDS_48, WORDS_52, header_sum
+from firmware_interfaces.ti_mmwave_tlvs import KNOWN_UNREAD, TLV_MEANING
 from fusion.camera import Lens
 from fusion.types import Reading, Sensor
 
