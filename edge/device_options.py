@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from edge.site_keys import Key
+from edge.site_keys import REQUIRED, Key
 from firmware_interfaces import modbus_rtu, spectrum_sweep
 from firmware_interfaces.asterix_records import MAX_SKIPPED_BYTES, read_editions
 from firmware_interfaces.mapping import read_option
@@ -32,6 +33,11 @@ HEIGHT = Key(
 )
 FPS = Key("fps", "number", "pictures a second asked for; left out: the camera's own", None, above=0.0, at_most=240.0)
 QUALITY = Key("quality", "integer", "of the JPEG pictures", 90, at_least=1, at_most=100)
+
+
+def _scale(name: str, words: str, largest: float, default: Any = REQUIRED) -> Key:
+    """A scale of either sign, which something is divided by."""
+    return Key(name, "number", words, default, at_least=-largest, at_most=largest, from_zero=0.01)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,8 +341,8 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         "pointing",
         (*STREAMS, "udp_device"),
         (
-            Key("pan_steps_per_deg", "number", "from the camera's manual; negative: it counts leftwards"),
-            Key("tilt_steps_per_deg", "number", "from the camera's manual; negative: it counts downwards"),
+            _scale("pan_steps_per_deg", "from the camera's manual; negative: it counts leftwards", 10_000.0),
+            _scale("tilt_steps_per_deg", "from the camera's manual; negative: it counts downwards", 10_000.0),
         ),
         highest_address=7,  # three bits of a message's first byte; 0xFF there would end it
     ),
@@ -345,8 +351,8 @@ PROTOCOLS: dict[str, ProtocolKind] = {
         "pointing",
         ("onvif_camera",),
         (
-            Key("tilt_deg_per_unit", "number", "tilt between 0 and 1 of its range; negative: it counts downwards"),
-            Key("pan_deg_per_unit", "number", "pan between 0 and 1 of its range; negative: it counts leftwards", 180.0),
+            _scale("tilt_deg_per_unit", "tilt between 0 and 1 of its range; negative: it counts downwards", 360.0),
+            _scale("pan_deg_per_unit", "pan between 0 and 1 of its range; negative: it counts leftwards", 360.0, 180.0),
             Key("tilt_at_zero_deg", "number", "where its tilt 0 looks", 0.0, at_least=-90.0, at_most=90.0),
         ),
     ),

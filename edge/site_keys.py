@@ -56,6 +56,7 @@ class Key:
     at_most: float | None = None
     above: float | None = None
     below: float | None = None
+    from_zero: float | None = None  # either sign, at least so far from 0: what something is divided by
     choices: tuple[Any, ...] = ()
     count: int | None = None  # of a list's items
     read: Callable[[Any], Any] | None = None  # understands the value, or raises ValueError in words
@@ -77,6 +78,8 @@ class Key:
             )
             if limit is not None
         ]
+        if self.from_zero is not None:
+            limits.append(f"at least {self.from_zero:g} from 0")
         return " ".join([words, " and ".join(limits)]).strip()
 
 
@@ -214,6 +217,7 @@ def is_within(value: Any, key: Key) -> bool:
         and (key.at_most is None or number <= key.at_most)
         and (key.above is None or number > key.above)
         and (key.below is None or number < key.below)
+        and (key.from_zero is None or abs(number) >= key.from_zero)
         for number in numbers
         if is_number(number)
     )

@@ -354,3 +354,25 @@ def test_mistakes_are_told(good: str, bad: str, words: str) -> None:
     assert good in SITE
     with pytest.raises(SiteFileError, match=words):
         site(SITE.replace(good, bad))
+
+
+@pytest.mark.parametrize("scale", ["0", "-0.0", "1e-300", "nan", "inf", "1e6"])
+@pytest.mark.parametrize(
+    ("protocol", "driver", "names"),
+    [
+        ("onvif", '"onvif_camera", host = "192.0.2.1", profile = "p"', ("pan_deg_per_unit", "tilt_deg_per_unit")),
+        ("visca", '"udp_device", host = "192.0.2.1", port = 9', ("pan_steps_per_deg", "tilt_steps_per_deg")),
+    ],
+)
+def test_a_scale_that_nothing_can_be_divided_by_is_a_mistake(
+    protocol: str, driver: str, names: tuple[str, str], scale: str
+) -> None:
+    port = '"serial_port", path = "PORT", baud = 9600, lock_dir = "LOCKS"'
+    head = SITE.replace("pelco_d", protocol).replace(port, driver)
+    options = "orientation = { heading_deg = 30.0 }\nprotocol_options = { NAME = SCALE, OTHER = -45.0 }\n"
+    for name, other in (names, names[::-1]):
+        said = options.replace("NAME", name).replace("OTHER", other)
+        text = head.replace("orientation = { heading_deg = 30.0 }\n", said)
+        assert site(text.replace("SCALE", "-14.4"))
+        with pytest.raises(SiteFileError, match=f'sensor "head": protocol_options.{name} is .*at least 0.01 from 0'):
+            site(text.replace("SCALE", scale))
