@@ -48,10 +48,12 @@ def hears_only(sensor: Sensor) -> bool:
     return accuracy.azimuth_rad is not None and accuracy.elevation_rad is None and accuracy.slant_range_m is None
 
 
-def listen(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
+def listen(table: TrackTable, hand: ScanInHand) -> None:
     """A scan of bearings without elevation, or its silence, weighs who emits and which ranges are likely."""
     if not hears_only(hand.sensor) or hand.origin is not None or not hand.scan.looked:
         return
+    since_s = 0.0 if table.listened_ns is None else (hand.scan.time_ns - table.listened_ns) / 1e9  # to whichever finder
+    table.listened_ns = hand.scan.time_ns
     in_space = np.flatnonzero(table.direction_of < 0)
     h, H = expected(table.x[in_space], hand.sensor, (AZIMUTH,))
     noise = added_noise(table.x[in_space], H, hand.sensor, (AZIMUTH,), hand.rules.settings.clock_error_s)

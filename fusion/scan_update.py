@@ -122,6 +122,9 @@ def _associate_rows(
         density = density * IDENTITY_ALARMS
     chosen = _choose(table, hand, plots, pairs, probability, density)
     share = _shares(table, hand, plots, pairs, probability, density, chosen)
+    chosen = chosen[
+        share[chosen] > crowds.LEAST_SHARE
+    ]  # the best of a crowd's assignments may hold what nobody believes
     ratio = np.exp(np.minimum(pairs.log_likelihood, 300.0)) * probability / density
     ratio = np.minimum(1.0 - probability * hand.rules.settings.gate_probability + ratio, 1e12)
     _work_in_pairs(table, hand, plots, pairs, chosen, share, ratio, as_direction)

@@ -90,6 +90,7 @@ class TrackTable:
         self.apart: dict[
             tuple[TrackKey, TrackKey], tuple[int, int]
         ] = {}  # near pairs: scans that showed both, the last
+        self.listened_ns: int | None = None  # the last scan of bearings without elevation
         self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
@@ -107,6 +108,7 @@ class TrackTable:
         for name in LISTS:
             setattr(other, name, list(getattr(self, name)))
         other.ended, other.apart = dict(self.ended), dict(self.apart)
+        other.listened_ns = self.listened_ns
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
         other.registration = self.registration.copy()

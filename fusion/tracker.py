@@ -117,7 +117,7 @@ class Tracker:
         since_s = table.note_scan(number, now_ns)
         lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
-        hearing.listen(table, hand, since_s)
+        hearing.listen(table, hand)
         scan_update.count_misses(table, hand)
         scan_update.learn_alarms(table, hand)
         lifecycle.confirm(table, settings, now_ns)

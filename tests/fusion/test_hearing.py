@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fusion.hearing import LN_RANGES, listen
+from fusion.initiation import ObjectModel
+from fusion.motion import spectral_density
+from fusion.scan_update import Rules, take_in_hand
+from fusion.track_table import Births, TrackTable
 from fusion.tracker import Tracker
-from fusion.types import Accuracy, Coverage, Detection, Look, Orientation, Polar, Scan, Sensor, Track
+from fusion.types import (
+    Accuracy,
+    Coverage,
+    Detection,
+    FloatArray,
+    Look,
+    Orientation,
+    Polar,
+    Scan,
+    Sensor,
+    Track,
+    TrackerSettings,
+)
 
 LEVEL = Orientation(0.0, 0.0, 0.0)
 EVERYWHERE = Look(LEVEL, (-math.pi, math.pi), (-1.5, 1.5), (1.0, 3000.0))
@@ -101,3 +119,30 @@ def test_bearings_give_the_same_tracks_in_any_order_and_late(scene: Callable, ca
     arrived = tracker.tracks_at(scans[-1].time_ns)
     assert len(arrived) == len(plain) == 1
     assert np.allclose(arrived[0].state, plain[0].state, rtol=0.0, atol=1e-6)
+
+
+def test_more_finders_do_not_make_time_pass_faster(camera: Sensor, start_ns: int) -> None:
+    """Finders that look elsewhere tell nothing, so the weights of the ranges only spread, as far as time has passed."""
+    elsewhere = Look(LEVEL, (-math.pi, math.pi), (-1.5, 1.5), (1.0, 2.0))
+
+    def weights(finders: int) -> FloatArray:
+        sensors = [camera, *(replace(FINDER, sensor_id=f"finder-{k}") for k in range(finders))]
+        table = TrackTable(sensors, 1.0, spectral_density(3.0))
+        table.predict(start_ns)
+        s = np.array([[0.3, 0.1, math.log(300.0), 0.0, 0.0, 0.0]])
+        P = np.diag([1e-3, 1e-3, 1.0, 1e-3, 1e-3, 1e-3])[None] ** 2
+        table.append(Births(s, P, 0, np.full(1, 0.9), [(start_ns, "camera", 0)], 0), 0, start_ns)
+        table.is_confirmed[:] = True
+        for second in range(5):
+            at_ns = start_ns + second * 1_000_000_000
+            for number in range(1, finders + 1):
+                scan = Scan(sensors[number].sensor_id, at_ns, (elsewhere,), ())
+                rules = Rules(TrackerSettings(), ObjectModel(), spectral_density(3.0), None)
+                listen(table, take_in_hand(scan, sensors[number], number, None, rules, table.registration))
+            if second == 0:  # what many bearings would have told
+                table.ranges[0] = np.where(np.abs(LN_RANGES - math.log(300.0)) < 0.06, 1.0, 0.0)
+        assert table.ranges[0] is not None
+        return table.ranges[0]
+
+    assert (weights(1) > 0.0).sum() > 3
+    assert weights(3) == pytest.approx(weights(1))
