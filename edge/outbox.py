@@ -27,6 +27,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from edge.outbox_file import OutboxError, open_file, set_aside
+
 log = logging.getLogger(__name__)
 
 PRIORITIES = {
@@ -43,34 +45,11 @@ RETRY_S = 1.0  # between attempts while the disk refuses
 SWEEP_S = 60.0  # between looks at the age of messages
 QUEUE_LIMIT_BYTES = 32 * 2**20  # held in memory while the disk refuses
 ROW_BYTES = 100  # about what a row costs beyond its payload
-CHECKED_BYTES = 64 * 2**20  # a larger file is not read through at start; damage shows itself when met
 PLAUSIBLE_NS = 1_735_689_600_000_000_000  # 2025-01-01: a clock before it was never set
-
-TABLES = """
-CREATE TABLE IF NOT EXISTS messages (
-    number INTEGER PRIMARY KEY,
-    run_id TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    topic TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    added_ns INTEGER,
-    payload BLOB NOT NULL,
-    UNIQUE (run_id, sequence)
-);
-CREATE INDEX IF NOT EXISTS messages_by_priority ON messages (priority, number);
-"""
 
 Ranges: TypeAlias = Sequence[tuple[int, int]]  # closed ranges of sequence numbers
 Place: TypeAlias = tuple[int, int]  # priority and number of a row
 START: Place = (-1, 0)
-
-
-class OutboxError(Exception):
-    """The outbox cannot be opened; one line that names the file and says why."""
-
-
-class OutboxBusy(OutboxError):
-    """Another process uses this outbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +113,7 @@ class Outbox:
         self._asked = self._done = 0  # flushes
         self._is_closing = False
         self._swept_s = time.monotonic()
-        self._connection = self._open()
+        self._connection = open_file(self.path)
         self._count()
         self._drop_old()
         self._thread = threading.Thread(target=self._write_on, name="outbox", daemon=True)
@@ -230,7 +209,7 @@ class Outbox:
             with self._database:
                 self._connection.close()
                 set_aside(self.path, why)
-                self._connection = self._open()
+                self._connection = open_file(self.path)
                 self._count()
         except (sqlite3.Error, OSError, OutboxError) as error:
             self._note_trouble(str(error))
@@ -312,22 +291,6 @@ class Outbox:
                 self._take("number = ?", (number,))
         self._note_dropped(dropped, "no room in the outbox")
 
-    # the file
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            return connect(self.path)
-        except OSError as error:
-            raise OutboxError(f"{self.path}: cannot be made: {error.strerror}; expected a writable folder") from error
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
-                raise OutboxBusy(f"{self.path}: another process uses this outbox") from error
-            raise OutboxError(f"{self.path}: cannot be used: {error}; expected a writable file") from error
-        except sqlite3.DatabaseError as error:
-            set_aside(self.path, str(error))
-            return connect(self.path)
-
     def _count(self) -> None:
         query = f"SELECT COUNT(*), COALESCE(SUM(LENGTH(payload) + {ROW_BYTES}), 0) FROM messages"
         count, size = self._connection.execute(query).fetchone()
@@ -375,35 +338,3 @@ class Outbox:
             log.warning("outbox %s cannot be written: %s; retrying", self.path, text)
         elif before and not text:
             log.warning("outbox %s can be written again", self.path)
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open or start the file for this process alone. Raises sqlite3.DatabaseError when it is damaged."""
-    connection = sqlite3.connect(path, timeout=1.0, isolation_level=None, check_same_thread=False)
-    try:
-        for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-            connection.execute(f"PRAGMA {setting}")
-        connection.execute(f"PRAGMA journal_size_limit = {4 * 2**20}")
-        connection.executescript(TABLES)
-        if path.stat().st_size <= CHECKED_BYTES:
-            (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-            if finding != "ok":
-                raise sqlite3.DatabaseError(finding)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def set_aside(path: Path, why: str) -> None:
-    """Rename a damaged file and what belongs to it, so that a new one can be started and nothing is destroyed."""
-    if not path.exists():
-        return
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    path.rename(aside)
-    for suffix in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
-    log.error("outbox %s is damaged (%s): set aside as %s; a new one is started", path, why, aside.name)

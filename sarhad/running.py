@@ -61,7 +61,7 @@ def ended_by(site_path: Path, error: Exception) -> int:
 def run_node(site_path: Path, record_directory: Path | None, publish: bool, pid: int) -> int:
     """The edge service of one site file."""
     from edge.node import Node
-    from edge.outbox import OutboxBusy, OutboxError
+    from edge.outbox_file import OutboxBusy, OutboxError
     from edge.site_file import SiteFileError, read_site
 
     log_to_stderr()

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox import START, Message, Outbox, OutboxBusy, OutboxError
+from edge.outbox import START, Message, Outbox
+from edge.outbox_file import OutboxBusy, OutboxError
 
 NOW_NS = 1_800_000_000_000_000_000
 HOUR_NS = 3_600_000_000_000
