@@ -11,12 +11,11 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta, timezone
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import AwareDatetime
@@ -26,7 +25,21 @@ from starlette.staticfiles import StaticFiles
 from center.guards import OwnNames, SafeHeaders
 from center.live import RESUME_LIMIT, LiveResponse, event_block
 from center.picture import SiteNow, TrackNow
-from center.received import MAX_SEQUENCE, NAME, read
+from center.queries import (
+    HISTORY_LIMIT,
+    Bbox,
+    ClassFilter,
+    Limit,
+    RunId,
+    SiteFilter,
+    SiteId,
+    TrackNumber,
+    is_inside,
+    parse_bbox,
+    parse_event_number,
+    parse_span,
+)
+from center.received import read
 from center.snapshot import (
     claim_views,
     everything,
@@ -59,13 +72,8 @@ from fusion.wire import TracksMessage, parse_rfc3339, rfc3339, topic
 if TYPE_CHECKING:
     from center.app import Center
 
-HISTORY_LIMIT = 10_000  # states in one answer, some 3 MB
-HISTORY_SPAN = timedelta(hours=24)
-HISTORY_DEFAULT_SPAN = timedelta(minutes=10)
 SAMPLE_LIMIT = 1_000
 SHOWN_RANGES = 100
-LATEST = datetime(2262, 1, 1, tzinfo=timezone.utc)  # nanoseconds in 64 bits end there
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 PAGE = FilePath(__file__).parent / "web" / "dist"
 NO_PAGE = "<!doctype html><title>Sarhad</title><p>The map page is not built; see center/README.md."
 
@@ -84,21 +92,6 @@ LIVE_ANSWERS: dict[int | str, dict[str, Any]] = {
     422: {"content": ERROR_JSON, "description": "A parameter is wrong"},
     429: {"content": ERROR_JSON, "description": "Too many live clients"},
 }
-
-SiteId = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=128, description="The post's name.")]
-RunId = Annotated[str, Path(pattern=f"^{NAME.pattern}$", max_length=128, description="The post's run.")]
-TrackNumber = Annotated[int, Path(ge=1, le=MAX_SEQUENCE)]
-SiteFilter = Annotated[
-    str | None, Query(alias="site", pattern=f"^{NAME.pattern}$", max_length=128, description="Only this post.")
-]
-ClassFilter = Annotated[
-    str | None, Query(alias="class", max_length=64, description="Only tracks likeliest of this class.")
-]
-Bbox = Annotated[
-    str | None,
-    Query(max_length=200, description="west,south,east,north in degrees; west beyond east crosses the date line."),
-]
-Limit = Annotated[int, Query(ge=1, le=HISTORY_LIMIT, description="At most so many, the newest.")]
 
 router = APIRouter(responses=ERRORS)
 
@@ -343,50 +336,6 @@ def track_in(row: Row, track_number: int) -> TrackNow:
 
 def received_from(row: Row) -> Any:
     return read(topic(row["site_id"], row["name"]), row["payload"], row["received_ns"])
-
-
-# Requests
-
-
-def parse_bbox(text: str | None) -> tuple[float, float, float, float] | None:
-    """West, south, east, north. Raises 422."""
-    if text is None:
-        return None
-    try:
-        west, south, east, north = (float(part) for part in text.split(","))
-    except ValueError:
-        raise HTTPException(422, f"bbox is {text!r}; expected west,south,east,north in degrees") from None
-    if not (abs(west) <= 180 and abs(east) <= 180 and -90 <= south <= north <= 90):
-        raise HTTPException(422, f"bbox is {text!r}; expected longitudes within ±180, -90 <= south <= north <= 90")
-    return west, south, east, north
-
-
-def is_inside(box: tuple[float, float, float, float], latitude_deg: float, longitude_deg: float) -> bool:
-    west, south, east, north = box
-    inside = west <= longitude_deg <= east if west <= east else longitude_deg >= west or longitude_deg <= east
-    return inside and south <= latitude_deg <= north
-
-
-def parse_span(from_time: datetime | None, to_time: datetime | None) -> tuple[int, int]:
-    """From and to in ns. Raises 422."""
-    end = to_time or datetime.now(timezone.utc)
-    start = from_time or (end - HISTORY_DEFAULT_SPAN if end > EPOCH + HISTORY_DEFAULT_SPAN else EPOCH)
-    if not (EPOCH <= start <= end <= LATEST):
-        raise HTTPException(422, "from must not be after to, and both must lie between 1970 and 2262")
-    if end - start > HISTORY_SPAN:
-        raise HTTPException(422, f"from and to lie {end - start} apart; at most {HISTORY_SPAN} are answered at once")
-    return to_ns(start), to_ns(end)
-
-
-def to_ns(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1) * 1_000
-
-
-def parse_event_number(text: str | None) -> int | None:
-    """The number in a Last-Event-ID; None where there is none that this center could have given."""
-    if text is None or not text.isascii() or not text.isdigit() or int(text) > MAX_SEQUENCE:
-        return None
-    return int(text)
 
 
 def site_or_404(center: Center, site_id: str) -> SiteNow:
