@@ -5,10 +5,8 @@ Everything here comes from readings and facts, so a replayed recording tells the
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from edge.line_endings import LineEndings
 from edge.own_place import OwnPlace
@@ -19,6 +17,8 @@ from firmware_interfaces.decoder import Decoder
 from fusion import wire
 from fusion.frames import LocalFrame
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Presence, Reading, Scan, Status, Update
+from hardware.clock import ClockEvent
+from hardware.device import DeviceEvent
 
 BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
 OFFSET_TOLD_S = 0.5  # other posts' tracks are compared with ours: what is farther off is told
@@ -82,13 +82,13 @@ class SensorWatch:
         kept_out = {SENDER_REASON: self.refused} if self.refused else {}
         return dict(sorted({**self.decoder.counts.rejected, **kept_out}.items()))
 
-    def detector_event(self, event: dict[str, Any]) -> None:
+    def detector_event(self, event: DeviceEvent) -> None:
         """What became of the vision process that looks at this camera's pictures."""
-        if event["event"] in ("lost", "dropping"):
-            self.detector_complaint = event["text"]
-        elif event["event"] in ("back", "dropped"):
+        if event.event in ("lost", "dropping"):
+            self.detector_complaint = event.text
+        elif event.event in ("back", "dropped"):
             self.detector_complaint = None
-            self.dropped += int(event.get("count", 0))
+            self.dropped += event.count or 0
 
     def state(self, now_ns: int) -> str:
         if self.device_state != "ok":
@@ -166,11 +166,9 @@ class PostWatch:
         """Count a reading; take in what the node and the clock say."""
         self.readings += 1
         self.now_ns = max(self.now_ns, reading.received_ns)
-        if reading.sensor_id == NODE:
-            self._device_event(json.loads(reading.data))
-        elif reading.sensor_id == CLOCK:
+        if reading.sensor_id in (NODE, CLOCK):
             if reading.data:
-                self._clock_event(json.loads(reading.data))
+                self._event(event_of(reading))
         elif sensor := self.sensors.get(reading.sensor_id):
             sensor.readings += 1
             sensor.bytes += len(reading.data)
@@ -223,33 +221,42 @@ class PostWatch:
         if sensor is not None and isinstance(fact, Scan) and not update.too_old:
             sensor.last_scan_ns = self.now_ns
 
-    def _device_event(self, event: dict[str, Any]) -> None:
-        self.events[event["event"]] += 1
-        sensor = self.sensors.get(event["sensor_id"].removesuffix(VISION_SUFFIX))
+    def _event(self, event: DeviceEvent | ClockEvent | None) -> None:
+        if isinstance(event, DeviceEvent):
+            self._device_event(event)
+        elif isinstance(event, ClockEvent):
+            self._clock_event(event)
+        else:
+            self.events["unreadable"] += 1
+
+    def _device_event(self, event: DeviceEvent) -> None:
+        self.events[event.event] += 1
+        sensor = self.sensors.get(event.sensor_id.removesuffix(VISION_SUFFIX))
         if sensor is None:
             return
-        if event["sensor_id"].endswith(VISION_SUFFIX):
+        if event.sensor_id.endswith(VISION_SUFFIX):
             sensor.detector_event(event)
-        elif event["event"] in ("lost", "silent"):
-            sensor.device_state, sensor.device_text = event["event"], event["text"]
-        elif event["event"] == "back":  # plugged in again; whether it speaks is seen by its bytes
-            sensor.device_state, sensor.device_text = "waiting", event["text"]
-        elif event["event"] in ("started", "start_failed"):
-            sensor.start_complaint = event["text"] if event["event"] == "start_failed" else None
-        elif event["event"] == "dropped":
-            sensor.dropped += int(event.get("count", 0))
-        elif event["event"] in ("shared", "unshared"):
-            sensor.shared_text = event["text"] if event["event"] == "shared" else None
-        elif event["event"] == "refused":
-            sensor.refused += int(event.get("count", 0))
+        elif event.event in ("lost", "silent"):
+            sensor.device_state, sensor.device_text = event.event, event.text
+        elif event.event == "back":  # plugged in again; whether it speaks is seen by its bytes
+            sensor.device_state, sensor.device_text = "waiting", event.text
+        elif event.event in ("started", "start_failed"):
+            sensor.start_complaint = event.text if event.event == "start_failed" else None
+        elif event.event == "dropped":
+            sensor.dropped += event.count or 0
+        elif event.event in ("shared", "unshared"):
+            sensor.shared_text = event.text if event.event == "shared" else None
+        elif event.event == "refused":
+            sensor.refused += event.count or 0
 
-    def _clock_event(self, event: dict[str, Any]) -> None:
-        self.events["clock " + event["event"]] += 1
-        if event["event"] in ("trusted", "untrusted"):
-            self.clock_trusted = event["event"] == "trusted"
-        if event["event"] in ("trusted", "untrusted", "bound"):
-            self.clock_error_s = event.get("error_bound_s")
-        self.clock_offset_s = float(event.get("offset_s", self.clock_offset_s))
+    def _clock_event(self, event: ClockEvent) -> None:
+        self.events["clock " + event.event] += 1
+        if event.event in ("trusted", "untrusted"):
+            self.clock_trusted = event.event == "trusted"
+        if event.event in ("trusted", "untrusted", "bound"):
+            self.clock_error_s = event.error_bound_s
+        if event.offset_s is not None:
+            self.clock_offset_s = event.offset_s
 
     def sensor_messages(self) -> tuple[wire.SensorHealthMessage, ...]:
         return tuple(sensor.message(self.now_ns) for sensor in self.sensors.values())
@@ -308,3 +315,12 @@ def presence_words(presence: Presence) -> str:
     text = presence.text if presence.text.startswith(presence.kind) else f"{presence.kind}: {presence.text}"
     has_power = presence.power_dbm is not None and presence.kind != "spectrum"  # a spectrum's text tells it
     return f"{text}, {presence.power_dbm:.0f} dBm" if has_power else text
+
+
+def event_of(reading: Reading) -> DeviceEvent | ClockEvent | None:
+    """What the node or the clock says; None where the bytes are no event."""
+    kind = DeviceEvent if reading.sensor_id == NODE else ClockEvent
+    try:
+        return kind.from_json(reading.data)
+    except ValueError:
+        return None

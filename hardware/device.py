@@ -18,6 +18,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
+import msgspec
+
 from fusion.types import Reading
 
 READ_TIMEOUT_S = 0.2  # how long a quiet device may hold the thread from seeing `stop`
@@ -105,11 +107,10 @@ class DeviceEvent:
 
     @classmethod
     def from_json(cls, data: bytes) -> DeviceEvent:
-        """The event of these bytes. Raises ValueError on anything that `to_json` did not write."""
-        fields = json.loads(data)
+        """The event of these bytes. Raises ValueError where they are none; fields that are not known are left alone."""
         try:
-            return cls(**fields)
-        except TypeError as error:
+            return msgspec.json.decode(data, type=cls)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"not a device event: {error}") from error
 
 

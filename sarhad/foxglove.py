@@ -33,6 +33,7 @@ from edge.replay import site_of
 from edge.sensors import is_camera
 from edge.site_file import Site
 from edge.vision.decoder import codec_of
+from edge.watch import event_of
 from evidence import foxglove_schemas
 from evidence.foxglove_schemas import Schema
 from evidence.mcap_file import McapWriter
@@ -49,6 +50,7 @@ from fusion.wire import (
     TracksMessage,
     parse_rfc3339,
 )
+from hardware.device import DeviceEvent
 
 FRAME_ID = "enu"
 SECOND_NS = 1_000_000_000
@@ -134,11 +136,10 @@ class View:
             codec = FORMATS.get(codec_of(reading.data) or "")
             self._formats[reading.sensor_id] = codec or self._formats.get(reading.sensor_id, "h264")
             yield self._picture(reading, self._formats[reading.sensor_id])
-        elif reading.sensor_id in (NODE, CLOCK) and reading.data:
-            event = json.loads(reading.data)
-            kind, about = str(event.get("event", "")), str(event.get("sensor_id", reading.sensor_id))
-            message = f"{about}: {kind}: {event.get('text', '')}"
-            level = INFO if kind in ("back", "trusted", "bound") else WARNING
+        elif reading.sensor_id in (NODE, CLOCK) and (event := event_of(reading)) is not None:
+            about = event.sensor_id if isinstance(event, DeviceEvent) else reading.sensor_id
+            message = f"{about}: {event.event}: {event.text}"
+            level = INFO if event.event in ("back", "trusted", "bound") else WARNING
             content = {"timestamp": time_of(reading.received_ns), "level": level, "message": message}
             yield "/events", foxglove_schemas.LOG, {**content, "name": reading.sensor_id, "file": "", "line": 0}
 

@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from edge.pipeline import Pipeline
 from edge.site_file import parse_site
 from edge.vision.client import VisionProcess
@@ -155,3 +157,26 @@ def test_what_has_no_place_on_the_map_stands_on_health() -> None:
     (doors,) = [m for m in post.watch.sensor_messages() if m.sensor_id == "doors"]
     assert doors.noticed == "door: Honeywell-Security 815221: open"
     assert doors.noticed_at == "1970-01-01T00:00:05.000000Z"
+
+
+NO_EVENTS = (
+    b"lost",
+    b"[]",
+    b"3",
+    b'{"event":"lost"',
+    b'{"colour":1}',
+    b'{"event":["lost"],"sensor_id":"camera","text":"gone"}',
+    b'{"event":"dropped","sensor_id":"camera","text":"full","duration_s":1e999,"offset_s":1e999}',
+    b'{"event":"untrusted","text":"","offset_s":"far"}',
+    b'{"event":"lost","sensor_id":"camera","text":"\xff"}',
+    b'{"event":"lost","sensor_id":"camera","text":"gone","more":' + b"[" * 100_000,
+)
+
+
+@pytest.mark.parametrize("sensor_id", [NODE, CLOCK])
+@pytest.mark.parametrize("data", NO_EVENTS, ids=range(len(NO_EVENTS)))
+def test_bytes_that_are_no_event_of_the_node_or_the_clock_are_counted(sensor_id: str, data: bytes) -> None:
+    line = pipeline()
+    before = health(line, packet(1.0), look(1.0))
+    assert health(line, Reading(sensor_id, S, S, None, None, data)) == before
+    assert line.watch.events["unreadable"] == 1

@@ -176,7 +176,8 @@ def test_pictures_go_through_untouched_and_events_become_log_lines(tmp_path: Pat
         header = RecordingHeader("yard", "run", start_ns, CAMERA_SITE, "", {}, "test", {})
         writer = RecordingWriter(stream, header)
         writer.write(Reading("eye", start_ns, 0, None, None, jpeg))
-        writer.write(Reading(NODE, start_ns + 5, 5, None, None, lost))
+        for time_ns, told in enumerate((b"lost", b"[]", b'{"event":"lost","sensor_id":3}', lost), 2):
+            writer.write(Reading(NODE, start_ns + time_ns, time_ns, None, None, told))
         writer.close({})
     before = recording.read_bytes()
     sarhad("convert", "--foxglove", recording, out)
@@ -184,7 +185,7 @@ def test_pictures_go_through_untouched_and_events_become_log_lines(tmp_path: Pat
     ((schema, picture),) = found["/camera/eye"]
     assert (schema["title"], picture["format"]) == ("foxglove.CompressedImage", "jpeg")
     assert base64.b64decode(picture["data"]) == jpeg
-    assert found["/events"][0][1]["message"] == "eye: lost: unplugged"
+    assert [event["message"] for _, event in found["/events"]] == ["eye: lost: unplugged"]
     ((_, turn),) = found["/tf"]
     boresight = Rotation.from_quat([turn["rotation"][axis] for axis in "xyzw"]).apply([0.0, 1.0, 0.0])
     assert boresight == pytest.approx([1.0, 0.0, 0.0], abs=1e-9)  # y is forward, and it looks east
