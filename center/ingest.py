@@ -9,18 +9,15 @@ A post sends again what was not acknowledged, so a duplicate is acknowledged too
 queue has been committed. An acknowledgement names the whole committed ranges that its messages lie in: a lost one is made
 good by the next. While the store cannot write, nothing is acknowledged and the queue fills; what does not fit is refused
 and comes again from the post's outbox. A message that the store cannot hold is kept as a fault, and holds up no other.
+The connection with the broker is `broker_link.py`'s.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import queue
-import secrets
-import socket
 import sqlite3
-import ssl
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -29,13 +26,13 @@ from dataclasses import replace
 from typing import Any
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
+from center.broker_link import BrokerLink
 from center.ranges import Range, SequenceRanges
 from center.received import Received, Refused, read
-from center.settings import BrokerSettings, SettingsError
+from center.settings import BrokerSettings
 from center.store import RunKey, Store
-from fusion.wire import UP_TOPICS, VERSION, AckMessage, encode, topic
+from fusion.wire import VERSION, AckMessage, encode, topic
 
 log = logging.getLogger("sarhad.center")
 
@@ -47,21 +44,16 @@ MAX_RUNS = 10_000  # held in memory; of the one not heard for longest the store 
 FORGET_EVERY_S = 600.0
 FORGET_PAUSE_S = 0.2  # between pieces of what is to be deleted: the posts go first
 RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
-RECONNECT_S = (1, 30)
-KEEPALIVE_S = 15
 STOP_WITHIN_S = 10.0
-PARTING_TRIES = 20  # a quarter of a second each; a network thread that still hangs then is a daemon
-SUBSCRIBED_WITHIN_S = 10.0  # a broker that does not confirm the subscription serves us nothing
-CLIENT_ID = f"sarhad-center-{os.getpid()}-{secrets.token_hex(3)}"  # two centers on one broker must not part each other
 
 Deliver = Callable[[Received], None]
 
 
 class Ingest:
-    """The center's end of the broker. `on_received` is called from the network thread, once for each new message."""
+    """What the broker brings, kept once. `on_received` is called from the network thread, once for each new message."""
 
     def __init__(self, broker: BrokerSettings, store: Store, retention_days: float, on_received: Deliver) -> None:
-        self._broker, self._store, self._on_received = broker, store, on_received
+        self._store, self._on_received = store, on_received
         self._retention_ns = int(retention_days * 86_400 * 1e9)
         self._queue: queue.Queue[Received | None] = queue.Queue(QUEUE_SIZE)
         self._lock = threading.Lock()  # holds the counts and the known sequence numbers together
@@ -71,13 +63,7 @@ class Ingest:
         self._queued_bytes = 0
         self._event_number = store.first_event_number
         self.counts = Counts()
-        self._client = make_client(broker)
-        self._client.on_connect, self._client.on_disconnect = self._connected, self._disconnected
-        self._client.on_connect_fail = self._connect_failed
-        self._client.on_message = self._arrived
-        self._client.on_subscribe = self._subscribed
-        self._client.on_socket_open = send_at_once
-        self._awaiting: threading.Timer | None = None  # runs while the subscription is not confirmed
+        self._link = BrokerLink(broker, self._arrived)
         self._stopping = threading.Event()
         self._forget_at_s = 0.0  # monotonic
         self._writer = threading.Thread(target=self._write_for_ever, name="store writer", daemon=True)
@@ -85,39 +71,20 @@ class Ingest:
     def start(self) -> None:
         """Connect in the background, and keep trying for ever."""
         self._writer.start()
-        self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
-        self._client.loop_start()
+        self._link.start()
 
     def stop(self) -> None:
         """Take no more, commit and acknowledge what waits unless the store cannot write, and part from the broker."""
-        self._client.unsubscribe([topic("+", name) for name in UP_TOPICS])
-        self._subscribed()  # no timer is left behind
+        self._link.unsubscribe()
         self._stopping.set()
         with contextlib.suppress(queue.Full):  # then the writer has no need to be woken
             self._queue.put_nowait(None)
         self._writer.join(timeout=STOP_WITHIN_S)
-        self._part()
-
-    def _part(self) -> None:
-        """End the network thread; a connection that is being made at this very moment is ended too."""
-        ending = threading.Thread(target=self._client.loop_stop, name="parting from the broker", daemon=True)
-        self._client.disconnect()
-        ending.start()
-        for _ in range(PARTING_TRIES):
-            ending.join(0.25)
-            if not ending.is_alive():
-                return
-            self._client.disconnect()
-            self._cut_link()
-
-    def _cut_link(self) -> None:
-        if (link := self._client.socket()) is not None:
-            with contextlib.suppress(OSError):
-                link.shutdown(socket.SHUT_RDWR)
+        self._link.part()
 
     @property
     def is_connected(self) -> bool:
-        return self._client.is_connected()
+        return self._link.is_connected
 
     @property
     def queued(self) -> int:
@@ -146,45 +113,7 @@ class Ingest:
 
     # The network thread
 
-    def _connected(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            self._say(f"broker {self._broker.host}:{self._broker.port} refuses the center: {reason}; trying again")
-            return
-        self._await_subscription(client)
-        client.subscribe([(topic("+", name), 1) for name in UP_TOPICS])
-        self._say(f"broker {self._broker.host}:{self._broker.port} connected", level=logging.INFO)
-
-    def _await_subscription(self, client: mqtt.Client) -> None:
-        """Cut the connection unless the broker confirms in time; the network thread then connects anew."""
-        self._subscribed()
-        self._awaiting = threading.Timer(SUBSCRIBED_WITHIN_S, self._cut, (client,))
-        self._awaiting.daemon = True
-        self._awaiting.start()
-
-    def _subscribed(self, *_confirmation: Any) -> None:
-        if self._awaiting is not None:
-            self._awaiting.cancel()
-
-    def _cut(self, _client: mqtt.Client) -> None:
-        self._say(f"broker {self._broker.host}:{self._broker.port} does not confirm the subscription; connecting anew")
-        self._cut_link()
-
-    def _disconnected(self, _client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if reason.is_failure:
-            self._say(f"broker {self._broker.host}:{self._broker.port} lost: {reason}; trying again")
-
-    def _connect_failed(self, _client: mqtt.Client, _data: Any) -> None:
-        self._say(f"broker {self._broker.host}:{self._broker.port} cannot be reached; trying again")
-
-    _said = ""
-
-    def _say(self, text: str, level: int = logging.WARNING) -> None:
-        """Log a change once, not every attempt."""
-        if text != self._said:
-            log.log(level, text)
-        self._said = text
-
-    def _arrived(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+    def _arrived(self, message: mqtt.MQTTMessage) -> None:
         try:
             received = self._take(message.topic, bytes(message.payload))
         except Refused as refused:
@@ -315,7 +244,7 @@ class Ingest:
 
     def _acknowledge(self, batch: list[Received]) -> None:
         """Tell each post which ranges are committed, of those that its messages in this batch belong to."""
-        if not self._client.is_connected():
+        if not self._link.is_connected:
             return  # the posts will send again, and be told then
         ranges: dict[RunKey, set[Range]] = {}
         for received in batch:
@@ -325,7 +254,7 @@ class Ingest:
                 ranges.setdefault(key, set()).update([one] if one else [])
         for (site_id, run_id), found in ranges.items():
             message = AckMessage(VERSION, run_id, tuple(sorted(found)))
-            self._client.publish(topic(site_id, "ack"), encode(message), qos=1)
+            self._link.publish(topic(site_id, "ack"), encode(message))
             self.counts.acknowledgements += 1
 
     def _forget(self) -> None:
@@ -374,40 +303,6 @@ class Counts:
 
     def as_dict(self) -> dict[str, Any]:
         return {**vars(self), "by_name": dict(self.by_name), "rejected": dict(self.rejected)}
-
-
-def make_client(broker: BrokerSettings) -> mqtt.Client:
-    """An MQTT 3.1.1 client with a clean session: the posts' outboxes keep what the center missed, not the broker.
-
-    Raises SettingsError when a certificate file cannot be used."""
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=CLIENT_ID, protocol=mqtt.MQTTv311, clean_session=True)
-    client.reconnect_delay_set(*RECONNECT_S)
-    if broker.authority is not None:
-        client.tls_set_context(tls_context(broker))
-    return client
-
-
-def tls_context(broker: BrokerSettings) -> ssl.SSLContext:
-    """Who is trusted, and who we are. Raises SettingsError naming the file."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    field, files = "authority", str(broker.authority)
-    try:
-        context.load_verify_locations(cafile=broker.authority)
-        if broker.certificate is not None:
-            field, files = "certificate and key", f"{broker.certificate}, {broker.key}"
-            context.load_cert_chain(
-                broker.certificate, broker.key, password=lambda: ""
-            )  # it must not ask at a terminal
-    except OSError as error:  # ssl.SSLError among them
-        found = getattr(error, "reason", None) or error.strerror or error
-        raise SettingsError(f"[broker] {field}: {files}: cannot be used: {found}; expected PEM") from error
-    return context
-
-
-def send_at_once(_client: mqtt.Client, _data: Any, link: Any) -> None:
-    """Without it an acknowledgement waits up to 40 ms for the broker's answer to the one before (Nagle, delayed ACK)."""
-    with contextlib.suppress(OSError):
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def is_of_a_message(error: Exception) -> bool:

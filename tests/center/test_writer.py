@@ -50,7 +50,7 @@ def hand_in(ingest: Ingest, message: msgspec.Struct) -> None:
     """As the network thread would."""
     arrived = mqtt.MQTTMessage(topic=topic("ridge-04", "tracks").encode())
     arrived.payload = encode(message)
-    ingest._arrived(ingest._client, None, arrived)
+    ingest._arrived(arrived)
 
 
 def numbered(message: msgspec.Struct, sequence: int) -> msgspec.Struct:
@@ -164,7 +164,7 @@ def test_a_second_center_on_one_store_is_refused_and_one_after_it_is_not(tmp_pat
 def test_an_acknowledgement_does_not_wait_for_the_one_before(make_ingest, broker, eventually):
     ingest = make_ingest(broker.port)
     eventually(lambda: ingest.is_connected)
-    link: Any = ingest._client.socket()
+    link: Any = ingest._link._client.socket()
     assert link.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 

@@ -12,7 +12,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-import center.ingest
+import center.broker_link
 import center.settings
 import edge.publisher
 from center.ingest import Ingest
@@ -82,7 +82,7 @@ def test_a_post_leaves_a_broker_that_takes_nothing(
 def test_the_center_leaves_a_broker_that_does_not_confirm_its_subscription(
     deaf_broker: DeafBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(center.ingest, "SUBSCRIBED_WITHIN_S", 0.5)
+    monkeypatch.setattr(center.broker_link, "SUBSCRIBED_WITHIN_S", 0.5)
     store = Store(tmp_path / "center.db")
     ingest = Ingest(center.settings.BrokerSettings("127.0.0.1", deaf_broker.port), store, 1.0, lambda received: None)
     ingest.start()
