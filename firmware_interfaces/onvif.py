@@ -32,6 +32,8 @@ DIGEST = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-username-token
 BASE64 = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#Base64Binary"
 LONGEST_REASON = 120  # letters of a fault that are shown
 MIN_FAULTS = 10
+AGAIN_NS = 60_000_000_000  # a fault is told again after it, and is over when none has come for so long
+MOST_FAULTS = 8  # kinds of faults told within that time: a camera may put a number or the time into each
 
 
 class Decoder:
@@ -47,7 +49,8 @@ class Decoder:
         self._sensor = sensor
         self._pan_deg_per_unit, self._tilt_deg_per_unit = pan_deg_per_unit, tilt_deg_per_unit
         self._tilt_at_zero_deg = tilt_at_zero_deg
-        self._refused: str | None = None
+        self._fault_ns: int | None = None  # the last one; None: the camera is well
+        self._told_ns: dict[str, int] = {}  # faults by their words
         self.kept_bytes = 0  # an answer comes whole
         self.counts = Counts()
 
@@ -62,16 +65,24 @@ class Decoder:
         self.counts.decoded["fault" if isinstance(told, str) else "answer"] += 1
         time_ns = reading.received_ns - self._sensor.latency_ns
         if isinstance(told, str):
-            is_known, self._refused = told == self._refused, told
-            return [] if is_known else [Status(self._sensor.sensor_id, time_ns, "warning", f"the camera says: {told}")]
+            return self._fault(told, time_ns)
         if told is None:
             return []
         facts: list[Pointing | Status] = []
-        if self._refused is not None:
-            facts.append(Status(self._sensor.sensor_id, time_ns, "ok", "the camera answers again"))
-            self._refused = None
+        if self._fault_ns is not None and time_ns - self._fault_ns >= AGAIN_NS:
+            facts.append(Status(self._sensor.sensor_id, time_ns, "ok", "the camera refuses nothing any more"))
+            self._fault_ns = None
         pan_deg, up_deg = told[0] * self._pan_deg_per_unit, told[1] * self._tilt_deg_per_unit + self._tilt_at_zero_deg
         return [*facts, Pointing(self._sensor.sensor_id, time_ns, pointing(self._sensor.orientation, pan_deg, up_deg))]
+
+    def _fault(self, reason: str, time_ns: int) -> list[Pointing | Status]:
+        """Told once in a while: a camera may refuse each move and answer each question between them."""
+        self._fault_ns = time_ns
+        self._told_ns = {told: at_ns for told, at_ns in self._told_ns.items() if time_ns - at_ns < AGAIN_NS}
+        if reason in self._told_ns or len(self._told_ns) == MOST_FAULTS:
+            return []
+        self._told_ns[reason] = time_ns
+        return [Status(self._sensor.sensor_id, time_ns, "warning", f"the camera says: {reason}")]
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""

@@ -2,8 +2,8 @@
 
     write(message) ── POST ──▶ answer, kept ──▶ read()
 
-One connection is kept open and opened again where the device closed it. A refusal with words in its body is an answer: the
-words are what the user needs. A device that does not answer within `ANSWER_S` is lost.
+One connection is kept open and opened again where the device closed it. A refusal in XML is an answer: its words are
+what the user needs. A device that refuses otherwise, or does not answer within `ANSWER_S`, is lost.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ ANSWER_S = 3.0
 LONGEST_ANSWER = 262_144
 MAX_ANSWERS = 64  # kept for the reader, the newest
 CONTENT = "application/soap+xml; charset=utf-8"
+XML_TYPES = ("application/soap+xml", "application/xml", "text/xml")
+REFUSED = (401, 403)
 
 
 class OnvifCamera:
@@ -52,10 +54,14 @@ class OnvifCamera:
     def open(self) -> None:
         """Raises DeviceLost."""
         self.close()
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
         try:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
             connection.connect()
-        except OSError as error:
+        except (
+            OSError,
+            http.client.HTTPException,
+            UnicodeError,
+        ) as error:  # the latter: a host with an empty or long label
             raise self._lost(error) from error
         self._connection = connection
 
@@ -71,7 +77,10 @@ class OnvifCamera:
                 raise DeviceLost(f"http://{self.host}:{self.port}: an answer longer than {LONGEST_ANSWER} bytes")
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error) from error
-        if not answer and response.status >= 400:
+        is_xml = bool(answer) and response.headers.get_content_type() in XML_TYPES
+        if response.status in REFUSED and not is_xml:
+            raise DeviceLost(f"http://{self.host}:{self.port}: user or password is refused ({response.status})")
+        if response.status >= 400 and not answer:
             raise DeviceLost(f"http://{self.host}:{self.port}{self.path}: {response.status} {response.reason}")
         self._answers.append(answer)
 

@@ -13,9 +13,14 @@ from hypothesis import strategies as st
 
 from firmware_interfaces import onvif
 from firmware_interfaces.decoder import Rejected
-from fusion.types import Pointing, Reading, Sensor
+from fusion.types import Pointing, Reading, Sensor, Status
 
 MakeReading = Callable[..., Reading]
+S = 1_000_000_000
+FAULT = (
+    f'<s:Envelope xmlns:s="{onvif.SOAP}"><s:Body><s:Fault><s:Reason><s:Text>REASON</s:Text></s:Reason></s:Fault></s:Body>'
+    "</s:Envelope>"
+)
 
 
 def test_the_digest_is_the_one_of_the_onvif_application_programmers_guide() -> None:
@@ -62,6 +67,32 @@ def test_what_is_no_answer_is_rejected_by_its_reason(document: bytes, reason: st
     with pytest.raises(Rejected) as rejected:
         onvif.parse(document)
     assert rejected.value.reason == reason
+
+
+def told_of(decoder: onvif.Decoder, at_s: float, *reasons: str | None) -> list[str]:
+    """What is said of faults with these reasons; None: an answer."""
+    answers = [
+        onvif.status_answer(0.0, 0.0) if why is None else FAULT.replace("REASON", why).encode() for why in reasons
+    ]
+    at_ns = round(at_s * S)
+    facts = [fact for answer in answers for fact in decoder.feed(Reading("head", at_ns, at_ns, None, None, answer))]
+    return [fact.text for fact in facts if isinstance(fact, Status)]
+
+
+def test_a_fault_is_told_once_a_minute_however_often_it_comes_and_what_comes_between(sensor: Sensor) -> None:
+    decoder = onvif.Decoder(sensor, 45.0)
+    said = [told_of(decoder, at_s, "no move", None, "no preset", None) for at_s in range(100, 220)]
+    assert [at for at, texts in enumerate(said) if texts] == [0, 60]
+    assert said[0] == said[60] == ["the camera says: no move", "the camera says: no preset"]
+    later = [told_of(decoder, at_s, None) for at_s in range(220, 340)]
+    assert [(at, texts) for at, texts in enumerate(later) if texts] == [(59, ["the camera refuses nothing any more"])]
+    assert told_of(decoder, 340, "no move") == ["the camera says: no move"]
+
+
+def test_faults_that_each_say_something_else_are_told_a_few_times_a_minute(sensor: Sensor) -> None:
+    decoder = onvif.Decoder(sensor, 45.0)
+    said = [told_of(decoder, 100 + number / 10, f"error {number}") for number in range(600)]
+    assert sum(map(len, said)) == onvif.MOST_FAULTS
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
