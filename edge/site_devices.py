@@ -116,6 +116,12 @@ def check_topic(name: str, topic: str, place: Place) -> None:
         raise place.found(name, topic, "an MQTT topic; + stands for a whole level, # for all that follows, at its end")
 
 
+def check_path(name: str, path: str, place: Place) -> None:
+    """A path on a server, as HTTP sends it: what is not ASCII or a space is written with %. Raises SiteFileError."""
+    if not re.fullmatch(r"/[!-~]*", path):
+        raise place.found(name, path, "a path such as /onvif/ptz_service, letters of ASCII and no spaces")
+
+
 def check_url(name: str, url: str, place: Place) -> None:
     """A network camera's address. Raises SiteFileError, which shows no password."""
     try:
@@ -138,4 +144,5 @@ CHECKS: dict[str, Callable[[str, str, Place], None]] = {
     "group": check_group,
     "topic": check_topic,
     "url": check_url,
+    "path": check_path,
 }

@@ -61,7 +61,7 @@ class OnvifCamera:
             OSError,
             http.client.HTTPException,
             UnicodeError,
-        ) as error:  # the latter: a host with an empty or long label
+        ) as error:
             raise self._lost(error) from error
         self._connection = connection
 
@@ -75,7 +75,7 @@ class OnvifCamera:
             answer = response.read(LONGEST_ANSWER)
             if response.read(1):
                 raise DeviceLost(f"http://{self.host}:{self.port}: an answer longer than {LONGEST_ANSWER} bytes")
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise self._lost(error) from error
         is_xml = bool(answer) and response.headers.get_content_type() in XML_TYPES
         if response.status in REFUSED and not is_xml:

@@ -87,8 +87,8 @@ class SocketSource:
         self._cut, self._rest = cutter(self._format)
         try:
             self._socket = socket.create_connection(self._address, timeout=self._stall_s)
-        except OSError as error:
-            raise DeviceLost(f"{self.name}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:
+            raise DeviceLost(f"{self.name}: {getattr(error, 'strerror', None) or error}") from error
         self._heard_s = self._monotonic_s()
 
     def read(self, timeout_s: float) -> Delivery | None:

@@ -41,9 +41,10 @@ class TcpStream:
                 self.port = self._listener.getsockname()[1]  # 0 asks for any free one
             else:
                 self._take(socket.create_connection((self.host, self.port), timeout=CONNECT_TIMEOUT_S))
-        except OSError as error:
+        except (OSError, UnicodeError, TypeError) as error:  # the latter: `bind`, of a name that it cannot encode
             self.close()
-            raise DeviceLost(f"tcp {self.host}:{self.port}: {error.strerror or error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise DeviceLost(f"tcp {self.host}:{self.port}: {reason}") from error
 
     def read(self, timeout_s: float) -> Delivery | None:
         """What came. Raises DeviceLost when a connection made by the node ends; one waited for is waited for again."""

@@ -21,13 +21,13 @@ class UdpDevice:
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
-        """Raises DeviceLost, also for a host that has no address."""
+        """Raises DeviceLost, also for a host that has no address or can have none."""
         self.close()
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_DGRAM)[0]
             self._socket = socket.socket(family, kind, protocol)
             self._socket.connect(address)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             self.close()
             raise self._lost(error) from error
 
@@ -60,6 +60,7 @@ class UdpDevice:
             raise DeviceLost(f"udp {self.host}:{self.port} is not open")
         return self._socket
 
-    def _lost(self, error: OSError) -> DeviceLost:
-        text = "nobody listens there" if isinstance(error, ConnectionRefusedError) else error.strerror or str(error)
+    def _lost(self, error: OSError | UnicodeError) -> DeviceLost:
+        reason = getattr(error, "strerror", None) or str(error)
+        text = "nobody listens there" if isinstance(error, ConnectionRefusedError) else reason
         return DeviceLost(f"udp {self.host}:{self.port}: {text}")

@@ -56,9 +56,10 @@ class UdpListener:
             if self.group is not None:
                 self._join(self._socket, self.group)
             self._socket.bind((self.host, self.port))
-        except OSError as error:
+        except (OSError, UnicodeError, TypeError) as error:  # the latter: `bind`, of a name that it cannot encode
             self.close()
-            raise DeviceLost(f"udp {self.host}:{self.port}: {error.strerror or error}") from error
+            reason = getattr(error, "strerror", None) or error
+            raise DeviceLost(f"udp {self.host}:{self.port}: {reason}") from error
         self.port = self._socket.getsockname()[1]  # 0 asks for any free one
 
     def read(self, timeout_s: float) -> Delivery | None:

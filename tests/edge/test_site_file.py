@@ -283,6 +283,8 @@ DEVICES = [
     ('driver = "mqtt_feed", topic = "a"', 'key = "k.pem"', "certificate is missing"),
     ('driver = "mqtt_feed", topic = "a"', 'host = "a/b"', 'host is "a/b"'),
     ('driver = "tcp_stream", port = 1', 'host = "tcp://a"', 'host is "tcp://a"'),
+    ('driver = "tcp_stream", port = 1', 'host = "radar..local"', 'host is "radar..local"'),
+    ('driver = "tcp_stream", port = 1', f'host = "{"r" * 64}.local"', "expected a host name"),
 ]
 
 

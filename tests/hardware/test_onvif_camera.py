@@ -15,7 +15,7 @@ import pytest
 
 from edge.heads import driver_of_head, frames_towards
 from edge.sensors import decoders_of
-from edge.site_file import parse_site
+from edge.site_file import SiteFileError, parse_site
 from edge.site_types import Site
 from firmware_interfaces import onvif
 from fusion.types import Pointing, Reading, Status
@@ -227,3 +227,15 @@ def test_a_refusal_in_html_is_a_refused_password_and_no_answer(camera: Camera, s
     assert delivery is not None
     assert delivery.data == FAULT
     device.close()
+
+
+@pytest.mark.parametrize("path", ["/onvif/caméra", "/onvif/a b", "/onvif/\u202e"])
+def test_a_path_that_cannot_be_asked_for_is_a_loss(camera: Camera, path: str):
+    device = OnvifCamera("127.0.0.1", "Profile_1", camera.server_address[1], path)
+    device.open()
+    with pytest.raises(DeviceLost, match="http://"):
+        device.write(b"<x/>")
+    device.close()
+    text = SITE.replace("PORT", '80\npath = "PATH"').replace("PATH", path)
+    with pytest.raises(SiteFileError, match=r'sensor "head": device\.path is'):
+        parse_site(text, "ridge.toml")
