@@ -18,6 +18,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 import edge.publisher
+import edge.sending_order
 from edge.outbox import Outbox
 from edge.publisher import Publisher
 from edge.site_file import BrokerSettings
@@ -153,7 +154,7 @@ def test_a_brokers_own_acknowledgement_empties_nothing(broker: Broker, publisher
 def test_what_is_not_acknowledged_in_time_is_sent_again(
     broker: Broker, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge.publisher, "RESEND_S", 0.5)
+    monkeypatch.setattr(edge.sending_order, "RESEND_S", 0.5)
     silent = Listener(broker.port, answers=False)
     assert until(lambda: publisher.counters.connected)
     for sequence in range(1, 11):
@@ -169,7 +170,7 @@ def test_what_is_not_acknowledged_in_time_is_sent_again(
 def test_while_nobody_answers_only_a_few_go_out_again_and_with_the_first_answer_all(
     broker: Broker, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge.publisher, "RESEND_S", 1.0)
+    monkeypatch.setattr(edge.sending_order, "RESEND_S", 1.0)
     for sequence in range(1, 1001):
         outbox.add("run-0", sequence, "tracks", message(sequence, "run-0"))
     silent = Listener(broker.port, answers=False)
@@ -177,7 +178,7 @@ def test_while_nobody_answers_only_a_few_go_out_again_and_with_the_first_answer_
     publisher.start()
     assert until(lambda: Counter(silent.sequences)[1] >= 2)  # the second round
     again = Counter(silent.sequences)
-    assert sum(count - 1 for count in again.values()) <= 2 * edge.publisher.BACKLOG_PROBE
+    assert sum(count - 1 for count in again.values()) <= 2 * edge.sending_order.BACKLOG_PROBE
     assert max(again) < 1000
     silent.answers = True
     publisher.publish("tracks", 5000, message(5000))
@@ -239,7 +240,7 @@ def test_health_is_retained_and_the_last_will_replaces_it_when_the_connection_br
 def test_the_site_message_is_retained_and_an_older_runs_one_does_not_replace_it(
     broker: Broker, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(edge.publisher, "RESEND_S", 0.5)
+    monkeypatch.setattr(edge.sending_order, "RESEND_S", 0.5)
     outbox.add("run-0", 1, "site", message(1, "run-0"))
     silent = Listener(broker.port, answers=False)
     publisher = Publisher(SITE, "run-1", settings(broker.port), outbox)
