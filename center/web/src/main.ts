@@ -26,7 +26,8 @@ let chosen: string | null = key_in(location.hash);
 let is_changed = true;
 let is_asked = false;
 
-await document.fonts.load('24px "Noto Sans Arabic"', "ہ").catch(() => []); // the map draws each letter once, by the fonts of that moment
+// now, not when they are first needed: the map draws each letter once, and the line may be down when the language changes
+await Promise.all(["400", "600"].map((weight) => document.fonts.load(`${weight} 24px "Noto Sans Arabic"`, "ہ").catch(() => [])));
 const map = new LiveMap(picture, choose);
 const tracks = new TrackList(get("tracks"), picture, choose);
 const claims = new ClaimList(get("claims"), picture, choose);
