@@ -13,7 +13,7 @@ from edge.site_types import SensorEntry
 from edge.vision.decoder import PacketDecoder
 from firmware_interfaces.decoder import Decoder
 from fusion.frames import LocalFrame
-from fusion.types import Fact, Geodetic, OwnPosition, Reading
+from fusion.types import ASKED, Fact, Geodetic, OwnPosition, Reading
 from hardware.clock import Clock
 from hardware.command_port import CommandPort
 from hardware.device import Delivery, DeviceLost, Driver
@@ -101,6 +101,9 @@ def decoded(
     counts = decoder.counts
     frames, rejected = sum(counts.decoded.values()), sum(counts.rejected.values())
     told = f"{counts.bytes} bytes, {frames} {entry.protocol} frames, {rejected} rejected in {listen_s:g} s"
+    if deliveries and all(heard.source == ASKED for _, heard in deliveries):
+        todo = decoder.diagnosis() or "check its supply, address, baud and wires"
+        return Finding(about, FAIL, f"asked, but no answer within {listen_s:g} s", todo)
     if not counts.bytes:
         return silent(about, entry, listen_s)
     if not frames:

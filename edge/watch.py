@@ -16,7 +16,7 @@ from edge.site_file import SensorEntry, Site
 from firmware_interfaces.decoder import Decoder
 from fusion import wire
 from fusion.frames import LocalFrame
-from fusion.types import CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Presence, Reading, Scan, Status, Update
+from fusion.types import ASKED, CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Presence, Reading, Scan, Status, Update
 from hardware.clock import ClockEvent
 from hardware.device import DeviceEvent
 
@@ -101,6 +101,8 @@ class SensorWatch:
         return self.sees() and since_ns is not None and now_ns - since_ns > BLIND_AFTER_S * 1e9
 
     def text(self, now_ns: int) -> str:
+        if self.device_state == "silent" and self.status is not None and self.status.level != "ok":
+            return f"{self.device_text}; {self.status.text}"
         if self.device_state in ("lost", "silent"):
             return self.device_text
         if complaint := self.complaint(now_ns):
@@ -169,6 +171,8 @@ class PostWatch:
         if reading.sensor_id in (NODE, CLOCK):
             if reading.data:
                 self._event(event_of(reading))
+        elif reading.source == ASKED:
+            return  # the device itself has said nothing
         elif sensor := self.sensors.get(reading.sensor_id):
             sensor.readings += 1
             sensor.bytes += len(reading.data)

@@ -25,6 +25,9 @@ Limits: TypeAlias = tuple[float, float]  # lowest, highest
 
 CLOCK = "clock"  # sensor_id of the clock's own readings: empty ones are ticks, the others events as JSON
 NODE = "node"  # sensor_id of what the node says of its devices: lost, back, dropped, as JSON
+ASKED = (
+    "#asked"  # source of a reading that holds nothing but the node's own questions; no address or MQTT topic has a #
+)
 VISION_SUFFIX = "/vision"  # a camera's detector is a sensor of its own: "camera-north/vision"
 
 CLASSES = ("drone", "bird", "airplane", "helicopter", "unknown")
@@ -38,7 +41,7 @@ class Reading:
     received_ns: int  # UTC: the wall clock at the node's start plus monotonic time since
     monotonic_ns: int  # never steps back; strictly growing within one sensor and run
     device_ns: int | None  # the device's own time stamp, in its own epoch
-    source: str | None  # the address it came from, where there is one
+    source: str | None  # the address it came from, where there is one; ASKED
     data: bytes
 
 

@@ -20,7 +20,7 @@ from typing import Protocol
 
 import msgspec
 
-from fusion.types import Reading
+from fusion.types import ASKED, Reading
 
 READ_TIMEOUT_S = 0.2  # how long a quiet device may hold the thread from seeing `stop`
 FIRST_PAUSE_S = 0.2
@@ -42,7 +42,9 @@ class DeviceFinished(DeviceLost):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One piece of what a device gave: bytes as they came, its own time stamp, the address they came from."""
+    """One piece of what a device gave: bytes as they came, its own time stamp, the address they came from.
+
+    With the source ASKED they are only what it was asked, and count as its silence."""
 
     data: bytes
     device_ns: int | None = None
@@ -241,13 +243,14 @@ class DeviceRunner:
                 self._pause_s = FIRST_PAUSE_S
             self._note_refusals(monotonic_ns)
             self._note_sharing()
-            if delivery is None:
+            if delivery is not None and delivery.source != ASKED:
+                self._note_speech(monotonic_ns)
+            if delivery is not None:
+                self._hand_over(delivery, received_ns, monotonic_ns)
+            if delivery is None or delivery.source == ASKED:
                 self._note_silence(monotonic_ns)
                 if self._silent_ns is not None and self._power is not None and self._power.on_silence:
                     self._consider_power(monotonic_ns)
-            else:
-                self._note_speech(monotonic_ns)
-                self._hand_over(delivery, received_ns, monotonic_ns)
             if self._drops is not None and monotonic_ns - self._drops.last_ns > EPISODE_NS:
                 self._end_drops()
 

@@ -57,11 +57,7 @@ class OnvifCamera:
         try:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
             connection.connect()
-        except (
-            OSError,
-            http.client.HTTPException,
-            UnicodeError,
-        ) as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise self._lost(error) from error
         self._connection = connection
 

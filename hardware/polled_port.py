@@ -4,8 +4,8 @@
                   └── goes before the answer in what is delivered ──┘
 
 What is asked are bytes that a protocol made; this file knows none. A question is delivered with the bytes that follow it,
-since an answer often cannot be read without it. Questions without answer wait for the next bytes, whoever sends them: a line
-on which nobody answers is as silent as one that is cut, and one dead unit among others is seen in what is recorded.
+since an answer often cannot be read without it; alone, with the source ASKED, where none follow in time. So a unit that is
+asked in vain is seen in what is recorded, and a line on which nobody answers is still as silent as one that is cut.
 
 Only one program may ask on a line: the port is locked, as `serial_port.py` says.
 """
@@ -13,17 +13,16 @@ Only one program may ask on a line: the port is locked, as `serial_port.py` says
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Sequence
 
 import serial
 
+from fusion.types import ASKED
 from hardware.device import Delivery
 from hardware.serial_port import SerialPort
 
 QUIET_S = 0.05  # an answer is over after it: 48 characters at 9600 baud, and what a USB adapter holds back is 16 ms
 PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
-MAX_UNTOLD = 64  # questions kept while nothing comes
 
 
 class PolledPort(SerialPort):
@@ -46,14 +45,14 @@ class PolledPort(SerialPort):
         self._ask, self._every_s, self._answer_s = tuple(ask), every_s, answer_s
         self._next = 0  # of `ask`; 0: a round is over
         self._round_s = self._asked_s = self._heard_s = float("-inf")  # monotonic
-        self._untold: deque[bytes] = deque(maxlen=MAX_UNTOLD)
+        self._untold = b""  # the question that was asked last, until it is delivered
 
     def open(self) -> None:
         """Raises DeviceLost."""
         super().open()
         self._next = 0
         self._round_s = self._asked_s = self._heard_s = float("-inf")
-        self._untold.clear()
+        self._untold = b""
 
     def read(self, timeout_s: float) -> Delivery | None:
         """Ask where it is time; then what was asked and what is there. Raises DeviceLost."""
@@ -61,12 +60,16 @@ class PolledPort(SerialPort):
             self._send()
             wait_s = QUIET_S
         delivery = super().read(min(timeout_s, wait_s))
-        if delivery is None:
-            return None
-        self._heard_s = time.monotonic()
-        asked = b"".join(self._untold)
-        self._untold.clear()
-        return Delivery(asked + delivery.data)
+        if delivery is not None:
+            self._heard_s = time.monotonic()
+            return Delivery(self._taken() + delivery.data)
+        was_in_vain = self._untold and time.monotonic() >= self._asked_s + self._answer_s
+        return Delivery(self._taken(), source=ASKED) if was_in_vain else None
+
+    def _taken(self) -> bytes:
+        """The question that is not delivered yet."""
+        untold, self._untold = self._untold, b""
+        return untold
 
     def _waits_s(self, now_s: float) -> float:
         """How long until the next question."""
@@ -82,4 +85,4 @@ class PolledPort(SerialPort):
         if self._next == 0:
             self._round_s = self._asked_s
         self._next = (self._next + 1) % len(self._ask)
-        self._untold.append(question)
+        self._untold += question

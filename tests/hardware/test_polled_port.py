@@ -13,15 +13,19 @@ from typing import Any
 
 import pytest
 
+from edge.finding import FAIL
+from edge.pipeline import Pipeline
+from edge.sensor_trial import try_sensor
 from edge.sensors import decoders_of, driver_of
 from edge.site_file import SiteFileError, parse_site
 from firmware_interfaces import modbus_rtu, spectrum_sweep
 from firmware_interfaces.modbus_rtu import Answer, Frames, Request
-from fusion.types import Presence, Status
+from fusion.types import ASKED, NODE, Presence, Reading, Status
 from hardware.clock import Clock
-from hardware.device import DeviceRunner
+from hardware.device import DeviceEvent, DeviceRunner
 from hardware.polled_port import PolledPort
 
+S = 1_000_000_000
 SITE = """
 [site]
 id = "ridge"
@@ -104,17 +108,42 @@ def test_units_are_asked_in_turn_and_their_alarms_come_through_the_door(plug: An
     assert units.asked[:4] == [Request(2, 2, 0, 8), Request(5, 3, 40, 4), Request(9, 4, 0, 1), Request(2, 2, 0, 8)]
 
 
-def test_a_line_on_which_nobody_answers_is_silent(plug: Any, door: Any, tmp_path: Any):
-    port = PolledPort(plug.path, 9600, modbus_rtu.questions(["2:2:0:8"]), 0.05, 0.05, lock_dir=str(tmp_path))
-    runner = DeviceRunner("fence", port, Clock(), door.deliver, door.report, silence_s=0.5)
+def test_a_line_on_which_nobody_answers_is_silent_and_its_units_are_named(plug: Any, door: Any, tmp_path: Any):
+    text = SITE.replace("PORT", plug.path).replace("LOCKS", str(tmp_path)).replace("answer_s = 0.1", "answer_s = 0.05")
+    site = parse_site(text.replace('ask = ["2:2:0:8", "5:3:40:4", "9:4:0:1"]', 'ask = ["2:2:0:8"]'), "ridge.toml")
+    runner = DeviceRunner("fence", driver_of(site.sensors[0]), Clock(), door.deliver, door.report, silence_s=0.5)
     with running(Units(plug.master, dead={2})) as units:
         runner.start()
         door.await_event("silent")
+        asked = len(door.readings)
+        door.await_that(lambda: len(door.readings) > asked + 4)
+        assert door.names() == ["opened", "silent"]
         units.dead.clear()
         door.await_event("speaking")
+        door.await_that(lambda: door.readings[-1].source is None)
         assert runner.stop()
-    first = Frames().feed(door.data, 0)[0].message
-    assert first == Request(2, 2, 0, 8)  # all that was asked in vain comes with the first answer
+    question, pipeline = modbus_rtu.encode(Request(2, 2, 0, 8)), Pipeline(site, "run", "software")
+    for reading in [reading for reading in door.readings if reading.source == ASKED]:
+        assert reading.data == question
+        pipeline.feed(reading)
+    sensor = pipeline.watch.sensors["fence"]
+    assert (sensor.readings, sensor.device_state) == (0, "waiting")
+    assert sensor.text(0).startswith("no answer of unit 2: ")
+    silent = DeviceEvent("fence", "silent", "no bytes for 5.0 s")
+    pipeline.feed(Reading(NODE, S, S, None, None, silent.to_json()))
+    assert sensor.text(0).startswith("no bytes for 5.0 s; no answer of unit 2: ")
+    answered = [reading for reading in door.readings if reading.source is None]
+    assert answered[0].data.startswith(question)  # a question is told with its answer where one comes
+    for reading in answered:
+        pipeline.feed(reading)
+    assert (sensor.device_state, sensor.text(0)) == ("ok", "")
+
+
+def test_the_check_of_a_post_tells_a_line_on_which_nobody_answers(plug: Any, tmp_path: Any):
+    site = parse_site(SITE.replace("PORT", plug.path).replace("LOCKS", str(tmp_path)), "ridge.toml")
+    with running(Units(plug.master, dead={2, 5, 9})):
+        finding = try_sensor(site.sensors[0], decoders_of(site)["fence"], site.origin, 0.5)
+    assert (finding.state, finding.seen) == (FAIL, "asked, but no answer within 0.5 s")
 
 
 def test_a_tinysa_is_asked_for_its_sweeps(plug: Any, door: Any, tmp_path: Any):
