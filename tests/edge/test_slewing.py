@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_sites import NARROW_CAMERA
 
 from edge.heads import Heads, driver_of_head, frames_towards, head_of, view_of
 from edge.moving_cameras import MovingCamera
@@ -30,19 +31,9 @@ from hardware.clock import Clock
 from hardware.device import DeviceRunner
 
 S = 1_000_000_000
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[[sensor]]
-id = "narrow"
-device = { driver = "rtsp_camera", url = "rtsp://192.0.2.10/stream" }
-protocol = "yolo"
-position = { east_m = 0.0, north_m = 0.0, up_m = 5.0 }
-orientation = { heading_deg = 30.0, pitch_deg = 0.0, roll_deg = 0.0 }
-accuracy = { azimuth_deg = 0.1, elevation_deg = 0.1 }
-lens = { size_px = [1920, 1080], focal_px = [12000.0, 12000.0], center_px = [960.0, 540.0] }
-[[sensor]]
+SITE = (
+    NARROW_CAMERA
+    + """[[sensor]]
 id = "head"
 device = { driver = "serial_port", path = "PORT", baud = 9600, lock_dir = "LOCKS" }
 protocol = "pelco_d"
@@ -50,6 +41,7 @@ orientation = { heading_deg = 30.0 }
 head = { carries = "narrow", lag_s = 0.5, tilt_limits_deg = [-10, 60], private_zones = [
   { azimuth_deg = [85, 95], elevation_deg = [-20, 5] } ] }
 """
+)
 
 
 def site(text: str = SITE, port: str = "/dev/ttyUSB9", locks: str = "/run/lock") -> Site:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from made_sites import NARROW_CAMERA
 
 from edge.heads import driver_of_head, frames_towards
 from edge.sensors import decoders_of
@@ -19,19 +20,9 @@ from fusion.types import Pointing, Reading
 from hardware.clock import Clock
 from hardware.device import DeviceRunner
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[[sensor]]
-id = "narrow"
-device = { driver = "rtsp_camera", url = "rtsp://192.0.2.10/stream" }
-protocol = "yolo"
-position = { east_m = 0.0, north_m = 0.0, up_m = 5.0 }
-orientation = { heading_deg = 30.0, pitch_deg = 0.0, roll_deg = 0.0 }
-accuracy = { azimuth_deg = 0.1, elevation_deg = 0.1 }
-lens = { size_px = [1920, 1080], focal_px = [12000.0, 12000.0], center_px = [960.0, 540.0] }
-[[sensor]]
+SITE = (
+    NARROW_CAMERA
+    + """[[sensor]]
 id = "head"
 device = { driver = "udp_device", host = "127.0.0.1", port = PORT }
 protocol = "visca"
@@ -39,6 +30,7 @@ protocol_options = { pan_steps_per_deg = 14.4, tilt_steps_per_deg = 14.4 }
 orientation = { heading_deg = 30.0 }
 head = { carries = "narrow", lag_s = 0.5 }
 """
+)
 
 
 def site(port: int) -> Site:

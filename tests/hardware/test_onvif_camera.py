@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from made_sites import NARROW_CAMERA
 
 from edge.heads import driver_of_head, frames_towards
 from edge.sensors import decoders_of
@@ -23,19 +24,9 @@ from hardware.clock import Clock
 from hardware.device import DeviceLost, DeviceRunner
 from hardware.onvif_camera import OnvifCamera
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[[sensor]]
-id = "narrow"
-device = { driver = "rtsp_camera", url = "rtsp://192.0.2.10/stream" }
-protocol = "yolo"
-position = { east_m = 0.0, north_m = 0.0, up_m = 5.0 }
-orientation = { heading_deg = 30.0, pitch_deg = 0.0, roll_deg = 0.0 }
-accuracy = { azimuth_deg = 0.1, elevation_deg = 0.1 }
-lens = { size_px = [1920, 1080], focal_px = [12000.0, 12000.0], center_px = [960.0, 540.0] }
-[[sensor]]
+SITE = (
+    NARROW_CAMERA
+    + """[[sensor]]
 id = "head"
 protocol = "onvif"
 protocol_options = { tilt_deg_per_unit = 45.0, tilt_at_zero_deg = 35.0 }
@@ -49,6 +40,7 @@ profile = "Profile_1"
 user = "post & co"
 password_file = "PASSWORD"
 """
+)
 FAULT = (
     f'<s:Envelope xmlns:s="{onvif.SOAP}"><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value></s:Code><s:Reason>'
     '<s:Text xml:lang="en">Sender not Authorized</s:Text></s:Reason></s:Fault></s:Body></s:Envelope>'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import sys
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # made_commands.py
 
 Speak = Callable[[str, bytes], Path]
 

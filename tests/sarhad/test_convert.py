@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_commands import sarhad
 
 from edge.site_file import parse_site
 from evidence.recording import read_recording
@@ -22,7 +22,6 @@ from firmware_interfaces.pcap import datagrams, is_capture
 from firmware_interfaces.radio_frames import Frames
 from fusion.frames import LocalFrame
 from fusion.types import CLOCK, Geodetic, Reading, Scan
-from sarhad.cli import main
 from sarhad.converting import Converted, Pace, Source, parts_of, write_converted
 from sarhad.foreign_logs import WrongLog
 from sarhad.recorded_facts import points_of, recorded_facts
@@ -73,12 +72,6 @@ def site(tmp_path: Path) -> Path:
     path = tmp_path / "yard.toml"
     path.write_text(SITE)
     return path
-
-
-def sarhad(*words: object, code: int = 0) -> str:
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == code, done.output
-    return done.output
 
 
 def readings_of(path: Path, sensor_id: str) -> list[Reading]:

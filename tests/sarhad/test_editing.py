@@ -7,22 +7,15 @@ import io
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from made_commands import sarhad
 
 from evidence.contents import contents_of
 from evidence.editing import merge
 from evidence.recording import RecordingHeader, RecordingWriter, read_recording
 from fusion.types import CLOCK, Reading
-from sarhad.cli import main
 from sarhad.editing import written
 
 SCENARIO = Path(__file__).parents[2] / "edge" / "scenarios" / "demo.toml"
-
-
-def sarhad(*words: object) -> str:
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == 0, done.output
-    return done.output
 
 
 def readings_of(path: Path) -> list[Reading]:
@@ -69,16 +62,13 @@ def test_sensors_cut_apart_and_put_together_keep_their_readings_and_the_clock_ti
 
 def test_one_sensor_twice_at_a_time_is_refused_and_leaves_no_file(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "both.mcap"
-    done = CliRunner().invoke(main, ["merge", str(recording), str(recording), "--out", str(out)])
-    assert done.exit_code == 2
-    assert "in two of the files at the same time" in done.output
+    told = sarhad("merge", recording, recording, "--out", out, code=2)
+    assert "in two of the files at the same time" in told
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_cut_never_writes_over_a_recording(recording: Path) -> None:
-    done = CliRunner().invoke(main, ["cut", str(recording), str(recording)])
-    assert done.exit_code == 2
-    assert "exists already" in done.output
+    assert "exists already" in sarhad("cut", recording, recording, code=2)
 
 
 def part_of(run_id: str, second: int, dropped: int) -> io.BytesIO:

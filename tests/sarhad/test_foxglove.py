@@ -11,13 +11,12 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from made_commands import sarhad
 from mcap.reader import make_reader
 from scipy.spatial.transform import Rotation
 
 from evidence.recording import RecordingHeader, RecordingWriter
 from fusion.types import NODE, Reading
-from sarhad.cli import main
 from sarhad.foxglove import arrows, ellipsoid, position_covariance
 
 SCENARIO = Path(__file__).parents[2] / "edge" / "scenarios" / "demo.toml"
@@ -34,12 +33,6 @@ position = { east_m = 1.0, north_m = 2.0, up_m = 3.0 }
 orientation = { heading_deg = 90.0, pitch_deg = 0.0, roll_deg = 0.0 }
 lens = { size_px = [1280, 720], focal_px = [1100.0, 1100.0], center_px = [640.0, 360.0] }
 """
-
-
-def sarhad(*words: object, code: int = 0) -> str:
-    done = CliRunner().invoke(main, [str(word) for word in words])
-    assert done.exit_code == code, done.output
-    return done.output
 
 
 def messages_of(path: Path) -> dict[str, list[tuple[dict[str, Any], dict[str, Any]]]]:
