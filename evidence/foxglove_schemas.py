@@ -59,25 +59,21 @@ SPHERE = record("foxglove.SpherePrimitive", pose=POSE, size=VECTOR, color=COLOR)
 CYLINDER = record(
     "foxglove.CylinderPrimitive", pose=POSE, size=VECTOR, bottom_scale=NUMBER, top_scale=NUMBER, color=COLOR
 )
+COLORED_POINTS: dict[str, Schema] = {
+    "points": many(POINT),
+    "color": COLOR,
+    "colors": many(COLOR),
+    "indices": many(COUNT),
+}
 LINE = record(
     "foxglove.LinePrimitive",
     type=one_of("foxglove.LineType", "LINE_STRIP", "LINE_LOOP", "LINE_LIST"),
     pose=POSE,
     thickness=NUMBER,
     scale_invariant=YES_NO,
-    points=many(POINT),
-    color=COLOR,
-    colors=many(COLOR),
-    indices=many(COUNT),
+    **COLORED_POINTS,
 )
-TRIANGLES = record(
-    "foxglove.TriangleListPrimitive",
-    pose=POSE,
-    points=many(POINT),
-    color=COLOR,
-    colors=many(COLOR),
-    indices=many(COUNT),
-)
+TRIANGLES = record("foxglove.TriangleListPrimitive", pose=POSE, **COLORED_POINTS)
 LABEL = record(
     "foxglove.TextPrimitive",
     pose=POSE,
