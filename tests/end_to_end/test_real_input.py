@@ -164,7 +164,11 @@ def test_a_post_on_real_input_shows_drone_claims_own_position_and_every_frame(ho
 
 
 def house_up(house: Any) -> None:
+    """The post has reported, and holds every port open: what is sent to a closed port is lost when it is opened."""
     wait_for(house, lambda h: h.get("/api/sites")["sites"], 60.0, "the post has reported")
+    log = house.folder / "edge.log"
+    opened = [f"sarhad.edge {sensor} opened" for sensor in ("camera", "radar", "remote-id", "gnss")]
+    wait_for(house, lambda h: all(line in log.read_text() for line in opened), 30.0, "every sensor is opened")
 
 
 def wait_for(house: Any, condition: Any, timeout_s: float, what: str) -> Any:
