@@ -1,6 +1,6 @@
 """How often a sensor sees an object, by range; how rare events are; each with the band its count allows.
 
-    looks that should have shown the object, in bins of range, by sensor, class and light
+    looks that should have shown the object, in bins of range, by sensor, class and condition
 
       P_D  1 ┤▆▆▆▅▅
              │      ▄▃      a bin says k of n, and the 95 % band of Clopper and Pearson about it:
@@ -31,18 +31,18 @@ class Chance:
 
     sensor_id: str
     class_name: str
-    light: str  # "day", "night, rain", ...: what the looks are told apart by; "unknown" where nobody noted it
+    condition: str  # "day", "night, rain", ...: what the looks are told apart by; "unknown" where nobody noted it
     range_m: float
     is_detected: bool
 
 
 @dataclass(frozen=True, slots=True)
 class RangeBin:
-    """What a sensor made of its looks at one class, in one light, between two ranges."""
+    """What a sensor made of its looks at one class, in one condition, between two ranges."""
 
     sensor_id: str
     class_name: str
-    light: str
+    condition: str
     from_m: float
     to_m: float
     looks: int
@@ -68,22 +68,22 @@ def rate_band(count: int, exposure: float, confidence: float = CONFIDENCE) -> tu
 
 
 def by_range(chances: Iterable[Chance], bin_m: float = BIN_M) -> tuple[RangeBin, ...]:
-    """Bins that hold looks, by sensor, class, light and range."""
+    """Bins that hold looks, by sensor, class, condition and range."""
     counts: defaultdict[tuple[str, str, str, int], list[int]] = defaultdict(lambda: [0, 0])
     for chance in chances:
-        tally = counts[chance.sensor_id, chance.class_name, chance.light, int(chance.range_m // bin_m)]
+        tally = counts[chance.sensor_id, chance.class_name, chance.condition, int(chance.range_m // bin_m)]
         tally[0] += 1
         tally[1] += chance.is_detected
     bins = []
-    for (sensor_id, class_name, light, place), (looks, detected) in sorted(counts.items()):
+    for (sensor_id, class_name, condition, place), (looks, detected) in sorted(counts.items()):
         low, high = share_band(detected, looks)
         edges = place * bin_m, (place + 1) * bin_m
-        bins.append(RangeBin(sensor_id, class_name, light, *edges, looks, detected, detected / looks, low, high))
+        bins.append(RangeBin(sensor_id, class_name, condition, *edges, looks, detected, detected / looks, low, high))
     return tuple(bins)
 
 
 def reached_m(bins: Sequence[RangeBin], probability: float = 0.9) -> float | None:
-    """Up to where bins of one sensor, class and light, from the nearest on without a gap, keep this probability.
+    """Up to where bins of one sensor, class and condition, from the nearest on without a gap, keep this probability.
 
     None where the nearest bin already falls short. A bin counts by its estimate; its band says how sure that is.
     """
@@ -107,7 +107,7 @@ class Reach:
 
 
 def reach(bins: Sequence[RangeBin], probability: float = 0.9) -> Reach | None:
-    """`reached_m` of one sensor, class and light with its band; None where there was no look."""
+    """`reached_m` of one sensor, class and condition with its band; None where there was no look."""
     if not bins:
         return None
     ordered = sorted(bins, key=lambda each: each.from_m)

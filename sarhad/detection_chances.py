@@ -28,6 +28,7 @@ from sarhad.conditions import conditions_in
 from sarhad.recorded_facts import recorded_facts
 from sarhad.scores import DRONES, ScoreError, between, read_truth, truth_header
 
+TRACKS = "the post's tracks"  # told among its sensors; no sensor can be named so
 TRUTH_SIGMA_M = 3.0  # of a drone's own log; a simulated truth is exact, and loses nothing by it
 CLOCK_ERROR_S = 0.1  # of a log's clock, once aligned
 GATE_PROBABILITY = 0.999
@@ -133,7 +134,7 @@ def told_by_range(found: Iterable[Chance], bin_m: float, probability: float = 0.
     """Bins by sensor, class and condition, with the range up to which the probability is kept; ready for JSON."""
     groups: defaultdict[tuple[str, str, str], list[RangeBin]] = defaultdict(list)
     for each in by_range(found, bin_m):
-        groups[each.sensor_id, each.class_name, each.light].append(each)
+        groups[each.sensor_id, each.class_name, each.condition].append(each)
     told = ("from_m", "to_m", "looks", "detected", "probability", "low", "high")
     lines = []
     for (sensor_id, class_name, condition), bins in groups.items():

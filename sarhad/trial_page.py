@@ -20,16 +20,19 @@ mpl.use("Agg")
 from matplotlib import pyplot
 
 from sarhad.conditions import EVERY
+from sarhad.detection_chances import TRACKS
+from sarhad.trial_report import TRACKS_HANG_S
 
 NOT_MEASURED = "not measured"
 PLOT_IN = (5.6, 3.4)
 STYLE = (
     "body{font:15px/1.45 sans-serif;margin:2em auto;max-width:1180px;padding:0 1em;color:#222}"
-    "h1{font-size:1.6em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ccc}"
+    "h1{font-size:1.6em}h2{font-size:1.2em;margin-top:2em;border-bottom:1px solid #ccc}h3{font-size:1em}"
     "table{border-collapse:collapse;margin:.6em 0}td,th{border:1px solid #ddd;padding:.25em .7em;text-align:left}"
     "th{background:#f3f3f3;font-weight:600}td.none{color:#999}.banner{background:#fff3cd;border:1px solid #e0c060;"
     "padding:.6em 1em}.plots{display:flex;flex-wrap:wrap;gap:12px}img{max-width:100%}p.note{color:#555}"
 )
+ERRORS = {"median_m": "median", "rms_m": "RMS", "p95_m": "95 %", "claimed_m": "claimed (1 σ)"}  # of a bin, as told
 Line = dict[str, Any]
 
 
@@ -48,14 +51,16 @@ def page(report: dict[str, Any]) -> str:
         note(
             f"From the nearest {settings['bin_m']:g} m bin on, as long as bins keep {percent}. Surely: by the lower ends of "
             "the bins' 95 % bands; possibly: by the upper ends; or more: no look beyond. At least 36 looks in a bin, all of "
-            f"them hits, make {percent} sure. Tracks: a track within {settings['cutoff_m']:g} m, once a second, range from "
-            "the post's origin."
+            f"them hits, make {percent} sure. {TRACKS[0].upper()}{TRACKS[1:]}: has the object a track within "
+            f"{settings['cutoff_m']:g} m, counted once in {TRACKS_HANG_S:g} s, since a track lives on from second to second; "
+            "range from the post's origin."
         ),
         "<h2>Detection probability by range</h2>",
         f"<div class='plots'>{''.join(detection_plots(report['detection'], settings))}</div>",
         note(
             "Shares of looks that should have shown the object, with 95 % bands (Clopper, Pearson). Looks within the time "
-            "over which a sensor's misses hang together count once; looks of one pass are not quite independent even so."
+            "over which a sensor's misses hang together count once, and an object's track counts once in "
+            f"{TRACKS_HANG_S:g} s; looks of one pass are not quite independent even so."
         ),
         f"<h2>Warning before the line, {settings['line_m']:g} m about the post</h2>",
         warning_table(report["warning"]),
@@ -122,7 +127,7 @@ def reach_table(detection: Sequence[Line]) -> str:
     known = [each.words for each in EVERY]
     columns = known + sorted({line["condition"] for line in detection} - set(known))  # behind: with something unknown
     found = {(line["sensor"], line["class"], line["condition"]): line["reached"] for line in detection}
-    rows = sorted({(sensor, name) for sensor, name, _ in found}, key=lambda row: (row[0] == "tracks", row))
+    rows = sorted({(sensor, name) for sensor, name, _ in found}, key=lambda row: (row[0] == TRACKS, row))
     lines = [(*row, *(reach_words(found.get((*row, column))) for column in columns)) for row in rows]
     return table(("sensor", "class", *columns), lines)
 
@@ -145,7 +150,7 @@ def as_far_as(value: float | None, looked_to_m: float) -> str:
 def detection_plots(detection: Sequence[Line], settings: Line) -> list[str]:
     """One plot a sensor; a line a class and condition."""
     plots = []
-    for sensor in sorted({line["sensor"] for line in detection}, key=lambda name: (name == "tracks", name)):
+    for sensor in sorted({line["sensor"] for line in detection}, key=lambda name: (name == TRACKS, name)):
         figure, axes = pyplot.subplots(figsize=PLOT_IN, layout="constrained")
         for line in (line for line in detection if line["sensor"] == sensor):
             bins = line["bins"]
@@ -188,12 +193,22 @@ def alert_table(alerts: dict[str, Line]) -> str:
     return table(("light, weather", "alerts", "in", "a day", "95 % band"), lines or [(NOT_MEASURED,) * 5])
 
 
-def error_part(bins: Sequence[Line]) -> str:
+def error_part(errors: dict[str, Sequence[Line]]) -> str:
+    """A plot and a table for each condition."""
+    if not errors:
+        return f"<p>{NOT_MEASURED}</p>"
+    parts = [f"<h3>{html.escape(condition)}</h3>" + errors_told(condition, bins) for condition, bins in errors.items()]
+    return "".join(parts) + note(
+        "In three dimensions, of drones, each track against the object it had most, however far apart."
+    )
+
+
+def errors_told(condition: str, bins: Sequence[Line]) -> str:
     if not bins:
         return f"<p>{NOT_MEASURED}</p>"
     figure, axes = pyplot.subplots(figsize=PLOT_IN, layout="constrained")
     middle = [(each["from_m"] + each["to_m"]) / 2.0 for each in bins]
-    for key, name in (("median_m", "median"), ("rms_m", "RMS"), ("p95_m", "95 %"), ("claimed_m", "claimed (1 σ)")):
+    for key, name in ERRORS.items():
         axes.plot(middle, [each[key] for each in bins], marker="o", markersize=4, label=name)
     axes.set(xlabel="range, m", ylabel="error, m", xlim=(0, None), ylim=(0, None))
     axes.grid(alpha=0.2)
@@ -202,17 +217,11 @@ def error_part(bins: Sequence[Line]) -> str:
         (
             f"{each['from_m']:.0f} to {each['to_m']:.0f} m",
             str(each["count"]),
-            *(
-                "-" if each[key] is None else f"{each[key]:.1f} m"
-                for key in ("median_m", "rms_m", "p95_m", "claimed_m")
-            ),
+            *("-" if each[key] is None else f"{each[key]:.1f} m" for key in ERRORS),
         )
         for each in bins
     ]
-    head = ("range", "moments", "median", "RMS", "95 %", "claimed")
-    return image(figure, "position error by range") + table(head, lines) + note(
-        "In three dimensions, of drones, each track against the object it had most, however far apart."
-    )  # fmt: skip
+    return image(figure, f"position error by range, {condition}") + table(("range", "moments", *ERRORS.values()), lines)
 
 
 def image(figure: Any, words: str) -> str:

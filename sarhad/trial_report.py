@@ -26,13 +26,13 @@ from fusion.scoring import Frame, Scorer
 from fusion.timeliness import DAY_S, Sighting, rate_of, warnings
 from fusion.types import Claim, Fact, Scan
 from sarhad.conditions import EVERY, Conditions, conditions_in
-from sarhad.detection_chances import chances, told_by_range, truth_of_moments
+from sarhad.detection_chances import TRACKS, chances, told_by_range, truth_of_moments
 from sarhad.recorded_facts import RecordedFacts, recorded_facts
-from sarhad.scores import ScoreError, read_truth, truth_header, wire_frames
+from sarhad.scores import SCORE_EVERY_NS, ScoreError, read_truth, truth_header, wire_frames
 
-TRACKS = "tracks"  # the post as a whole, among its sensors
 CLASSES = ("drone", "bird")  # looked for in every report
 SAME_PLACE_M = 1.0
+TRACKS_HANG_S = 10.0  # a track lives on from second to second; in 10 s a drone at 15 m/s flies through a bin
 SIMULATED_RUN = "simulated-"  # how `sarhad simulate` names its runs
 
 
@@ -132,13 +132,22 @@ def count_looks(trial: Trial, found: RecordedFacts, moments: Sequence[Any]) -> N
 
 
 def count_tracks(trial: Trial, truth: Path, tracks: Path, settings: Settings) -> None:
-    """Once a second: which objects have a track; and over the flight warnings, false alerts and errors."""
+    """Which objects have a track; and over the flight warnings, false alerts and errors.
+
+    An object counts as looked for once in `TRACKS_HANG_S`: a track lives on from second to second, so counting each of them
+    would make a band of a few passes as narrow as one of hundreds.
+    """
     scorer, classes, frames = Scorer(settings.cutoff_m), {}, 0
+    counted: set[tuple[Hashable, int]] = set()
     for frame in wire_frames(truth, tracks):
         frames += 1
         scorer.add(frame)
         classes |= dict(zip(frame.object_ids, frame.object_classes, strict=True))
-        trial.chances += tracked(frame, settings.cutoff_m, trial.conditions.words)
+        for name, chance in tracked(frame, settings.cutoff_m, trial.conditions.words):
+            look = name, int(frame.time_s // TRACKS_HANG_S)
+            if look not in counted:
+                counted.add(look)
+                trial.chances.append(chance)
     for frame, i, j in scorer.by_identity():
         if frame.object_classes[i] == "drone":
             P = frame.covariances[j]
@@ -151,14 +160,15 @@ def count_tracks(trial: Trial, truth: Path, tracks: Path, settings: Settings) ->
             )
     trial.timelines = {name: line for name, line in scorer.timelines.items() if classes[name] == "drone"}
     alerts = scorer.score().false_alerts_per_day
-    trial.false_alerts, trial.seconds = alerts.count if alerts else 0, float(frames)
+    trial.false_alerts, trial.seconds = alerts.count if alerts else 0, frames * SCORE_EVERY_NS / 1e9
 
 
-def tracked(frame: Frame, cutoff_m: float, condition: str) -> Iterator[Chance]:
-    """Of every object at a moment: has it a track within the cut-off?"""
+def tracked(frame: Frame, cutoff_m: float, condition: str) -> Iterator[tuple[Hashable, Chance]]:
+    """Every object at a moment: has it a track within the cut-off?"""
     held = set(pairing(frame.truth[:, :3], frame.tracks, cutoff_m, 2.0)[0].tolist())
-    for k, class_name in enumerate(frame.object_classes):
-        yield Chance(TRACKS, class_name, condition, float(np.linalg.norm(frame.truth[k, :3])), k in held)
+    for k, (name, class_name) in enumerate(zip(frame.object_ids, frame.object_classes, strict=True)):
+        range_m = float(np.linalg.norm(frame.truth[k, :3]))
+        yield name, Chance(TRACKS, class_name, condition, range_m, k in held)
 
 
 def report_of(trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:
@@ -169,9 +179,7 @@ def report_of(trials: Sequence[Trial], settings: Settings) -> dict[str, Any]:
         "detection": told_by_range((c for t in trials for c in t.chances), settings.bin_m, settings.probability),
         "warning": by_condition(trials, lambda each: warning_of(each, settings)),
         "false_alerts_per_day": by_condition(trials, alerts_of),
-        "position_error": [
-            asdict(each) for each in errors_by_range((e for t in trials for e in t.errors), settings.bin_m)
-        ],
+        "position_error": by_condition(trials, lambda each: errors_of(each, settings)),
         "not_measured": not_measured(trials),
     }
 
@@ -196,9 +204,13 @@ def alerts_of(trials: Sequence[Trial]) -> dict[str, Any]:
     return asdict(rate_of(sum(trial.false_alerts for trial in trials), seconds, DAY_S)) | {"seconds": seconds}
 
 
+def errors_of(trials: Sequence[Trial], settings: Settings) -> list[dict[str, Any]]:
+    return [asdict(each) for each in errors_by_range((e for t in trials for e in t.errors), settings.bin_m)]
+
+
 def not_measured(trials: Sequence[Trial]) -> list[str]:
     """What no flight covers, a line each."""
-    looks = {(c.sensor_id, c.class_name, c.light) for trial in trials for c in trial.chances}
+    looks = {(c.sensor_id, c.class_name, c.condition) for trial in trials for c in trial.chances}
     conditions = {trial.conditions.words for trial in trials}
     lines = [f"every sensor, {each.words}" for each in EVERY if each.words not in conditions]
     sensors = dict.fromkeys([name for trial in trials for name in trial.sensors] + [TRACKS])

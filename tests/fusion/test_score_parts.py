@@ -113,16 +113,16 @@ def test_no_event_in_a_day_still_allows_three_point_seven_a_day() -> None:
     assert poisson.cdf(4, high * 2.0) == pytest.approx(0.025)
 
 
-def test_detection_by_range_is_told_apart_by_sensor_class_and_light_and_ends_at_a_gap() -> None:
+def test_detection_by_range_is_told_apart_by_sensor_class_and_condition_and_ends_at_a_gap() -> None:
     chances = [Chance("cam", "drone", "day", 50.0, True)] * 20
     chances += [Chance("cam", "drone", "day", 150.0, k > 0) for k in range(20)]
     chances += [Chance("cam", "drone", "day", 350.0, True)] * 20  # nothing flew between 200 and 300 m
     chances += [Chance("cam", "drone", "night", 50.0, False)] * 5
     bins = by_range(chances)
-    day = [each for each in bins if each.light == "day"]
+    day = [each for each in bins if each.condition == "day"]
     assert [(each.from_m, each.looks, each.detected) for each in day] == [(0, 20, 20), (100, 20, 19), (300, 20, 20)]
     assert reached_m(day) == 200.0
-    assert reached_m([each for each in bins if each.light == "night"]) is None
+    assert reached_m([each for each in bins if each.condition == "night"]) is None
     assert day[1].low < 0.95 < day[1].high
 
 

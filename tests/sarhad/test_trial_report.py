@@ -12,11 +12,13 @@ from click.testing import CliRunner, Result
 
 from benchmarks.scenario_generator import generate
 from fusion.detection_range import Chance, share_band
+from fusion.error_range import PositionError
 from fusion.types import Accuracy, Detection, Look, Orientation, Polar, Scan, Sensor
 from sarhad.cli import main
 from sarhad.conditions import Conditions, conditions_in, light_at, sun_elevation_deg
-from sarhad.detection_chances import Present, chances
-from sarhad.trial_report import Trial, not_measured
+from sarhad.detection_chances import TRACKS, Present, chances
+from sarhad.trial_page import error_part
+from sarhad.trial_report import Settings, Trial, count_tracks, not_measured, report_of
 
 SCENARIO = Path(__file__).parents[2] / "edge" / "scenarios" / "approach-straight.toml"
 LEVEL = Orientation(0.0, 0.0, 0.0)
@@ -64,6 +66,36 @@ def test_one_detection_is_not_the_detection_of_two_objects() -> None:
 def test_looks_within_the_time_over_which_misses_hang_together_count_once() -> None:
     scans = [Scan("radar", k * STEP_NS // 10, (AHEAD,), ()) for k in range(100)]  # ten a second for ten seconds
     assert len(counted(scans, DRONE)) == 20  # a radar's misses hang together for half a second
+
+
+def test_a_track_that_lives_on_makes_no_flight_a_hundred_looks(tmp_path: Path) -> None:
+    truth, tracks = tmp_path / "flight.truth.jsonl", tmp_path / "tracks.jsonl"
+    things = [
+        {"object_id": name, "class": "drone", "position_enu_m": [0.0, 300.0, 50.0], "velocity_enu_m_s": [0.0, 0.0, 0.0]}
+        for name in ("first", "second")
+    ]
+    lines = [{"origin": {"latitude_deg": 48.0, "longitude_deg": 11.0, "height_m": 0.0}}]
+    lines += [{"time_ns": k * STEP_NS // 10, "objects": things} for k in range(1000)]
+    truth.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    tracks.write_text("")
+    trial = Trial({}, Conditions("day", "dry"))
+    count_tracks(trial, truth, tracks, Settings(50.0, 200.0, 100.0))
+    assert trial.seconds == 99.0  # the first second is not scored
+    assert [chance.is_detected for chance in trial.chances] == [False] * 20  # two objects, ten times ten seconds
+
+
+def test_position_error_is_told_by_condition() -> None:
+    trials = [
+        Trial({}, Conditions(light, "dry"), errors=[PositionError(150.0, error_m, 9.0)] * 4, seconds=4.0)
+        for light, error_m in (("day", 2.0), ("night", 20.0))
+    ] + [Trial({}, Conditions("dusk", "fog"), seconds=4.0)]
+    told = report_of(trials, Settings(50.0, 200.0, 100.0))["position_error"]
+    assert {name: [each["median_m"] for each in bins] for name, bins in told.items()} == {
+        "day, dry": [2.0], "night, dry": [20.0], "dusk, fog": [], "all": [11.0],
+    }  # fmt: skip
+    part = error_part(told)
+    assert part.count("<img") == 3
+    assert "<h3>dusk, fog</h3><p>not measured</p>" in part
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +170,7 @@ def test_the_page_stands_alone_and_says_first_that_it_is_simulated(report: tuple
 def test_the_figures_tell_radar_camera_and_tracks_apart(report: tuple[str, dict]) -> None:
     _, figures = report
     found = {(line["sensor"], line["class"], line["condition"]): line for line in figures["detection"]}
-    assert set(found) == {(name, "drone", "day, dry") for name in ("radar-north", "camera-north", "tracks")}
+    assert set(found) == {(name, "drone", "day, dry") for name in ("radar-north", "camera-north", TRACKS)}
     radar = found["radar-north", "drone", "day, dry"]
     assert radar["looks"] == sum(each["looks"] for each in radar["bins"])
     assert 25 <= radar["looks"] <= 31  # two independent ones a second
@@ -147,7 +179,8 @@ def test_the_figures_tell_radar_camera_and_tracks_apart(report: tuple[str, dict]
     assert figures["warning"]["day, dry"]["never"] == 0
     assert 4.0 < figures["warning"]["day, dry"]["worst_s"] < 10.0  # at 16 m/s it needs 9.5 s from 852 m to 700 m
     assert figures["false_alerts_per_day"]["day, dry"]["seconds"] == pytest.approx(15.0, abs=1.0)
-    assert sum(each["count"] for each in figures["position_error"]) > 5
+    assert set(figures["position_error"]) == {"day, dry"}
+    assert sum(each["count"] for each in figures["position_error"]["day, dry"]) > 5
 
 
 def test_what_no_flight_covers_is_said(report: tuple[str, dict]) -> None:
@@ -169,9 +202,7 @@ def test_the_score_of_a_recording_tells_the_same_by_range(
     words = ["score", str(truth), str(tracks), "--by-range", "--json"]
     done = CliRunner().invoke(main, [*words, "--recording", str(recording)])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.output)["detection"] == [
-        line for line in report[1]["detection"] if line["sensor"] != "tracks"
-    ]
+    assert json.loads(done.output)["detection"] == [line for line in report[1]["detection"] if line["sensor"] != TRACKS]
     refused = CliRunner().invoke(main, words)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert "expected the recording of this truth" in refused.stderr
@@ -184,7 +215,7 @@ def test_tracks_alone_leave_the_sensors_unmeasured(flight: tuple[Path, Path], tm
     figures = json.loads(out.with_suffix(".json").read_text())
     assert "sensors one by one: no recording given" in figures["not_measured"]
     (line,) = figures["detection"]
-    assert (line["sensor"], line["detected"], line["reached"]["estimate_m"]) == ("tracks", 0, None)
+    assert (line["sensor"], line["detected"], line["reached"]["estimate_m"]) == (TRACKS, 0, None)
 
 
 def test_truth_of_another_place_a_wrong_count_and_wrong_conditions_are_refused(
