@@ -1,8 +1,10 @@
 """Runs of a scoreboard that are finished, kept on disk: one that was interrupted goes on where it was.
 
-    key = SHA-256 of (scenario's files, tracker's code, scorer's code, versions of packages, limits)   ──▶ FOLDER/key.json
+    key = SHA-256 of (scenario's files; code of tracker, scorer and scoreboard; versions of Python and packages; limits)
+                                                                                                     ──▶ FOLDER/key.json
 
-What changes any of them changes the key, so nothing is told of a tracker that no longer is. A run that failed is not kept.
+What changes any of those changes the key: a row is taken over only where measuring again would use the same code and packages.
+The machine, and what else it did, are not part of it. A run that failed is not kept.
 """
 
 from __future__ import annotations

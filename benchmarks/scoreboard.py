@@ -7,7 +7,8 @@
       └─ docs/scoreboard.md and docs/scoreboard.json                                        headed "simulated"
 
 `--quick` takes fewer kinds, one seed, peers on three kinds only and for 20 s of processor time, and says so on the page;
-`--minutes` starts nothing more after so long, and the page lists what was left out. Finished runs stay in .scoreboard
+`--minutes` starts nothing more after so long, and the page lists what was left out. Rows of docs/scoreboard.json that a run
+does not measure are carried over, marked with the commit they are of (`earlier_rows.py`). Finished runs stay in .scoreboard
 (`finished_runs.py`), so the same command goes on where it was.
 
 Exit code 1 where the mean GOSPA got significantly worse than in docs/scoreboard.json (`regression.py`), or a scenario of the
@@ -34,7 +35,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 
+from benchmarks.earlier_rows import carried, kept
 from benchmarks.finished_runs import FinishedRuns, key_of
 from benchmarks.regression import Change, blocks_of, change
 from benchmarks.scenario_generator import KINDS, generate
@@ -60,6 +63,7 @@ ACCURACY = (
     *("crossings_n20", "swarm_n40", "swarms_n40", "delays_n20", "delays_n20_twin", "bias_n20", "bias_n20_twin"),
     *("dropouts_n20", "spoof_n20", "no_radar_n5", "no_radar_n20", "everything_n20"),
 )
+VERSIONS = (sys.version, np.__version__, scipy.__version__)  # of what runs our tracker, and scores all of them
 SPEED = ("fuse_n20", "fuse_n100", "scale_n100", "scale_n500", "scale_n1000", "scale_n2000", "scale_n5000", "crowd_n550")
 NOT_FOR_KNOWN = ("scale", "crowd")
 QUICK = (
@@ -70,13 +74,16 @@ QUICK_WITH_PEERS = ("fuse_n5", "fuse_n20", "crossings_n20")
 QUICK_LIMIT_S, QUICK_PLANE_RUNS = 20.0, 4
 SCORERS = (
     *(ROOT / "fusion" / f"{name}.py" for name in ("association", "gospa", "hota", "honesty", "scoring", "timeliness")),
-    ROOT / "sarhad" / "scores.py",
+    *(ROOT / "sarhad" / "scores.py", ROOT / "benchmarks" / "scoreboard.py", ROOT / "benchmarks" / "regression.py"),
 )
 OUR_CODE = (
     *(ROOT / "fusion", ROOT / "edge" / "tracking_scenarios.py", ROOT / "sarhad" / "commands" / "track.py"),
     ROOT / "benchmarks" / "our_run.py",
 )
-LIBRARY_CODE = (ROOT / "fusion", ROOT / "edge", ROOT / "firmware_interfaces", ROOT / "sarhad" / "scenario_library.py")
+LIBRARY_CODE = (
+    *(ROOT / "fusion", ROOT / "edge", ROOT / "firmware_interfaces", ROOT / "sarhad" / "scenario_library.py"),
+    ROOT / "benchmarks" / "scoreboard.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +114,13 @@ def main() -> int:
     fallen = newly_failing(rows, before["rows"])
     print(verdict(found), *(f"WORSE: {name} was as expected, and is not" for name in fallen), sep="\n")
     is_worse = bool(fallen) or (found is not None and found.is_worse)
+    rows += carried(rows, before["rows"], {path.stem for path in LIBRARY.glob("*.toml")})
     text = page(rows, found, plan.coverage)
     if arguments.no_write:
         print(text)
     elif not is_worse or arguments.accept:
         PAGE.write_text(text)
-        FIGURES.write_text(json.dumps({"rows": [kept(row) for row in rows]}, separators=(",", ":")) + "\n")
+        FIGURES.write_text(json.dumps({"rows": list(kept(rows))}, separators=(",", ":")) + "\n")
     return 1 if is_worse and not arguments.accept else 0
 
 
@@ -150,12 +158,6 @@ def commit() -> str | None:
         return None
     name = last.stdout.strip()
     return f"{name}, changed since" if name and same.returncode else name or None
-
-
-def kept(row: dict[str, Any]) -> dict[str, Any]:
-    """A row for the next comparison, without what each message took."""
-    figures = {name: value for name, value in row.get("figures", {}).items() if name != "cumulative_cpu_s"}
-    return row | ({"figures": figures} if figures else {})
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -227,8 +229,8 @@ def rows_of(directory: Path, kind: str, trackers: Sequence[str], plan: Plan) -> 
 
 def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> Iterator[dict[str, Any]]:
     """The row of one tracker on one scenario: as it was measured before, or run and scored; none where time is up."""
-    code = version_of(tracker, plan.peers_python, plan.limit_s)
-    key = key_of(directory / "scenario.json", directory / "measurements.jsonl.gz", directory / "truth.npz", code)
+    content = key_of(*(directory / name for name in ("scenario.json", "measurements.jsonl.gz", "truth.npz")))
+    key = key_of(content, version_of(tracker, plan.peers_python, plan.limit_s))
     name = f"{directory.name}: {tracker}"
     row = plan.finished.get(key)
     if row is None and time.monotonic() > plan.until_s:
@@ -239,7 +241,7 @@ def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> Iterator[dic
         row = measured(directory, tracker, plan)
         if "failed" not in row:
             plan.finished.put(key, row)
-    yield {"scenario": directory.name, "kind": kind, "tracker": tracker} | row
+    yield {"scenario": directory.name, "kind": kind, "tracker": tracker, "content": content[:12]} | row
 
 
 def measured(directory: Path, tracker: str, plan: Plan) -> dict[str, Any]:
@@ -248,27 +250,27 @@ def measured(directory: Path, tracker: str, plan: Plan) -> dict[str, Any]:
     try:
         figures = run_one(directory, tracker, out, plan)
     except RuntimeError as error:
-        return {"failed": str(error)}
-    row: dict[str, Any] = {"figures": figures, "measured_at": now()}
+        return {"failed": str(error)} | measured_now(plan)
+    row: dict[str, Any] = {"figures": figures} | measured_now(plan)
     if figures.get("is_whole", True):
         row |= score_of(directory, out, with_blocks=tracker == OURS)
     return row
 
 
-def now() -> str:
-    return f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"
+def measured_now(plan: Plan) -> dict[str, Any]:
+    return {"measured_at": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", "commit": plan.coverage.commit}
 
 
 @cache
 def version_of(tracker: str, peers_python: str | None, limit_s: float) -> str:
     """What a tracker's figures depend on, beside the scenario."""
     if tracker not in PEERS:
-        return key_of(tracker, sys.version, np.__version__, *OUR_CODE, *SCORERS)
+        return key_of(tracker, *VERSIONS, *OUR_CODE, *SCORERS)
     names = ("stonesoup", "filterpy", "numpy", "scipy")
     ask = f"import importlib.metadata as m, sys; print(sys.version, *map(m.version, {names}))"
     asked = subprocess.run([str(peers_python), "-c", ask], capture_output=True, text=True, check=False)
     script = ROOT / "benchmarks" / PEERS[tracker][0]
-    return key_of(tracker, asked.stdout, str(limit_s), script, ROOT / "benchmarks" / "peer_run.py", *SCORERS)
+    return key_of(tracker, *VERSIONS, asked.stdout, str(limit_s), script, ROOT / "benchmarks" / "peer_run.py", *SCORERS)
 
 
 def run_one(directory: Path, tracker: str, out: Path, plan: Plan) -> dict[str, Any]:
@@ -301,20 +303,20 @@ def memory_rows(folder: Path, plan: Plan) -> Iterator[dict[str, Any]]:
     script = str(ROOT / "benchmarks" / "our_run.py")
     figures = told_by([sys.executable, script, str(directory), str(directory / "memory.jsonl"), "--memory"])
     del figures["cumulative_cpu_s"]
-    yield {"scenario": directory.name, "kind": "memory", "tracker": OURS, "figures": figures}
+    yield {"scenario": directory.name, "kind": "memory", "tracker": OURS, "figures": figures} | measured_now(plan)
 
 
 def library_rows(plan: Plan) -> Iterator[dict[str, Any]]:
     """The scenario library against what it expects: a row a scenario."""
     for path, scenario in choose(LIBRARY, (), plan.is_quick):
-        key = key_of("library", sys.version, np.__version__, path, *LIBRARY_CODE)
+        key = key_of("library", *VERSIONS, path, *LIBRARY_CODE)
         row = plan.finished.get(key)
         if row is None and time.monotonic() > plan.until_s:
             plan.coverage.left_out.append(f"library: {scenario.name}")
             continue
         print(f"library: {scenario.name}", "" if row is None else "(finished before)", file=sys.stderr, flush=True)
         if row is None:
-            row = library_row(json.loads(play_one(path, None).as_json())) | {"measured_at": now()}
+            row = library_row(json.loads(play_one(path, None).as_json())) | measured_now(plan)
             plan.finished.put(key, row)
         yield row
 
@@ -322,7 +324,11 @@ def library_rows(plan: Plan) -> Iterator[dict[str, Any]]:
 def told_library(path: Path, plan: Plan) -> list[dict[str, Any]]:
     """The same rows, from the lines of `sarhad scenarios --json`; scenarios without a line are left out."""
     try:
-        rows = [library_row(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
+        rows = [
+            library_row(json.loads(line)) | {"commit": plan.coverage.commit}
+            for line in path.read_text().splitlines()
+            if line.strip()
+        ]
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f"{path}: {error}; expected the lines of sarhad scenarios --json")
     told = {row["scenario"] for row in rows}

@@ -77,8 +77,8 @@ def covered(rows: Sequence[Row], coverage: Coverage) -> list[str]:
     names: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
         if row["kind"] != "library":
-            names[row["tracker"]].append(row["scenario"])
-    times = sorted(row["measured_at"] for row in rows if "measured_at" in row)
+            names[row["tracker"]].append(named(row))
+    times = sorted(row["measured_at"] for row in rows if "measured_at" in row and not row.get("is_carried"))
     lines = [
         mode
         + (f" Our tracker is that of commit {coverage.commit}." if coverage.commit else "")
@@ -89,6 +89,11 @@ def covered(rows: Sequence[Row], coverage: Coverage) -> list[str]:
         else "",
         table(("tracker", "scenarios"), [(name, ", ".join(dict.fromkeys(each))) for name, each in names.items()]),
     ]
+    if any(row.get("is_carried") for row in rows):
+        lines.append(
+            "\nA scenario with a commit behind it was not measured this time: its row is carried over from an earlier "
+            "scoreboard, as measured at that commit. Targets are judged by those rows as well."
+        )
     if coverage.left_out:
         lines.append(f"\nLeft out for want of time: {', '.join(coverage.left_out)}.")
     return lines
@@ -101,7 +106,9 @@ def library(rows: Sequence[Row]) -> list[str]:
         return [f"{NOT_MEASURED}."]
     failed = [row for row in played if not row["ok"]]
     head = f"{len(played) - len(failed)} of {len(played)} scenarios played are as expected (`sarhad scenarios`)."
-    lines = [(row["scenario"], "; ".join(row["failures"]).replace("|", "/")) for row in failed]
+    older = sum(1 for row in played if row.get("is_carried"))
+    head += f" {older} of them are carried over from earlier scoreboards." if older else ""
+    lines = [(named(row), "; ".join(row["failures"]).replace("|", "/")) for row in failed]
     return [head, *(["", table(("not as expected", "why"), lines)] if lines else [])]
 
 
@@ -139,7 +146,7 @@ def accuracy(rows: Sequence[Row]) -> list[tuple[str, ...]]:
         for tracker, row in trackers.items():
             if "gospa" not in row:
                 why = row.get("failed") or f"stopped after {row['figures']['messages']} messages"
-                lines.append((scenario, tracker, why, *[""] * 7))
+                lines.append((named(row), tracker, why, *[""] * 7))
                 continue
             numbers = (
                 figure(row["gospa"]),
@@ -151,19 +158,24 @@ def accuracy(rows: Sequence[Row]) -> list[tuple[str, ...]]:
                 figure(row["hota"], 3),
                 figure(row["nees"], 2),
             )
-            lines.append((scenario, tracker, *numbers))
+            lines.append((named(row), tracker, *numbers))
     return lines
+
+
+def named(row: Row) -> str:
+    """Its scenario, with the commit it is of where it was carried over."""
+    of = f" (of {row.get('commit') or 'an unnamed commit'})" if row.get("is_carried") else ""
+    return f"{row['scenario']}{of}"
 
 
 def speed(rows: Sequence[Row]) -> list[tuple[str, ...]]:
     lines = []
-    for scenario, trackers in by_scenario(rows).items():
+    for trackers in by_scenario(rows).values():
         for peer in (FILTERPY, *STONE_SOUP):
-            ratio = slower_by(trackers, peer)
-            if ratio is not None:
-                done = trackers[peer]["figures"]["messages"]
-                ours_s = trackers[OURS]["figures"]["cumulative_cpu_s"][done - 1]
-                lines.append((scenario, peer, f"{ours_s:.2f} s", f"{ratio:.1f} ×", str(done)))
+            ratio, ours = slower_by(trackers, peer), ours_s(trackers, peer)
+            if ratio is not None and ours is not None:
+                row = trackers[peer]
+                lines.append((named(row), peer, f"{ours:.2f} s", f"{ratio:.1f} ×", str(row["figures"]["messages"])))
     return lines
 
 
@@ -174,17 +186,30 @@ def scans(rows: Sequence[Row]) -> list[tuple[str, ...]]:
         if ours and scenario.startswith(("scale", "crowd", "fuse_n100_s", "fuse_n20_s")):
             theirs = trackers.get(FILTERPY, {}).get("figures", {}).get("big_ms")
             peer = f"{theirs['99']:.0f} ms" if theirs else "-"
-            lines.append((scenario, f"{ours['50']:.1f} ms", f"{ours['99']:.1f} ms", peer))
+            lines.append((named(trackers[OURS]), f"{ours['50']:.1f} ms", f"{ours['99']:.1f} ms", peer))
     return lines
 
 
 def slower_by(trackers: dict[str, Row], peer: str) -> float | None:
     """How many times longer the peer takes for the messages it got through."""
-    ours, theirs = trackers.get(OURS, {}).get("figures"), trackers.get(peer, {}).get("figures")
-    if not ours or not theirs:
+    seconds = ours_s(trackers, peer)
+    return None if seconds is None else float(trackers[peer]["figures"]["cpu_s"] / max(seconds, 1e-9))
+
+
+def ours_s(trackers: dict[str, Row], peer: str) -> float | None:
+    """Our processor seconds for the messages that the peer got through; of an earlier run of ours as it was noted then."""
+    course = trackers.get(OURS, {}).get("figures", {}).get("cumulative_cpu_s")
+    theirs = trackers.get(peer, {}).get("figures")
+    if not theirs:
         return None
-    ours_s = ours["cumulative_cpu_s"][min(theirs["messages"], len(ours["cumulative_cpu_s"])) - 1]
-    return float(theirs["cpu_s"] / max(ours_s, 1e-9))
+    return course[min(theirs["messages"], len(course)) - 1] if course else theirs.get("ours_s")
+
+
+def whole_s(row: Row | None) -> float | None:
+    """Our processor seconds for all messages of a scenario."""
+    figures = (row or {}).get("figures", {})
+    course = figures.get("cumulative_cpu_s")
+    return course[-1] if course else figures.get("messages_cpu_s")
 
 
 def targets(rows: Sequence[Row]) -> list[tuple[str, ...]]:
@@ -295,16 +320,16 @@ def speed_lines(scenarios: dict[str, dict[str, Row]]) -> list[tuple[str, ...]]:
         return figures["99"] if figures else None
 
     def mean_ms(name: str) -> float | None:
-        figures = one(name).get(OURS, {}).get("figures")
-        return 1e3 * figures["cumulative_cpu_s"][-1] / figures["messages"] if figures else None
+        seconds = whole_s(one(name).get(OURS))
+        return None if seconds is None else 1e3 * seconds / one(name)[OURS]["figures"]["messages"]
 
     lines = []
     for name, soup, loop in (("fuse_n20", 40, 5), ("fuse_n100", 60, 6), ("scale_n2000", 150, 25)):
         ratios = [ratio for peer in STONE_SOUP if (ratio := slower_by(one(name), peer)) is not None]
         lines.append(at_least(f"{name}: faster than Stone Soup by", min(ratios, default=None), soup))
         lines.append(at_least(f"{name}: faster than filterpy by", slower_by(one(name), FILTERPY), loop))
-    crowd = one("crowd_n550").get(OURS, {}).get("figures")
-    real_time = 60.0 / crowd["cumulative_cpu_s"][-1] if crowd else None
+    crowd_s = whole_s(one("crowd_n550").get(OURS))
+    real_time = None if crowd_s is None else 60.0 / crowd_s
     lines.append(at_least("crowd_n550: faster than real time by", real_time, 3))
     for name, limit in (("scale_n100", 4), ("scale_n1000", 30), ("scale_n5000", 160)):
         lines.append(at_most(f"{name}: p99 a scan, ms", p99(name), limit, 1))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.earlier_rows import carried, kept
 from benchmarks.filterpy_peer import expected, jacobian
 from benchmarks.finished_runs import FinishedRuns, key_of
 from benchmarks.regression import blocks_of, change
@@ -102,6 +103,42 @@ def test_the_page_judges_what_was_measured_and_names_the_rest() -> None:
 def test_speed_is_compared_over_the_messages_both_got_through() -> None:
     trackers = {r["tracker"]: r for r in (row("x_s1", "ours", 1.0, 2.0, 100), row("x_s1", "filterpy", None, 10.0, 50))}
     assert slower_by(trackers, "filterpy") == pytest.approx(10.0)  # 10 s against the 1 s of our first 50
+
+
+def test_what_a_short_run_does_not_measure_is_carried_over_with_its_commit() -> None:
+    full = [
+        row("fuse_n20_s1", "ours", 100.0, 2.0, 100, commit="old1", content="a"),
+        row("fuse_n20_s1", "filterpy", None, 10.0, 50, commit="old1", content="a"),
+        row("swarm_n40_s1", "ours", 90.0, 2.0, 100, commit="old1", content="b"),
+        row("swarm_n40_s1", "filterpy", 95.0, 8.0, 100, commit="old1", content="b"),
+        row("pd_n20_s1", "filterpy", 95.0, 8.0, 100, commit="old1", content="before it was changed"),
+        row("retired_n9_s1", "ours", 90.0, 2.0, 100, commit="old1"),
+        {"scenario": "orbit", "kind": "library", "tracker": "ours", "ok": True, "failures": [], "commit": "old0"},
+        {"scenario": "gone", "kind": "library", "tracker": "ours", "ok": False, "failures": ["x"], "commit": "old0"},
+    ]
+    before = json.loads(json.dumps(list(kept(full))))
+    assert not any("cumulative_cpu_s" in each.get("figures", {}) for each in before)
+    short = [
+        row("fuse_n20_s1", "ours", 99.0, 4.0, 100, commit="new2", content="a"),
+        row("pd_n20_s1", "ours", 99.0, 4.0, 100, commit="new2", content="as it is now"),
+    ]
+    older = carried(short, before, {"orbit"})
+    assert [(each["scenario"], each["tracker"], each["commit"]) for each in older] == [
+        ("fuse_n20_s1", "filterpy", "old1"),
+        ("swarm_n40_s1", "ours", "old1"),
+        ("swarm_n40_s1", "filterpy", "old1"),
+        ("orbit", "ours", "old0"),
+    ]
+    text = page(short + older, None, Coverage(is_quick=True, commit="new2"))
+    assert "| fuse_n20_s1 | ours | 99.0 |" in text
+    assert "| swarm_n40_s1 (of old1) | ours | 90.0 |" in text
+    assert "| fuse_n20_s1 (of old1) | filterpy | 2.00 s | 5.0 × | 50 |" in text  # half of our four seconds now
+    assert "| swarm_n40_s1 (of old1) | filterpy | 2.00 s | 4.0 × | 100 |" in text  # as it was then
+    assert "carried over from an earlier scoreboard" in text
+    assert "1 of 1 scenarios played are as expected (`sarhad scenarios`). 1 of them are carried over" in text
+    assert carried([], json.loads(json.dumps(list(kept(short + older)))), {"orbit"}) == [
+        each | {"is_carried": True} for each in kept(short + older)
+    ]
 
 
 def a_plan(folder: Path) -> Plan:
