@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import threading
 import time
 import urllib.request
@@ -30,6 +29,7 @@ from sarhad.broker import Broker, BrokerError
 from sarhad.child import Child, ChildDied, MemoryWatch, child_running
 from sarhad.demo_wishes import HOST, Wishes, map_port, working_folder
 from sarhad.live_feed import LiveFeed
+from sarhad.screen import has_screen
 from sarhad.stop_signals import stop_on_signals
 
 if TYPE_CHECKING:
@@ -277,10 +277,3 @@ class Demo:
                 if name in self._children:
                     stack.callback(self._children[name].stop)
             stack.callback(self.feed.stop)
-
-
-def has_screen() -> bool:
-    """Whether a browser can open a window; without one it might take over the terminal."""
-    if os.name == "posix" and os.uname().sysname == "Linux":
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True

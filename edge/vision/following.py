@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.vision.camera_motion import CameraMotion, Grey
-from edge.vision.detector import Box, Detector
+from edge.vision.detector import Box, Detector, Region
 from edge.vision.image_tracks import UNSURE, ImageTracks, Seen
 from edge.vision.regions import HALF
+
+OWN_CUES = 4  # detections of the last look that are looked at again first
 
 
 class Following:
@@ -38,3 +40,12 @@ class Following:
 def lowest_confidence(confidence: float) -> float:
     """From where the detector must report, so that tracklets can go on with what alone is too unsure."""
     return min(confidence, UNSURE)
+
+
+def cues_of(told: Sequence[Seen]) -> list[Region]:
+    """Where the next look should look again: around the surest of what was told."""
+    return [around(one.box) for one in told[:OWN_CUES]]
+
+
+def around(box: Box) -> Region:
+    return Region(int(box.x_px), int(box.y_px), int(box.width_px) + 1, int(box.height_px) + 1)

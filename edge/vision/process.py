@@ -23,7 +23,7 @@ import msgspec
 from edge.vision.canary import failed_canary, has_canaries
 from edge.vision.decoder import Decoded, PacketDecoder, codec_of, is_key
 from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, load_detector
-from edge.vision.following import Following, lowest_confidence
+from edge.vision.following import Following, cues_of, lowest_confidence
 from edge.vision.messages import (
     ALIVE,
     LARGEST_MESSAGE,
@@ -42,7 +42,6 @@ from edge.vision.regions import BUDGET, REGION_PX, Outlook, half_grey
 MOST_WAITING = 1024  # messages, half a minute of a 30 Hz camera; then the pipe backs up and the parent drops
 MOST_WAITING_BYTES = 32 << 20  # JPEG packets may have 300 kB; as much again is in the hands of the decoder
 SIGN_EVERY = 10  # packets decoded at a stretch: a slow box needs seconds for them, and its parent ends who is silent
-OWN_CUES = 4  # detections of the last look that are looked at again first
 LOOK_S = 0.4  # a look should take no longer; the tracker rewinds by some seconds, an alert should not wait for one
 PACE_WEIGHT = 0.3  # how fast the measured cost of a region follows the last look's
 FEWEST_REGIONS = 3  # one where something is expected, one where something moves, one of the sweep
@@ -147,7 +146,7 @@ class Eyes:
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
         seen = camera.following.tell(decoded.monotonic_ns, boxes, self._confidence)
-        camera.seen = [around(one.box) for one in seen[:OWN_CUES]]
+        camera.seen = cues_of(seen)
         skipped, camera.skipped_count = camera.skipped_count, 0
         camera.look_count += 1
         return Result(
@@ -178,10 +177,6 @@ class Eyes:
         cost_s = (self._clock_s() - begun_s) / max(1.0, area_px / (REGION_PX[0] * REGION_PX[1]))
         self._region_s = cost_s if self._region_s is None else self._region_s + PACE_WEIGHT * (cost_s - self._region_s)
         return boxes
-
-
-def around(box: Box) -> Region:
-    return Region(int(box.x_px), int(box.y_px), int(box.width_px) + 1, int(box.height_px) + 1)
 
 
 def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: BinaryIO) -> None:

@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from edge.vision.detector import Box, Detector, Picture
-from edge.vision.following import Following
+from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region
+from edge.vision.following import Following, cues_of
 from edge.vision.image_tracks import Seen
-from edge.vision.regions import half_grey
+from edge.vision.regions import Outlook, half_grey
 
 FRAME_S = 1 / 30  # between frames of a file that does not tell
 
@@ -26,8 +26,27 @@ def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture
     following = Following(detector)
     for number, (time_s, picture) in enumerate(frames):
         following.see(half_grey(picture))
-        time_ns = round(1e9 * (number * FRAME_S if time_s is None else time_s))
-        yield following.link(time_ns, detector.look(picture))
+        yield following.link(nanoseconds(number, time_s), detector.look(picture))
+
+
+def look_as_a_post(
+    detector: Detector, frames: Iterable[tuple[float | None, Picture]], budget: int
+) -> Iterator[tuple[list[Region], list[Seen]]]:
+    """Of each frame the regions that were looked at, at most `budget`, chosen as a post does, and the linked boxes."""
+    following, outlook = Following(detector), Outlook(budget)
+    cues: list[Region] = []
+    for number, (time_s, picture) in enumerate(frames):
+        grey = half_grey(picture)
+        shift_px = following.see(grey)
+        regions = outlook.choose(grey, (picture.shape[1], picture.shape[0]), cues, shift_px)
+        seen = following.link(nanoseconds(number, time_s), detector.look(picture, regions))
+        told = [one for one in seen if one.box.confidence >= CONFIDENCE or one.vouched]
+        cues = cues_of(told)
+        yield regions, seen
+
+
+def nanoseconds(number: int, time_s: float | None) -> int:
+    return round(1e9 * (number * FRAME_S if time_s is None else time_s))
 
 
 def in_hindsight(looks: Sequence[Sequence[Seen]], least: float, every_class: bool = True) -> list[list[Box]]:

@@ -1,14 +1,16 @@
 """`sarhad detect VIDEO --out detections.jsonl`: what is found in every frame of a video, a JSON line each.
 
 What an object is, all frames that show it decide together, so the lines are written after the last frame; with
-`--single-frames` each frame stands alone and is written at once.
+`--single-frames` each frame stands alone and is written at once. `--view` draws what was found, and where was looked, into
+a copy of the video, in a second pass over it.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 import click
 
 if TYPE_CHECKING:
-    from edge.vision.detector import Box, Detector
+    from edge.vision.detector import Box, Detector, Region
 
 STORED_CONFIDENCE = 0.02  # for precision-recall curves one keeps the unsure too; 0.25 is where the post takes notice
 TEXT_AS_VIDEO = {"tty"}  # FFmpeg draws any text file as a terminal's picture
@@ -31,6 +33,9 @@ PROGRESS_EVERY = 100  # frames
 @click.option("--backend", type=click.Choice(["onnxruntime", "ultralytics"]), help="What runs an .onnx model.")
 @click.option("--best-class", is_flag=True, help="One detection an object, not one for each class it may be.")
 @click.option("--single-frames", is_flag=True, help="Each frame by itself, not linked with its neighbours.")
+@click.option("--budget", type=click.IntRange(min=1), help="Look at so many regions a frame, chosen as a post does.")
+@click.option("--view", type=click.Path(path_type=Path), help="An annotated copy: NAME.mp4, or a folder for PNG files.")
+@click.option("--no-browser", is_flag=True, help="Write the view, do not open it.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the JSON lines go.")
 def command(
     video: Path,
@@ -40,6 +45,9 @@ def command(
     backend: str | None,
     best_class: bool,
     single_frames: bool,
+    budget: int | None,
+    view: Path | None,
+    no_browser: bool,
     out: Path,
 ) -> None:
     """Look at every frame of VIDEO, the whole of it at native pixels, and write what is there to OUT.
@@ -57,8 +65,11 @@ def command(
         refuse(str(wrong))
     if not video.is_file():
         refuse(f"{video}: no such file; expected a video")
-    if not out.parent.is_dir():
-        refuse(f"{out}: found no folder {out.parent}, expected one to write into")
+    for place in (out, view):
+        if place and not place.parent.is_dir():
+            refuse(f"{place}: found no folder {place.parent}, expected one to write into")
+    if single_frames and budget:
+        refuse("--budget: found --single-frames, too; regions are chosen by the frames before")
     frames = frames_of(video)
     first = next(frames, None)
     if first is None:
@@ -67,44 +78,99 @@ def command(
         lines = out.open("w")
     except OSError as wrong:
         refuse(f"{out}: {wrong.strerror or wrong}; expected a file that can be written")
+    look = single_looks if single_frames else linked_looks
     with lines:
-        write = write_single_frames if single_frames else write_linked
-        frame_count = write(counted(chain([first], frames)), detector, lines, not best_class)
+        told = []
+        for told_of_frame in look(counted(chain([first], frames)), detector, not best_class, budget):
+            write_line(lines, len(told), told_of_frame)
+            told.append(told_of_frame)
     if sys.stderr.isatty():
         click.echo(err=True)
-    click.echo(f"{video}: {frame_count} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
+    click.echo(f"{video}: {len(told)} frames, model {detector.model_sha256[:12]}, {detector.provider}", err=True)
+    if view:
+        draw_all(view, video, told, show=not no_browser)
 
 
 Frame = tuple[float | None, Any]  # time since the first, s; BGR picture
 
 
-def write_linked(frames: Iterable[Frame], detector: Detector, lines: TextIO, every_class: bool) -> int:
-    """One line a frame, after the last; the number of frames."""
-    from edge.vision.whole_clip import in_hindsight, look_at_all
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of one frame."""
+
+    time_s: float | None
+    boxes: list[Box]
+    looked: list[Region]
+
+
+def linked_looks(frames: Iterable[Frame], detector: Detector, every_class: bool, budget: int | None) -> Iterator[Told]:
+    """One a frame, after the last has been looked at."""
+    from edge.vision.whole_clip import in_hindsight, look_as_a_post, look_at_all
 
     times: list[float | None] = []
-    looks = list(look_at_all(detector, noted(frames, times)))
-    for number, boxes in enumerate(in_hindsight(looks, detector.confidence, every_class)):
-        write_line(lines, number, times[number], boxes)
-    return len(looks)
+    sizes: list[list[Region]] = []
+    if budget is None:
+        looks = list(look_at_all(detector, noted(frames, times, sizes)))
+        looked = sizes
+    else:
+        both = list(look_as_a_post(detector, noted(frames, times, sizes), budget))
+        looks, looked = [seen for _, seen in both], [regions for regions, _ in both]
+    yield from map(Told, times, in_hindsight(looks, detector.confidence, every_class), looked)
 
 
-def write_single_frames(frames: Iterable[Frame], detector: Detector, lines: TextIO, every_class: bool) -> int:
-    """One line a frame, at once; the number of frames."""
-    number = -1
-    for number, (time_s, picture) in enumerate(frames):
-        write_line(lines, number, time_s, detector.look(picture, every_class=every_class))
-    return number + 1
+def single_looks(frames: Iterable[Frame], detector: Detector, every_class: bool, budget: int | None) -> Iterator[Told]:
+    """One a frame, at once; the whole of it, there is nothing to choose regions by."""
+    for time_s, picture in frames:
+        yield Told(time_s, detector.look(picture, every_class=every_class), [whole(picture)])
 
 
-def write_line(lines: TextIO, number: int, time_s: float | None, boxes: Iterable[Box]) -> None:
-    found = [as_json(box) for box in boxes]
-    lines.write(json.dumps({"frame": number, "time_s": time_s, "detections": found}) + "\n")
+def draw_all(view: Path, video: Path, told: Sequence[Told], show: bool) -> None:
+    """Write the annotated copy, of what the post would take notice of; opened where there is a screen."""
+    import webbrowser
+
+    from edge.vision.detector import CONFIDENCE
+    from sarhad.screen import has_screen
+    from sarhad.viewing import write_view
+
+    drawable = (
+        (frame[0], frame[1], likeliest([box for box in one.boxes if box.confidence >= CONFIDENCE]), one.looked)
+        for frame, one in zip(frames_of(video), told, strict=False)
+    )
+    try:
+        write_view(view, drawable)
+    except (OSError, ValueError) as wrong:
+        refuse(f"{view}: {wrong}; expected NAME.mp4 or a folder that can be written")
+    click.echo(f"{view}: what was found, drawn", err=True)
+    if show and has_screen():
+        webbrowser.open(view.resolve().as_uri())
 
 
-def noted(frames: Iterable[Frame], times: list[float | None]) -> Iterator[Frame]:
+def likeliest(boxes: Iterable[Box]) -> list[Box]:
+    """One box an object: of boxes at one place, the surest."""
+    best: dict[tuple[float, float, float, float], Box] = {}
+    for box in boxes:
+        place = (box.x_px, box.y_px, box.width_px, box.height_px)
+        if place not in best or box.confidence > best[place].confidence:
+            best[place] = box
+    return list(best.values())
+
+
+def whole(picture: Any) -> Region:
+    from edge.vision.detector import Region
+
+    return Region(0, 0, picture.shape[1], picture.shape[0])
+
+
+def write_line(lines: TextIO, number: int, told: Told) -> None:
+    found = [as_json(box) for box in told.boxes]
+    lines.write(json.dumps({"frame": number, "time_s": told.time_s, "detections": found}) + "\n")
+
+
+def noted(frames: Iterable[Frame], times: list[float | None], wholes: list[list[Region]]) -> Iterator[Frame]:
+    """The frames; their times and what is all of each are noted on the way."""
     for frame in frames:
         times.append(frame[0])
+        wholes.append([whole(frame[1])])
         yield frame
 
 

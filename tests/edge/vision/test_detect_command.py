@@ -3,11 +3,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 import pytest
 from camera_stream import flight
 from click.testing import CliRunner, Result
 
 from edge.vision.detector import load_detector
+from edge.vision.drawing import COLOURS, LOOKED_COLOUR
 from sarhad.commands.detect import command
 
 
@@ -68,6 +71,8 @@ def test_wrong_input_gets_one_line_and_exit_code_2(video: Path, tmp_path: Path) 
     wrong(detect(video, "--out", tmp_path / "none" / "out.jsonl"), "found no folder")
     wrong(detect(video, "--out", tmp_path), "Is a directory; expected a file that can be written")
     wrong(detect(video, "--out", out, "--model", text), "notes.txt", ".onnx")
+    wrong(detect(video, "--out", out, "--view", tmp_path / "none" / "view.mp4"), "found no folder")
+    wrong(detect(video, "--out", out, "--budget", "2", "--single-frames"), "--budget", "--single-frames")
     assert not out.exists()
 
 
@@ -90,3 +95,40 @@ def test_an_object_is_of_one_class_through_the_whole_video(video: Path, tmp_path
     on_it = [d for n, line in enumerate(lines) for d in line if abs(d["x"] + d["w"] / 2 - 60 - 8 * n) < 10]
     assert len(on_it) >= 10
     assert len({d["class"] for d in on_it}) == 1
+
+
+def test_a_view_shows_what_was_found_and_where_was_looked(
+    video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    out, view = tmp_path / "detections.jsonl", tmp_path / "frames"
+    result = detect(video, "--out", out, "--budget", "1", "--view", view)
+    assert result.exit_code == 0, result.output
+    assert "frames: what was found, drawn" in result.stderr
+    pictures = [cv2.imread(str(path)) for path in sorted(view.iterdir())]
+    lines = [json.loads(line)["detections"] for line in out.read_text().splitlines()]
+    assert len(pictures) == len(lines) == 12
+    seen_in = 0
+    for picture, detections in zip(pictures, lines, strict=True):
+        assert (picture == np.array(LOOKED_COLOUR)).all(axis=2).sum() >= 320  # a side of a region, not the whole rim
+        sure = [d for d in detections if d["confidence"] >= 0.25]
+        for best in sure[:1]:
+            colour = np.array(COLOURS[best["class"]])
+            left, below = round(best["x"]) - 3, round(best["y"] + best["h"] / 2)
+            assert (picture[below, left - 1 : left + 2] == colour).all(axis=1).any()
+            seen_in += 1
+        if not sure:
+            assert not any((picture == np.array(colour)).all(axis=2).any() for colour in COLOURS.values())
+    assert seen_in >= 3  # with one region a frame, the object is found when the sweep or its motion gets there
+
+
+def test_a_view_can_be_a_video_of_the_same_length_and_times(video: Path, tmp_path: Path) -> None:
+    view = tmp_path / "view.mp4"
+    assert detect(video, "--out", tmp_path / "d.jsonl", "--view", view, "--no-browser").exit_code == 0
+    with av.open(str(view)) as container:
+        frames = list(container.decode(video=0))
+    assert (frames[0].width, frames[0].height, len(frames)) == (640, 384, 12)
+    assert [frame.time for frame in frames] == pytest.approx([n / 10 for n in range(12)], abs=2e-3)
+    picture = frames[5].to_ndarray(format="bgr24").astype(int)
+    assert ((picture[..., 2] - picture[..., :2].max(axis=2)) > 80).sum() > 40  # something is framed in red
