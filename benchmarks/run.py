@@ -58,8 +58,9 @@ class Figure:
 
     def cells(self) -> tuple[str, ...]:
         measured = "not measured" if self.measured is None else f"{self.measured:.0f} {self.unit}"
+        above = "above the target" if self.measured is not None and not self.is_met else ""
         target = "" if self.target is None else f"≤ {self.target:.0f} {self.unit}"
-        return (self.name, measured, target, "" if self.target is None else "yes" if self.is_met else "NO", self.note)
+        return (self.name, measured, target, "; ".join(filter(None, (above, self.note))))
 
 
 @dataclass(slots=True)
@@ -172,7 +173,7 @@ def growth(watch: Watch, name: str, largest_mb: float | None, note: str = "") ->
 
 def page(figures: Sequence[Figure], minutes: float) -> str:
     """results.md."""
-    rows = [("figure", "measured", "target", "met", "note"), ("-", "-", "-", "-", "-"), *(f.cells() for f in figures)]
+    rows = [("figure", "measured", "target", "note"), ("-", "-", "-", "-"), *(f.cells() for f in figures)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     load = os.getloadavg()[0]
     return (

@@ -25,9 +25,7 @@ Limits: TypeAlias = tuple[float, float]  # lowest, highest
 
 CLOCK = "clock"  # sensor_id of the clock's own readings: empty ones are ticks, the others events as JSON
 NODE = "node"  # sensor_id of what the node says of its devices: lost, back, dropped, as JSON
-ASKED = (
-    "#asked"  # source of a reading that holds nothing but the node's own questions; no address or MQTT topic has a #
-)
+ASKED = "#asked"  # source of a reading that holds only the node's own questions; no address or MQTT topic has a #
 VISION_SUFFIX = "/vision"  # a camera's detector is a sensor of its own: "camera-north/vision"
 
 CLASSES = ("drone", "bird", "airplane", "helicopter", "unknown")

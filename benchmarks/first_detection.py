@@ -1,11 +1,12 @@
-"""From starting the edge node to each sensor's first scan, as at a post whose power came back.
+"""From starting the edge node to each sensor's first detection, as at a post whose power came back.
 
-    python benchmarks/first_scan.py [--scenario NAME] [--rounds N]
+    python benchmarks/first_detection.py [--scenario NAME] [--rounds N]
 
     simulated sensors on pseudo-terminals, broker: running      t = 0: `sarhad edge site.toml` ──▶ first `detections` message
 
-The node is started as its user starts it, anew in every round. What is measured ends where another program hears of the scan,
-so it is the scan's time and the way to the broker. Left out are the machine's own boot and a disk that has to be read first.
+The node is started as its user starts it, anew in every round. What is measured ends where another program hears of the
+detection: a scan that finds nothing is not told, and the way to the broker counts. Left out are the machine's own boot and a
+disk that has to be read first.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ TARGET_S = 10.0
 LIMIT_S = 60.0  # a round that takes longer has failed
 
 
-class FirstScans:
-    """When each sensor's first scan of a run was heard of; what an outbox kept of earlier runs is passed over."""
+class FirstDetections:
+    """When each sensor's first detection of a run was heard of; what an outbox kept of earlier runs is passed over."""
 
     def __init__(self, broker: Broker, site_id: str) -> None:
         self._at_s: dict[str, dict[str, float]] = {}  # by run and sensor, monotonic
@@ -64,13 +65,13 @@ class FirstScans:
 
 
 def measure(scenario: Path, rounds: int, sensors: set[str], folder: Path) -> list[dict[str, float]]:
-    """Seconds to each sensor's first scan, a table a round. Raises ChildDied, BrokerError."""
+    """Seconds to each sensor's first detection, a table a round. Raises ChildDied, BrokerError."""
     with Broker.start() as broker:
         arguments = [str(scenario), "--run-dir", str(folder), "--broker-port", str(broker.port)]
         simulator = Child("simulator", ["edge.simulator", *arguments], folder)
         try:
             ready = json.loads(simulator.first_line(LIMIT_S) or "{}")
-            heard = FirstScans(broker, read_site(ready["site"]).site_id)
+            heard = FirstDetections(broker, read_site(ready["site"]).site_id)
             found = [one_round(Path(ready["site"]), heard, sensors, folder) for _ in range(rounds)]
             heard.close()
         finally:
@@ -78,7 +79,7 @@ def measure(scenario: Path, rounds: int, sensors: set[str], folder: Path) -> lis
     return found
 
 
-def one_round(site: Path, heard: FirstScans, sensors: set[str], folder: Path) -> dict[str, float]:
+def one_round(site: Path, heard: FirstDetections, sensors: set[str], folder: Path) -> dict[str, float]:
     began_s = time.monotonic()
     edge = Child("edge", ["sarhad", "edge", str(site)], folder)
     try:
@@ -91,7 +92,7 @@ def one_round(site: Path, heard: FirstScans, sensors: set[str], folder: Path) ->
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenario", default="demo", help="a shipped scenario, or a file")
-    parser.add_argument("--sensors", default="radar-north,camera-north", help="whose scans are waited for")
+    parser.add_argument("--sensors", default="radar-north,camera-north", help="whose detections are waited for")
     parser.add_argument("--rounds", type=int, default=5)
     wanted = parser.parse_args()
     sensors = set(wanted.sensors.split(","))
@@ -99,7 +100,7 @@ def main() -> int:
         found = measure(scenario_path(wanted.scenario), wanted.rounds, sensors, Path(folder))
     for sensor in sorted(sensors):
         at_s = [table.get(sensor, LIMIT_S) for table in found]
-        print(f"{sensor}: first scan after {statistics.median(at_s):.1f} s (median), {max(at_s):.1f} s (longest)")
+        print(f"{sensor}: first detection after {statistics.median(at_s):.1f} s (median), {max(at_s):.1f} s (longest)")
     print(f"{wanted.rounds} rounds, load {os.getloadavg()[0]:.1f}, target {TARGET_S:.0f} s for the first of them")
     return 0 if all(table and min(table.values()) <= TARGET_S for table in found) else 1
 
