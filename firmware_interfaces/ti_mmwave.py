@@ -137,7 +137,8 @@ class Decoder:
             is_good = (np.abs(points[:, :3]) <= MAX_RANGE_M).all(axis=1) & (np.abs(points[:, 3]) <= MAX_SPEED_M_S)
             is_good &= (points[:, :3] ** 2).sum(axis=1) > 0.0
             self.counts.remarks["implausible point"] += int((~is_good).sum())
-            return points[is_good & (np.abs(points[:, 3]) >= self._min_speed_m_s)][:MAX_CLUSTERED_POINTS]
+            is_good &= np.abs(points[:, 3]) >= self._min_speed_m_s
+        return np.asarray(points[is_good][:MAX_CLUSTERED_POINTS])
 
     def _detections(self, points: FloatArray) -> list[Detection]:
         """One detection a cluster, in the order of the clusters' first points."""

@@ -45,4 +45,4 @@ def _cross(v: FloatArray) -> FloatArray:
     """[v]×, shape (n, 3, 3), of vectors (n, 3)."""
     x, y, z, nought = v[:, 0], v[:, 1], v[:, 2], np.zeros(len(v))
     rows = [nought, -z, y, z, nought, -x, -y, x, nought]
-    return np.stack(rows, axis=1).reshape(-1, 3, 3)
+    return np.asarray(np.stack(rows, axis=1).reshape(-1, 3, 3))

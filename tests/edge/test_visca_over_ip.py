@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +47,7 @@ class Camera(threading.Thread):
         self.port = self.socket.getsockname()[1]
         self.position, self.expected, self.refused = (0, 0), 500, 0
         self.heard: list[bytes] = []
+        self.changed = threading.Condition()  # of `heard`
         self.ended = threading.Event()
 
     def run(self) -> None:
@@ -71,7 +71,9 @@ class Camera(threading.Thread):
             self.refused += 1
             return [visca.IP_HEADER.pack(0x0201, 2, sequence) + b"\x0f\x01"]
         self.expected += 1
-        self.heard.append(message)
+        with self.changed:
+            self.heard.append(message)
+            self.changed.notify_all()
         if kind == 0x0110:
             assert message == visca.ask_position(1)
             return [self.framed(visca.position_reply(1, *self.position), sequence)]
@@ -122,9 +124,8 @@ def test_a_camera_on_the_network_turns_tells_where_it_points_and_is_stopped_at_t
             assert changed.wait_for(points_there, 10.0)
         assert runner.stop()
     assert camera.position == (144, 72)
-    deadline_s = time.monotonic() + 5.0
-    while camera.heard[-1] != visca.stop(1) and time.monotonic() < deadline_s:
-        threading.Event().wait(0.02)
+    with camera.changed:
+        assert camera.changed.wait_for(lambda: camera.heard[-1] == visca.stop(1), 5.0)
     assert camera.heard[0] == camera.heard[-1] == visca.stop(1)
     assert camera.refused == 0
     assert not decoder.counts.rejected

@@ -33,6 +33,7 @@ def test_short_noise_is_unknown_too(seed: int, length: int) -> None:
         b"\n" * 5000,
         b"boot: hello, this is a console\r\nlogin: \r\n" * 50,
         b'{"temperature": 21.5, "unit": "C"}\n' * 50,
+        b'{"heartbeat":""}\n' * 50,  # a sniffer board's has words
         b"time,east,north\n2026-03-01,1.5,2.5\n" * 50,
         b"\x7fELF\x02\x01\x01" + bytes(3000),
     ],

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+import trackeval.metrics as metrics
 from scipy.stats import binom, poisson
 
 from fusion.detection_range import Chance, by_range, percentiles, rate_band, reach, reached_m, share_band
@@ -40,7 +41,6 @@ def a_run(seed: int, steps: int = 40) -> tuple[list[Moment], int, int]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_hota_and_idf1_equal_trackevals(seed: int) -> None:
-    metrics = pytest.importorskip("trackeval.metrics", reason="no trackeval; pip install -e '.[dev]'")
     moments, objects, tracks = a_run(seed)
     data = {
         "num_gt_ids": objects,
