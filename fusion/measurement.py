@@ -121,7 +121,7 @@ def _usable(component: int, value: float, sigma: float) -> bool:
     if component == ELEVATION:
         return abs(value) <= math.pi / 2.0
     if component == SLANT_RANGE:
-        return 0.0 < value < MAX_DISTANCE_M
+        return NEAREST_M <= value < MAX_DISTANCE_M
     return abs(value) < (MAX_SPEED_M_S if component == RANGE_RATE else MAX_DISTANCE_M)
 
 

@@ -178,3 +178,9 @@ def test_two_short_predictions_equal_a_long_one() -> None:
     twice = motion.predict(*motion.predict(x, P, 0.4, q), 0.9, q)
     assert once[0] == pytest.approx(twice[0])
     assert once[1] == pytest.approx(twice[1])
+
+
+def test_what_stands_on_the_sensor_itself_is_a_damaged_number() -> None:
+    """Such a range begins a track whose direction means nothing, and whose covariance no decomposition survives."""
+    near = [Detection(Polar(0.1, 0.02, 0.1, 0.02, range_m, 1.0), 0.9) for range_m in (1e-38, 0.05, 0.5)]
+    assert [plots.index.tolist() for plots in stack(near, 10)] == [[2]]
