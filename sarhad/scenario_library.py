@@ -6,6 +6,7 @@ import fnmatch
 import json
 import multiprocessing
 import time
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from pathlib import Path
 import click
 
 from edge.simulator.expect import expectation_of
+from edge.simulator.outcome import Outcome
 from edge.simulator.scenario import LIBRARY, Scenario, ScenarioError, read_scenario
-from edge.simulator.verdict import judge
+from edge.simulator.verdict import Verdict, judge
 from sarhad.running import wrong_input
 
 QUICK_S = 120.0
@@ -96,8 +98,13 @@ def play_all(paths: list[Path], seed: int | None, jobs: int) -> Iterator[Played]
 
 
 def play_one(path: Path, seed: int | None) -> Played:
+    """One scenario; a post that stops in the middle of it has failed it, and does not keep the others from being played."""
     scenario, began_s = read_scenario(path), time.monotonic()
-    verdict = judge(scenario, seed)
+    try:
+        verdict = judge(scenario, seed)
+    except Exception as error:
+        traceback.print_exc()
+        verdict = Verdict(scenario.name, (f"the post stopped: {type(error).__name__}: {error}",), Outcome())
     return Played(
         scenario.name,
         scenario.words,
