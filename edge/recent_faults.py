@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from firmware_interfaces.came_before import CAME_AGAIN
 from firmware_interfaces.decoder import Counts
 
 BIN_NS = 10_000_000_000
 BINS = 6
 FRAMES_TO_JUDGE = 20
 FAILED_SHARE = 0.05  # of frames; a line with fewer faults loses little
+AGAIN_SHARE = 0.05  # of frames; a bridge may repeat one now and then
 BYTES_TO_JUDGE = 4096  # a second of a slow port
 
 
@@ -28,6 +30,7 @@ class Totals:
     frames: int
     failed: int  # checksums
     refused: int  # frames, for whatever reason
+    again: int  # frames that were equal to an earlier one
 
 
 class RecentFaults:
@@ -48,10 +51,16 @@ class RecentFaults:
         before, now = self._past[0], totals(now_ns, counts)
         seconds = (now_ns - before.time_ns) / 1e9
         size, frames, failed = now.bytes - before.bytes, now.frames - before.frames, now.failed - before.failed
+        again = now.again - before.again
         if frames == 0 and before.frames and size >= BYTES_TO_JUDGE and seconds * 1e9 >= BIN_NS:
             return (
                 f"{size} bytes and no frame in the last {seconds:.0f} s, after {before.frames} good ones: "
                 "was the device's baud or output format changed, or another device plugged in?"
+            )
+        if frames >= FRAMES_TO_JUDGE and again > AGAIN_SHARE * frames:
+            return (
+                f"{again} of {frames} frames in the last {seconds:.0f} s came before, byte for byte, and are not used: "
+                "restart the sensor; if it goes on, look for who plays old data into its line"
             )
         if frames + failed >= FRAMES_TO_JUDGE and failed > FAILED_SHARE * (frames + failed):
             return (
@@ -64,5 +73,10 @@ class RecentFaults:
 def totals(now_ns: int, counts: Counts) -> Totals:
     rejected = counts.rejected
     return Totals(
-        now_ns, counts.bytes, sum(counts.decoded.values()), rejected.get("checksum", 0), sum(rejected.values())
+        now_ns,
+        counts.bytes,
+        sum(counts.decoded.values()),
+        rejected.get("checksum", 0),
+        sum(rejected.values()),
+        counts.remarks.get(CAME_AGAIN, 0),
     )

@@ -33,6 +33,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from firmware_interfaces.came_before import CAME_AGAIN, CameBefore
 from firmware_interfaces.decoder import Counts, diagnose
 from firmware_interfaces.mounting import Mounting
 from firmware_interfaces.scan_times import LARGEST_GAP, ScanTimes
@@ -78,6 +79,7 @@ class Decoder:
         self._min_speed_m_s, self._doppler_sign = min_speed_m_s, doppler_sign
         self._saw_carriage_return = False
         self._last_number: int | None = None
+        self._came_before = CameBefore()
 
     @property
     def kept_bytes(self) -> int:
@@ -85,13 +87,20 @@ class Decoder:
         return self._frames.stream.kept_bytes
 
     def feed(self, reading: Reading) -> list[Scan]:
-        """One scan a frame that this reading completes; their times grow strictly, see `scan_times.py`."""
+        """One scan a frame that this reading completes and that is not an old one again.
+
+        Their times grow strictly, see `scan_times.py`; what comes again, see `came_before.py`.
+        """
         self._saw_carriage_return = self._saw_carriage_return or 0x0D in reading.data
         frames = [framed.message for framed in self._frames.feed(reading.data, reading.monotonic_ns)]
         numbers = [frame.header.frame_number for frame in frames]
         self._count_missed(numbers)
         times_ns = self._times.of(numbers, reading.received_ns)
-        return [self._scan(frame, time_ns) for frame, time_ns in zip(frames, times_ns, strict=True)]
+        return [
+            self._scan(frame, time_ns)
+            for frame, time_ns in zip(frames, times_ns, strict=True)
+            if not self._came_again(frame)
+        ]
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
@@ -114,6 +123,13 @@ class Decoder:
         if unread := [name for name in counts.remarks if name.startswith("TLV")]:
             return f"unknown layout, used as far as known: {', '.join(sorted(unread)[:MAX_TOLD])}"
         return None
+
+    def _came_again(self, frame: Frame) -> bool:
+        """Whether it says nothing of now, since the same frame has come before."""
+        is_telling = frame.header.cpu_cycles is not None or len(frame.points) > 0 or len(frame.spherical) > 0
+        came_again = self._came_before.again(frame.digest, is_telling)
+        self.counts.remarks[CAME_AGAIN] += came_again
+        return came_again
 
     def _count_missed(self, numbers: Iterable[int]) -> None:
         """Gaps in the frames' numbers; a large one, or a step back, is a radar that started anew."""

@@ -101,6 +101,24 @@ def test_a_baud_that_changes_after_hours_is_told_within_a_minute_and_its_cure_to
     assert told(line, "radar", frames(130, first=151), 0.5).text == ""
 
 
+def test_a_radar_that_hangs_or_is_played_back_is_told_and_shows_nothing(line: Pipeline) -> None:
+    said = frames(150)
+    assert told(line, "radar", said, 0.2).state == "ok"
+    frozen = told(line, "radar", [said[-1]] * 30, 0.2)
+    assert "came before, byte for byte" in frozen.text
+    assert (frozen.state, frozen.can_see, frozen.scans) == ("degraded", False, 150)
+    assert told(line, "radar", frames(130, first=151), 0.5).text == ""  # it speaks of now again, for a minute
+    replayed = told(line, "radar", said[20:60], 0.2)
+    assert "old data" in replayed.text
+    assert replayed.scans == 280
+
+
+def test_a_radar_that_starts_anew_is_not_taken_for_one_that_is_played_back(line: Pipeline) -> None:
+    empty = [encode_frame(number, [], cpu_cycles=number * 10_000_000) for number in range(100)]
+    later = [encode_frame(number, [], cpu_cycles=number * 10_000_000 + 17) for number in range(100)]
+    assert told(line, "radar", [*empty, *later], 0.1).text == ""
+
+
 def damaged(sentence: bytes) -> bytes:
     return sentence.replace(b"4807.038", b"4807.039")
 
