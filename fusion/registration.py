@@ -6,7 +6,8 @@ innovations of all tracks:
     x̂ = x + G b + error             predicted: G → F G      updated with gain K: G → G + K A
     y = z - h(x̂) = A b + noise      A = D - H G             D: the components of the sensor that measured
 
-A track that one sensor alone has made leans on it so that A = 0: it teaches nothing. Positions that an object reports, and
+A track that one sensor alone has made leans on it so that A = 0 while its object flies straight: it teaches nothing, and what
+a turn seems to teach is left out (`compared`). Positions that an object reports, and
 sensors of positions, have no bias here and are what the others are measured against. A bias is applied once it is observable
 (known to `OBSERVABLE` of what was assumed before) and significant: it is taken off the sensor's measurements and, by G, off
 the tracks; what is left unknown of it widens what is told of the tracks. Before that, nothing is moved.
@@ -41,6 +42,8 @@ FADE_WHEN_MOVED = 0.9  # what was known is gone within some tens of scans
 MOVED = 3.0  # sigmas; by SLACK and the fading window rather six
 WINDOW = 0.99  # weight of the scan before: the last 100
 LEAST_HITS, LEAST_EXISTENCE = 5, 0.9  # of a track that may teach
+COMPARED_NS = 2_000_000_000  # so lately must another sensor have seen it
+CROSSING_SINE = 0.1  # lines of sight that cross more flatly tell nothing of a range
 LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it may be another's detection
 
 
@@ -69,6 +72,8 @@ class Registration:
             for kind in KINDS
             if sensor.accuracy.azimuth_rad is not None and _measures(sensor, kind)
         )
+        self._stand_m = np.array([sensor.position_enu_m for sensor in sensors], float).reshape(-1, 3)
+        self._ranging = np.array([sensor.accuracy.slant_range_m is not None for sensor in sensors], dtype=bool)
         self._prior = np.array([PRIOR[KINDS.index(kind)] for _, kind in self.places])
         self._information: FloatArray = np.diag(self._prior**-2.0)
         self._pull: FloatArray = np.zeros(len(self.places))
@@ -80,6 +85,7 @@ class Registration:
         """An independent copy."""
         other = Registration.__new__(Registration)
         other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
+        other._stand_m, other._ranging = self._stand_m, self._ranging
         other._information, other._pull = self._information.copy(), self._pull.copy()
         other._recent = self._recent.copy()
         other.applied, other._covariance = self.applied.copy(), self._covariance.copy()
@@ -97,6 +103,27 @@ class Registration:
         """These plots with the applied bias taken off."""
         shift = self.selection(number, plots.components) @ self.applied
         return Plots(plots.components, plots.z - shift, plots.R, plots.index) if shift.any() else plots
+
+    def compared(self, number: int, seen_ns: IntArray, position_m: FloatArray, time_ns: int) -> BoolArray:
+        """Which biases (n, b) this sensor's measurements of n tracks can tell of: another sensor has seen those just now.
+
+        seen_ns: when each sensor saw each track last, shape (n, sensors); position_m: ENU, shape (n, 3). A range is borne
+        out by another range, or by a line of sight that crosses. Without either only the motion model would tell, and a turn
+        that it does not know looks like a bias of range.
+        """
+        lately = seen_ns > time_ns - COMPARED_NS
+        lately[:, number] = True
+        lines = position_m[:, None, :] - self._stand_m
+        lines = lines / np.maximum(np.linalg.norm(lines, axis=2, keepdims=True), 1.0)
+        found = np.zeros((len(seen_ns), len(self.places)), dtype=bool)
+        for column, (of, kind) in enumerate(self.places):
+            others = lately.copy()
+            others[:, of] = False
+            if kind == SLANT_RANGE:
+                across = np.linalg.norm(np.cross(lines, lines[:, of : of + 1]), axis=2)
+                others &= self._ranging | (across > CROSSING_SINE)
+            found[:, column] = others.any(axis=1)
+        return found
 
     def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
         """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""

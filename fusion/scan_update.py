@@ -254,8 +254,11 @@ def _learn_biases(
     A = D - pairs.H @ table.leaning[row]
     K = np.linalg.solve(S, pairs.H @ table.P[row]).transpose(0, 2, 1)
     table.leaning[row] += share[:, None, None] * (K @ A)
+    compared = table.registration.compared(hand.number, table.seen_ns[row], table.x[row, :3], hand.scan.time_ns)
     teaching = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
+    teaching &= compared.any(axis=1)
     if teaching.any():
+        A = np.where(compared[:, None, :], A, 0.0)
         table.registration.learn(pairs.y[teaching], S[teaching], A[teaching])
 
 

@@ -15,6 +15,7 @@ OFF_RAD, OFF_M = math.radians(0.6), 8.0
 SIGMA_RAD, SIGMA_M, REFERENCE_M = math.radians(0.5), 3.0, 2.0
 RADAR = Sensor("radar", (0.0, 0.0, 0.0), Orientation(0, 0, 0), Accuracy(SIGMA_RAD, SIGMA_RAD, SIGMA_M))
 REFERENCE = Sensor("positions", (0.0, 0.0, 0.0), Orientation(0, 0, 0), Accuracy(slant_range_m=REFERENCE_M))
+CAMERA = Sensor("camera", (0.0, 1.0, 0.0), Orientation(0, 0, 0), Accuracy(SIGMA_RAD, SIGMA_RAD))
 LOOK = Look(Orientation(0, 0, 0), (-math.pi, math.pi), (-1.6, 1.6), (0.0, 1e4))
 
 
@@ -158,3 +159,31 @@ def test_what_a_new_track_leans_on_is_the_derivative_of_its_position(radar: Sens
         moved[column] += step
         slope = (position(*moved) - position(*values))[0] / step
         assert leaning[:, column] == pytest.approx(slope, rel=1e-4, abs=1e-4)
+
+
+def test_a_turn_before_one_radar_is_no_bias_of_its_range(start_ns: int) -> None:
+    """A camera beside it tells nothing of range either, a sensor elsewhere does."""
+    tracker = Tracker([RADAR, CAMERA])
+    random = np.random.default_rng(8)
+    for k in range(300):
+        turn = 0.05 * k
+        e, n, u = 10.0 + 25.0 * math.sin(turn), 110.0 + 25.0 * math.cos(turn), 25.0
+        r = math.sqrt(e * e + n * n + u * u)
+        azimuth, elevation = (a + SIGMA_RAD * random.standard_normal() for a in (math.atan2(e, n), math.asin(u / r)))
+        slant_range = r + SIGMA_M * random.standard_normal()
+        plot = Polar(azimuth, SIGMA_RAD, elevation, SIGMA_RAD, slant_range, SIGMA_M)
+        tracker.apply(Scan("radar", start_ns + k * 10**8, (LOOK,), (Detection(plot, 0.9),)), start_ns + k * 10**8)
+        sight = Polar(azimuth + 0.001, SIGMA_RAD, elevation, SIGMA_RAD)
+        at_ns = start_ns + k * 10**8 + 10**7
+        tracker.apply(Scan("camera", at_ns, (LOOK,), (Detection(sight, 0.9),)), at_ns)
+    radar = tracker.biases()[0]
+    assert radar.slant_range_sigma_m == pytest.approx(20.0)
+    assert radar.azimuth_sigma_rad < 0.9 * math.radians(1.0)
+
+
+def test_ranges_are_compared_with_ranges_or_with_lines_of_sight_that_cross() -> None:
+    registration = Registration([RADAR, CAMERA, replace(CAMERA, sensor_id="east", position_enu_m=(80.0, 0.0, 0.0))])
+    at = np.array([[0.0, 100.0, 0.0]] * 3)
+    seen_ns = np.array([[9, 0, 0], [9, 9, 0], [9, 0, 9]]) * 10**9
+    kinds = registration.compared(0, seen_ns, at, 9 * 10**9)[:, :3]  # the radar's azimuth, elevation, range
+    assert kinds.tolist() == [[False, False, False], [True, True, False], [True, True, True]]
