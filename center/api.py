@@ -43,6 +43,7 @@ from center.received import read
 from center.snapshot import (
     claim_views,
     everything,
+    group_views,
     health_view,
     sample_view,
     sensor_views,
@@ -57,6 +58,7 @@ from center.views import (
     AliveView,
     ClaimsView,
     ErrorView,
+    GroupsView,
     HistoryView,
     RunView,
     SensorsView,
@@ -271,6 +273,14 @@ async def claims(center: TheCenter, site_id: SiteFilter = None) -> ClaimsView:
     """What targets say of themselves now: those beside a track, and those without one."""
     chosen = [view for view in claim_views(center.picture) if site_id in (None, view.site_id)]
     return ClaimsView(time=now_text(), claims=chosen)
+
+
+@router.get("/api/groups", response_model=GroupsView, tags=["tracks"])
+async def groups(center: TheCenter, site_id: SiteFilter = None) -> GroupsView:
+    """Tracks that move together now, and how many they are."""
+    return GroupsView(
+        time=now_text(), groups=[view for view in group_views(center.picture) if site_id in (None, view.site_id)]
+    )
 
 
 @router.get(

@@ -18,6 +18,7 @@ from center.received import Received
 from fusion.wire import (
     ClaimMessage,
     DetectionsMessage,
+    GroupMessage,
     HealthMessage,
     SensorHealthMessage,
     SiteMessage,
@@ -34,10 +35,12 @@ GONE_NS = 60 * SECOND_NS
 MAX_SITES = 1_000
 MAX_TRACKS = 10_000  # now, in all; the oldest give way
 MAX_CLAIMS = 10_000
+MAX_GROUPS = 5_000
 TRAIL_LENGTH = 120
 TRAIL_STEP_NS = SECOND_NS // 2
 
 TrackKey: TypeAlias = tuple[str, str, int]  # site_id, run_id, track_number
+GroupKey: TypeAlias = tuple[str, str, int]  # site_id, run_id, group_number
 ClaimKey: TypeAlias = tuple[str, str, str]  # site_id, sensor_id, transmitter
 TrailPoint: TypeAlias = tuple[float, float]  # longitude_deg, latitude_deg, as GeoJSON orders them
 
@@ -103,6 +106,7 @@ class Picture:
         self.sites: dict[str, SiteNow] = {}
         self.tracks: dict[TrackKey, TrackNow] = {}
         self.claims: dict[ClaimKey, ClaimNow] = {}
+        self.groups: dict[GroupKey, GroupMessage] = {}  # those that fly now
 
     def apply(self, received: Received, monotonic_ns: int) -> None:
         """Work one message in, heard at a time of the center's clock."""
@@ -135,6 +139,10 @@ class Picture:
         for claim_key, claim in list(self.claims.items()):
             if self._is_past(claim.site_id, claim.time_ns, CLAIM_KEPT_NS, monotonic_ns):
                 del self.claims[claim_key]
+        for site_id, run_id, number in [
+            key for key, group in self.groups.items() if not any((*key[:2], n) in self.tracks for n in group.members)
+        ]:
+            del self.groups[site_id, run_id, number]
 
     def is_silent(self, site_id: str, monotonic_ns: int) -> bool:
         """Whether a post has not been heard for a while: what it said last is stale."""
@@ -171,6 +179,7 @@ class Picture:
     def _forget_run(self, site: SiteNow) -> None:
         self.tracks = {key: track for key, track in self.tracks.items() if track.site_id != site.site_id}
         self.claims = {key: claim for key, claim in self.claims.items() if claim.site_id != site.site_id}
+        self.groups = {key: group for key, group in self.groups.items() if key[0] != site.site_id}
         site.detections.clear()
         site.newest_ns, site.latency_ms = 0, None
 
@@ -183,6 +192,8 @@ class Picture:
             is_newer = known is None or time_ns >= known.time_ns
             now = ClaimNow(received.site_id, received.run_id, claim, time_ns, received.received_ns)
             self.claims[key] = now if is_newer or known is None else known
+        for group in message.groups:
+            self._apply_group((received.site_id, received.run_id, group.group_number), group)
         drop_oldest(self.tracks, MAX_TRACKS)
         drop_oldest(self.claims, MAX_CLAIMS)
 
@@ -202,6 +213,15 @@ class Picture:
             alone = self.claims.get((received.site_id, claim.sensor_id, claim.transmitter))
             if alone is not None and alone.time_ns <= parse_rfc3339(claim.time):
                 del self.claims[(received.site_id, claim.sensor_id, claim.transmitter)]
+
+    def _apply_group(self, key: GroupKey, group: GroupMessage) -> None:
+        known = self.groups.get(key)
+        if known is not None and known.revision > group.revision:
+            return
+        if group.event == "ended":
+            self.groups.pop(key, None)
+        elif known is not None or len(self.groups) < MAX_GROUPS:
+            self.groups[key] = group
 
     def _is_past(self, site_id: str, time_ns: int, kept_ns: int, monotonic_ns: int) -> bool:
         site = self.sites[site_id]

@@ -10,6 +10,7 @@ from center.picture import ClaimNow, Picture, SiteNow, TrackNow
 from center.store import Row
 from center.views import (
     ClaimView,
+    GroupView,
     HealthSampleView,
     HealthView,
     SensorView,
@@ -57,6 +58,14 @@ def claim_views(picture: Picture) -> list[ClaimView]:
 
 def claim_alone_view(now: ClaimNow) -> ClaimView:
     return claim_view(now.site_id, now.run_id, now.claim, None)
+
+
+def group_views(picture: Picture) -> list[GroupView]:
+    """All groups now, by site and number."""
+    return [
+        GroupView(site_id=site_id, run_id=run_id, **msgspec.to_builtins(picture.groups[site_id, run_id, number]))
+        for site_id, run_id, number in sorted(picture.groups)
+    ]
 
 
 def sight_view(picture: Picture, site_id: str, monotonic_ns: int) -> SightView:
@@ -133,7 +142,9 @@ def everything(picture: Picture, now: str, monotonic_ns: int) -> dict[str, Any]:
         "sites": [view.model_dump() for view in sites],
         "tracks": [view.model_dump() for view in track_views(picture, monotonic_ns)],
         "claims": [claim_alone_view(claim).model_dump() for claim in picture.claims.values()],
+        "groups": [view.model_dump() for view in group_views(picture)],
         "health": [view.model_dump() for view in healths],
+        "detections": [msgspec.to_builtins(one) for site in picture.sites.values() for one in site.detections.values()],
     }
 
 

@@ -100,6 +100,7 @@ class TrackView(View):
         description="Given while the range is not observable: then the position stands for this wedge only."
     )
     explanation: ExplanationView | None
+    group_number: int | None = Field(None, description="The group that it flies in.")
     received: str = Field(description="When the center received this form.")
     is_now: bool = Field(description="False: it is no longer part of the picture; this is its last form.")
     is_stale: bool = Field(description="The post is silent: this is its last known form.")
@@ -127,6 +128,27 @@ class TracksView(View):
     summary: str = Field(description="One line: what is seen, and which posts can see.")
     sight: list[SightView]
     tracks: list[TrackView]
+
+
+class GroupView(View):
+    """Tracks that move together."""
+
+    site_id: str
+    run_id: str
+    group_number: int = Field(description="Its name within the run; never reused there.")
+    revision: int
+    time: str
+    members: list[int] = Field(description="Track numbers.")
+    count: tuple[int, int] = Field(description="90 % interval of how many of those seen in it are there.")
+    event: str = Field(description='What changed last: "formed", "changed", "merged" or "split".')
+    others: list[int] = Field([], description="The groups it took in or was split from.")
+
+
+class GroupsView(View):
+    """All groups now."""
+
+    time: str
+    groups: list[GroupView]
 
 
 class ClaimsView(View):

@@ -24,7 +24,8 @@ from edge.site_file import SensorEntry, Site
 from edge.watch import PostWatch
 from fusion import wire
 from fusion.frames import LocalFrame
-from fusion.messages import claim_message, track_message
+from fusion.groups import GroupBook
+from fusion.messages import claim_message, group_message, track_message
 from fusion.tracker import Tracker
 from fusion.types import (
     CLOCK,
@@ -66,6 +67,7 @@ class Pipeline:
         self.frame = LocalFrame(site.origin)
         self.decoders = decoders_of(site)
         self.tracker = Tracker([entry.sensor for entry in site.sensors], site.tracker, self.frame)
+        self.groups = GroupBook()
         self.watch = PostWatch(site, self.frame, self.decoders)
         on_heads = {entry.sensor.sensor_id: entry.head.carries for entry in site.sensors if entry.head}
         self.moving = {
@@ -132,7 +134,8 @@ class Pipeline:
         self.tracker.note_clock_error(min(max(stated_s, self.watch.clock_error_s or 0.0), LARGEST_CLOCK_ERROR_S))
 
     def _tracks(self, update: Update, reading: Reading) -> list[Outgoing]:
-        if not update.tracks and not update.claims:
+        groups = self.groups.changes(update.tracks, reading.received_ns)
+        if not update.tracks and not update.claims and not groups:
             return []
         message = wire.TracksMessage(
             version=wire.VERSION,
@@ -140,8 +143,11 @@ class Pipeline:
             run_id=self.run_id,
             sequence=self._next(),
             as_of=wire.rfc3339(reading.received_ns),
-            tracks=tuple(track_message(track, self.frame) for track in update.tracks),
+            tracks=tuple(
+                track_message(track, self.frame, self.groups.group_of(track.track_number)) for track in update.tracks
+            ),
             claims=tuple(claim_message(claim) for claim in update.claims),
+            groups=tuple(group_message(group) for group in groups),
         )
         return [self._outgoing("tracks", message)]
 

@@ -12,15 +12,26 @@ import math
 import numpy as np
 
 from fusion.frames import LocalFrame
-from fusion.types import ClaimAgreement, Direction, Explanation, FloatArray, Track
-from fusion.wire import ClaimMessage, DirectionMessage, ExplanationMessage, TrackMessage, rfc3339, significant
+from fusion.types import ClaimAgreement, Direction, Explanation, FloatArray, Group, Track
+from fusion.wire import (
+    ClaimMessage,
+    DirectionMessage,
+    ExplanationMessage,
+    GroupMessage,
+    TrackMessage,
+    rfc3339,
+    significant,
+)
 
 DEFINITE_MARGIN = 4e-5  # of each variance
 UPPER = np.triu_indices(6)
 
 
-def track_message(track: Track, frame: LocalFrame) -> TrackMessage:
-    """One track as posts send it. A track known as a direction stands in the geometric middle of its range interval."""
+def track_message(track: Track, frame: LocalFrame, group_number: int | None = None) -> TrackMessage:
+    """One track as posts send it, and the group it flies in.
+
+    A track known as a direction stands in the geometric middle of its range interval.
+    """
     point = frame.enu_to_geodetic(track.state[:3])
     return TrackMessage(
         track_number=track.track_number,
@@ -44,6 +55,20 @@ def track_message(track: Track, frame: LocalFrame) -> TrackMessage:
         last_detection=rfc3339(track.last_detection_ns),
         direction=None if track.direction is None else _direction_message(track.direction),
         explanation=None if track.explanation is None else _explanation_message(track.explanation),
+        group_number=group_number,
+    )
+
+
+def group_message(group: Group) -> GroupMessage:
+    """What changed of a group."""
+    return GroupMessage(
+        group_number=group.group_number,
+        revision=group.revision,
+        time=rfc3339(group.time_ns),
+        members=group.members,
+        count=group.count,
+        event=group.event,
+        others=group.others,
     )
 
 

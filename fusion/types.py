@@ -362,6 +362,19 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Tracks that move together. Known outside by (site_id, run_id, group_number)."""
+
+    group_number: int  # given when it forms, never reused
+    revision: int
+    time_ns: int
+    members: tuple[int, ...]  # track numbers, growing; none when it has ended
+    count: tuple[int, int]  # 90 % interval of how many of those seen in it are there
+    event: str  # "formed", "changed", "merged" (others became part), "split" (from another), "ended"
+    others: tuple[int, ...]  # the groups it took in, was split from, or went over into
+
+
+@dataclass(frozen=True, slots=True)
 class Update:
     """What one fact or tick changed."""
 

@@ -89,6 +89,18 @@ class ExplanationMessage(msgspec.Struct, frozen=True):
     should_have_seen: tuple[str, ...]
 
 
+class GroupMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Tracks that move together."""
+
+    group_number: int
+    revision: int
+    time: str
+    members: tuple[int, ...]  # track numbers; none when it has ended
+    count: tuple[int, int]  # 90 % interval of how many of those seen in it are there
+    event: str  # "formed", "changed", "merged", "split", "ended"
+    others: tuple[int, ...] = ()  # the groups it took in, was split from, or went over into
+
+
 class TrackMessage(msgspec.Struct, frozen=True):
     """One track. covariance: upper triangle by rows of the 6 x 6 matrix over ENU position (m) and velocity (m/s)."""
 
@@ -109,6 +121,7 @@ class TrackMessage(msgspec.Struct, frozen=True):
     last_detection: str
     direction: DirectionMessage | None
     explanation: ExplanationMessage | None
+    group_number: int | None = None  # the group that it flies in
 
 
 class TracksMessage(msgspec.Struct, frozen=True):
@@ -121,6 +134,7 @@ class TracksMessage(msgspec.Struct, frozen=True):
     as_of: str
     tracks: tuple[TrackMessage, ...]
     claims: tuple[ClaimMessage, ...]
+    groups: tuple[GroupMessage, ...] = ()  # those that changed
 
 
 class DetectionMessage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -42,6 +42,7 @@ class Followed:
     tracked_s: list[int] = field(default_factory=list)
     numbers: Counter[int] = field(default_factory=Counter)  # seconds by track number
     called: list[str] = field(default_factory=list)  # the likeliest class of its track in each tracked second
+    groups: list[int | None] = field(default_factory=list)  # the group of its track in each tracked second
 
 
 @dataclass(slots=True)
@@ -87,6 +88,7 @@ class Shown:
     """A track in the picture of one second."""
 
     number: int
+    group: int | None
     class_name: str
     position_enu_m: FloatArray | None
     sigma_m: float
@@ -146,11 +148,12 @@ class Observer:
             allowed = 3 * math.radians(sigma) + DIRECTION_SLACK_RAD
             elevation = math.nan if told.elevation_deg is None else math.radians(told.elevation_deg)
             seen_from = told.sensor_id, math.radians(told.azimuth_deg), elevation, allowed
-            return Shown(track.track_number, class_name, None, 0.0, seen_from)
+            return Shown(track.track_number, track.group_number, class_name, None, 0.0, seen_from)
         age_s = (now_ns - parse_rfc3339(track.time)) / SECOND_NS
         point = self._frame.geodetic_to_enu(Geodetic(track.latitude_deg, track.longitude_deg, track.height_m))
         sigma_m = math.sqrt(max(track.covariance[0], track.covariance[6], 0.0))
-        return Shown(track.track_number, class_name, point + np.asarray(track.velocity_enu_m_s) * age_s, sigma_m, None)
+        point = point + np.asarray(track.velocity_enu_m_s) * age_s
+        return Shown(track.track_number, track.group_number, class_name, point, sigma_m, None)
 
     def _cost(self, shown: list[Shown], moment: Moment, there: list[int]) -> FloatArray:
         """How far each track stands from each object, against what is near: (tracks, objects), 1 is just near."""
@@ -178,6 +181,7 @@ class Observer:
                 followed.tracked_s.append(second)
                 followed.numbers[shown[row].number] += 1
                 followed.called.append(shown[row].class_name)
+                followed.groups.append(shown[row].group)
 
     def _blame(self, shown: list[Shown], there: list[int], cost: FloatArray) -> None:
         """Tracks that stand where no object, or no drone, is: farther than twice what is near, and than 3 sigma."""

@@ -28,7 +28,11 @@ def judge(scenario: Scenario, seed: int | None = None) -> Verdict:
     """Play it and compare. Raises ScenarioError."""
     expected = expectation_of(scenario)
     outcome = play(scenario, {one.object_id: one.within_m for one in expected.objects}, seed)
-    failures = [*objects_failed(expected, outcome), *counts_failed(expected, outcome)]
+    failures = [
+        *objects_failed(expected, outcome),
+        *groups_failed(expected, outcome),
+        *counts_failed(expected, outcome),
+    ]
     failures += [*claims_failed(expected, outcome), *post_failed(expected, outcome)]
     return Verdict(scenario.name, tuple(failures), outcome)
 
@@ -69,6 +73,24 @@ def class_failed(one: ObjectExpectation, found: Followed) -> Iterator[str]:
         yield f"called {most} ({called[one.called] / len(judged):.0%} {one.called}); expected {one.called}"
     if one.not_called is not None and (share := called[one.not_called] / max(1, len(judged))) > SELDOM:
         yield f"called {one.not_called} for {share:.0%} of its seconds; expected at most {SELDOM:.0%}"
+
+
+def groups_failed(expected: Expectation, outcome: Outcome) -> Iterator[str]:
+    for one in expected.groups:
+        told = [
+            group
+            for object_id in one.objects
+            for s, group in zip(outcome.objects[object_id].tracked_s, outcome.objects[object_id].groups, strict=True)
+            if s >= one.by_s
+        ]
+        found = Counter(group for group in told if group is not None)
+        share = max(found.values(), default=0) / max(1, len(told))
+        if share < one.share:
+            yield f"{', '.join(one.objects)}: told as one group for {share:.0%}; expected {one.share:.0%}"
+    for object_id in expected.never_grouped:
+        grouped = sum(group is not None for group in outcome.objects[object_id].groups)
+        if grouped > SEVERAL:
+            yield f"{object_id}: told as part of a group for {grouped} s; expected never"
 
 
 def counts_failed(expected: Expectation, outcome: Outcome) -> Iterator[str]:

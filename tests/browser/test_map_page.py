@@ -61,7 +61,11 @@ def test_a_published_track_appears_moves_and_goes(page, post, expect):
 def test_the_detail_says_what_it_may_be_how_surely_who_sees_it_and_why(page, post, expect):
     post.say_site()
     post.say_health()
-    post.say_tracks(post.track(7, 4, claims=(post.claim(),)))
+    post.say_tracks(
+        post.track(7, 4, claims=(post.claim(),), group_number=3),
+        post.track(8, 4, east_m=20.0, group_number=3),
+        groups=(post.group(7, 8),),
+    )
     page.locator(row_of(post, 7)).click()
     detail = page.locator("#detail")
     for words in (
@@ -70,6 +74,7 @@ def test_the_detail_says_what_it_may_be_how_surely_who_sees_it_and_why(page, pos
         "Claims to be SARHADTEST0001 here: unverified.", "Our measurements agree with the claimed place.",
         "It says its operator is at 11.99900°, -35.00000°: unverified.",
         "2 of its detections lay near enough; the nearest fits with a squared distance of 1.2 σ²",
+        "group 3: tracks 7, 8; 1–2 objects",
         "Looked there and reported nothing: camera-north.",
     ):  # fmt: skip
         expect(detail).to_contain_text(words)

@@ -32,6 +32,7 @@ from fusion.wire import (
     DetectionsMessage,
     DirectionMessage,
     ExplanationMessage,
+    GroupMessage,
     HealthMessage,
     OwnPositionMessage,
     SensorHealthMessage,
@@ -269,8 +270,14 @@ class PlayedPost:
         )  # fmt: skip
         self.send("health", health)
 
-    def say_tracks(self, *tracks: TrackMessage, claims: tuple[ClaimMessage, ...] = ()) -> None:
-        self.send("tracks", TracksMessage(**self.next(), as_of=now(), tracks=tracks, claims=claims))
+    def say_tracks(
+        self, *tracks: TrackMessage, claims: tuple[ClaimMessage, ...] = (), groups: tuple[GroupMessage, ...] = ()
+    ) -> None:
+        self.send("tracks", TracksMessage(**self.next(), as_of=now(), tracks=tracks, claims=claims, groups=groups))
+
+    @staticmethod
+    def group(*members: int, revision: int = 1, event: str = "formed") -> GroupMessage:
+        return GroupMessage(3, revision, now(), members, (max(len(members) - 1, 0), len(members)), event)
 
     @staticmethod
     def track(
@@ -464,15 +471,21 @@ class PlayedMessages:
     def track(track_number: int, time_ns: int, **fields: Any) -> TrackMessage:
         return PlayedPost.track(track_number, time=rfc3339(time_ns), last_detection=rfc3339(time_ns), **fields)
 
+    group = staticmethod(PlayedPost.group)
+
     @staticmethod
     def claim(time_ns: int) -> ClaimMessage:
         return PlayedPost.claim(time=rfc3339(time_ns))
 
     @staticmethod
     def tracks(
-        time_ns: int, *tracks: TrackMessage, claims: tuple[ClaimMessage, ...] = (), run_id: str = "run-1"
+        time_ns: int,
+        *tracks: TrackMessage,
+        claims: tuple[ClaimMessage, ...] = (),
+        groups: tuple[GroupMessage, ...] = (),
+        run_id: str = "run-1",
     ) -> TracksMessage:
-        return TracksMessage(VERSION, "ridge-04", run_id, 1, rfc3339(time_ns), tracks, claims)
+        return TracksMessage(VERSION, "ridge-04", run_id, 1, rfc3339(time_ns), tracks, claims, groups)
 
     @staticmethod
     def health(

@@ -16,7 +16,7 @@ from center.settings import BrokerSettings, CenterSettings
 PATHS = (
     "/healthz", "/api/status", "/api/sites", "/api/sites/{site_id}", "/api/sites/{site_id}/health", "/api/sensors",
     "/api/tracks", "/api/tracks/{site_id}/{run_id}/{track_number}",
-    "/api/tracks/{site_id}/{run_id}/{track_number}/history", "/api/history", "/api/claims", "/api/live",
+    "/api/tracks/{site_id}/{run_id}/{track_number}/history", "/api/history", "/api/groups", "/api/claims", "/api/live",
 )  # fmt: skip
 
 
@@ -169,3 +169,13 @@ def test_no_request_whatever_makes_the_center_fail(client, path, query, one, two
     }
     answer = client.get(path.format(**quoted), params=query)
     assert answer.status_code < 500, (path, query, one, two, three, answer.text)
+
+
+def test_groups_are_answered_by_post(center, post):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(post.track(1), post.track(2), groups=(post.group(1, 2),))
+    post.wait_acknowledged()
+    [group] = center.get("/api/groups", site=post.site_id)["groups"]
+    assert (group["group_number"], group["members"], group["count"], group["event"]) == (3, [1, 2], [1, 2], "formed")
+    assert center.get("/api/groups", site="nobody")["groups"] == []

@@ -7,7 +7,8 @@ import pytest
 
 from center.picture import GONE_NS, KEPT_NS, SECOND_NS, SILENT_NS, Picture
 from center.received import Refused, read
-from fusion.wire import VERSION, encode, rfc3339, topic
+from center.snapshot import everything, group_views
+from fusion.wire import VERSION, DetectionMessage, DetectionsMessage, encode, rfc3339, topic
 
 T = 1_800_000_000 * SECOND_NS  # the post's clock
 
@@ -164,3 +165,29 @@ def test_times_outside_what_the_store_can_hold_are_a_fault_of_the_body(played_me
     assert received.message is None
     assert received.fault is not None
     assert rfc3339(T) not in received.fault
+
+
+def test_a_group_is_shown_until_it_ends_or_none_of_its_tracks_is_left(say, played_messages):
+    picture, group = Picture(), played_messages.group
+    tracks = [played_messages.track(number, T) for number in (1, 2)]
+    say(picture, "tracks", played_messages.tracks(T, *tracks, groups=(group(1, 2, revision=4),)))
+    say(picture, "tracks", played_messages.tracks(T, groups=(group(revision=3, event="ended"),)))  # come late
+    [view] = group_views(picture)
+    assert (view.group_number, view.members, view.count) == (3, [1, 2], (1, 2))
+
+    say(picture, "tracks", played_messages.tracks(T, groups=(group(revision=5, event="ended"),)))
+    assert group_views(picture) == []
+
+    say(picture, "tracks", played_messages.tracks(T, groups=(group(1, 2, revision=6),)))
+    dropped = [played_messages.track(number, T, revision=2, status="dropped") for number in (1, 2)]
+    say(picture, "tracks", played_messages.tracks(T, *dropped))
+    picture.expire(0)
+    assert group_views(picture) == []
+
+
+def test_what_is_there_without_a_place_is_part_of_a_snapshot(say):
+    door = DetectionMessage(presence="door", text="opened")
+    picture = Picture()
+    say(picture, "detections", DetectionsMessage(VERSION, "ridge-04", "run-1", 1, "door", rfc3339(T), (door,)))
+    [told] = everything(picture, rfc3339(T), 0)["detections"]
+    assert (told["sensor_id"], told["detections"][0]["presence"]) == ("door", "door")

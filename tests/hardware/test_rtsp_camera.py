@@ -103,8 +103,8 @@ def sending(parts: list[bytes], sent_s: list[float], count: int = 10**9) -> Call
 
     def serve(connection: socket.socket, stopping: threading.Event) -> None:
         for number in range(count):
-            connection.sendall(parts[number % len(parts)])
             sent_s.append(time.monotonic())
+            connection.sendall(parts[number % len(parts)])
             if stopping.wait(PERIOD_S):
                 return
         stopping.wait()

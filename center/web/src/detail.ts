@@ -74,12 +74,18 @@ function place_facts(track: Track, picture: Picture): HTMLElement[] {
 }
 
 function other_facts(track: Track, picture: Picture): HTMLElement[] {
+  const group = picture.group_of(track);
   const age_s = Math.max(0, (picture.now_ms() - Date.parse(track.last_detection)) / 1000);
   return [
     ...fact(say("seen_by"), ...track.sensor_ids.map((sensor) => element("span", { class: "chip" }, sensor))),
     ...fact(say("last_seen"), `${say("ago", { seconds: age_s.toFixed(0) })} · `, element("bdi", {}, utc(track.last_detection))),
+    ...(group ? fact(say("group"), say("group_text", { number: group.group_number, tracks: group.members.join(say("comma")), count: count_text(group.count) })) : []),
     ...fact(say("revision"), String(track.revision)),
   ];
+}
+
+function count_text([least, most]: [number, number]): string {
+  return least === most ? String(least) : `${least}–${most}`;
 }
 
 function explanation_list(explanation: Explanation): HTMLElement {

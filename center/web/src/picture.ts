@@ -1,7 +1,7 @@
 // What is going on, kept from the live feed's events. The center decides what is still current; the page only forgets
 // what the center no longer names.
 
-import type { Claim, Detections, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
+import type { Claim, Detections, Group, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
 
 const TRAIL_LENGTH = 120;
 const TRAIL_STEP_MS = 500;
@@ -18,9 +18,14 @@ export function claim_key(claim: { site_id: string; sensor_id: string; transmitt
   return `${claim.site_id}/${claim.sensor_id}/${claim.transmitter}`;
 }
 
+function group_key(group: { site_id: string; run_id: string; group_number: number }): string {
+  return `${group.site_id}/${group.run_id}/${group.group_number}`;
+}
+
 export class Picture {
   tracks = new Map<string, Track>();
   claims = new Map<string, Claim>(); // without a track
+  private groups = new Map<string, Group>();
   sites = new Map<string, Site>();
   sight = new Map<string, Sight>();
   health = new Map<string, Health>();
@@ -47,7 +52,11 @@ export class Picture {
     this.claims = new Map(snapshot.claims.map((claim) => [claim_key(claim), claim]));
     this.sites = new Map(snapshot.sites.map((site) => [site.site_id, site]));
     this.sight = new Map(snapshot.sites.map((site) => [site.site_id, site.sight]));
+    this.groups = new Map(snapshot.groups.map((group) => [group_key(group), group]));
     this.health = new Map(snapshot.health.map((health) => [health.site_id, health]));
+    this.presences.clear();
+    this.others = [];
+    for (const message of snapshot.detections) this.apply_detections(message);
   }
 
   /** Names that the center holds as current but the page does not know: it has missed something. */
@@ -62,10 +71,25 @@ export class Picture {
     return [...current].filter((key) => !this.tracks.has(key));
   }
 
-  apply_tracks(message: { site_id: string; run_id: string; tracks: Track[]; claims: Claim[] }): void {
+  apply_tracks(message: { site_id: string; run_id: string; tracks: Track[]; claims: Claim[]; groups?: Group[] }): void {
     const { site_id, run_id } = message;
     for (const track of message.tracks) this.apply_track({ ...track, site_id, run_id, trail: [] });
     for (const claim of message.claims) this.claims.set(claim_key({ ...claim, site_id }), { ...claim, site_id, run_id });
+    for (const group of message.groups ?? []) this.apply_group({ ...group, site_id, run_id });
+  }
+
+  private apply_group(group: Group): void {
+    if ((this.groups.get(group_key(group))?.revision ?? 0) > group.revision) return; // an older form, come late
+    if (group.event === "ended") this.groups.delete(group_key(group));
+    else this.groups.set(group_key(group), group);
+  }
+
+  /** The group that a track flies in. */
+  group_of(track: Track): Group | undefined {
+    const { site_id, run_id, group_number, track_number } = track;
+    if (group_number === null || group_number === undefined) return undefined;
+    const group = this.groups.get(group_key({ site_id, run_id, group_number }));
+    return group?.members.includes(track_number) ? group : undefined;
   }
 
   private apply_track(track: Track): void {

@@ -52,11 +52,12 @@ export class TrackList {
     const key = track_key(track);
     const [name, probability] = likeliest(track);
     const classes = [key === chosen && "chosen", this.picture.silent.has(track.site_id) && "stale"].filter(Boolean).join(" ");
+    const group = this.picture.group_of(track);
     const open = element("button", { type: "button", class: "link number", "aria-label": say("track", { number: track.track_number }) }, String(track.track_number));
     return element(
       "tr",
       { class: classes, "data-track": key, "data-key": key },
-      element("td", { class: "number" }, open),
+      element("td", { class: "number" }, open, group && element("small", { class: "group", title: say("group") }, ` ${say("group_sign", { number: group.group_number })}`)),
       element("td", {}, sign_image(`${name}-${track.status}`), `${say_class(name)} `, element("small", {}, percent(probability))),
       element("td", { class: "number" }, track.direction ? "–" : metres(track.height_m)),
       element("td", { class: "number" }, track.direction ? "–" : `${speed_m_s(track.velocity_enu_m_s).toFixed(1)} m/s`),

@@ -63,7 +63,19 @@ export interface Track {
   last_detection: string;
   direction: Direction | null;
   explanation: Explanation | null;
+  group_number?: number | null;
   trail: [number, number][]; // longitude, latitude
+}
+
+/** Tracks that move together. */
+export interface Group {
+  site_id: string;
+  run_id: string;
+  group_number: number;
+  revision: number;
+  members: number[];
+  count: [number, number]; // 90 % interval
+  event: "formed" | "changed" | "merged" | "split" | "ended";
 }
 
 export interface Sensor {
@@ -151,7 +163,9 @@ export interface Snapshot {
   sites: (Site & { sight: Sight })[];
   tracks: Track[];
   claims: Claim[];
+  groups: Group[];
   health: Health[];
+  detections: Detections[];
 }
 
 export interface Now {
