@@ -15,7 +15,8 @@ has the rest. A class that we do not know is "unknown". That is a plain reading 
 the tracker weighs it over time.
 
 A picture that does not show what is there now gives no scan: neither what is in it nor what is missing says anything. One
-that is blurred or covered gives its detections, and misses nothing. Either is told once, when it begins and when it ends.
+that is blurred or covered gives its detections, and misses nothing. One that is unlike what the detector was trained on gives
+both; how well it is looked at, nobody has measured. Each is told once, when it begins and when it ends.
 """
 
 from __future__ import annotations
@@ -50,7 +51,12 @@ SHOWS_LESS = {
     "covered": "the picture has lost its contrast: a cloth, snow or webs on the lens, or fog; look and clean it",
     "blurred": "the picture has lost its fine detail: focus it, dry or clean the lens",
 }
-TROUBLES = SHOWS_NOTHING | SHOWS_LESS
+SHOWS_OTHER = {
+    "drifted scores": "the detector is less sure or surer here than with nearly all it was trained on: look at what it finds",
+    "drifted sizes": "what is found here is smaller or larger than nearly all that the detector was trained on",
+    "drifted pictures": "the pictures are darker, brighter or flatter than nearly all that the detector was trained on",
+}
+TROUBLES = SHOWS_NOTHING | SHOWS_LESS | SHOWS_OTHER
 
 
 class Decoder:
@@ -90,7 +96,7 @@ class Decoder:
         self._trouble = trouble
         if trouble in SHOWS_NOTHING:
             return facts
-        return [*facts, replace(scan, looked=()) if trouble else scan]
+        return [*facts, replace(scan, looked=()) if trouble in SHOWS_LESS else scan]
 
     def diagnosis(self) -> str | None:
         """What is wrong with the last reading."""

@@ -70,11 +70,15 @@ def finish(checkpoint: Path, onnx_path: Path, data: Path, every: int) -> None:
     from edge.training.card import write_card
     from edge.training.evaluate import SCORED, clips_of, evaluate
     from edge.training.export import describe, export
+    from edge.training.seen import seen_at_training
     from edge.vision.detector import load_detector
+    from edge.vision.image_tracks import SURE
+    from edge.vision.usual import ENTRY
 
     training = export(checkpoint, onnx_path)
     calibration = fit(*examples(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every))
     describe(onnx_path, class_temperature=str(calibration["temperature"]), calibration=json.dumps(calibration))
+    describe(onnx_path, **{ENTRY: seen_at_training(load_detector(onnx_path, SURE), read_clips(data, "train"))})
     detector = load_detector(onnx_path, SCORED)
     measured = evaluate(detector, read_clips(data, "val"), every) | {"rendered": demo_scenes.measure(detector)}
     measured["calibration"] = calibration

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge.simulator.scenery import Scenery, Sprite
+from edge.training.clips import Picture
 from edge.training.rendered import through_encoder
 from edge.vision.detector import Box, Detector
 
@@ -20,13 +21,7 @@ def measure(detector: Detector, worlds: int = 12, frames: int = 4) -> dict[str, 
     called_drone: list[bool] = []
     nothing: list[int] = []
     for seed in range(FIRST_SEED, FIRST_SEED + worlds):
-        chance = np.random.default_rng(seed)
-        scenery = Scenery(
-            SIZE_PX, seed, light="dusk" if seed % 4 == 3 else "day", cloudiness=float(chance.uniform(0, 1))
-        )
-        flights = [scatter(chance) for _ in range(frames)]
-        pictures = [scenery.render(sprites, number) for number, sprites in enumerate(flights)]
-        for sprites, picture in zip(flights, through_encoder(pictures, 23), strict=True):
+        for sprites, picture in zip(*pictures_of(seed, frames), strict=True):
             boxes = [box for box in detector.look(picture) if box.confidence >= NOTICED]
             for sprite in sprites:
                 is_drone = any(box.class_name == "drone" and on(box, sprite) for box in boxes)
@@ -37,6 +32,15 @@ def measure(detector: Detector, worlds: int = 12, frames: int = 4) -> dict[str, 
         "birds_called_drone": round(float(np.mean(called_drone)), 3),
         "boxes_on_nothing_per_frame": round(float(np.mean(nothing)), 3),
     }
+
+
+def pictures_of(seed: int, frames: int = 4) -> tuple[list[list[Sprite]], list[Picture]]:
+    """What flies in each frame of a world, and the frames as the demo's camera sends them."""
+    chance = np.random.default_rng(seed)
+    light = "dusk" if seed % 4 == 3 else "day"
+    scenery = Scenery(SIZE_PX, seed, light=light, cloudiness=float(chance.uniform(0, 1)))
+    flights = [scatter(chance) for _ in range(frames)]
+    return flights, through_encoder([scenery.render(sprites, number) for number, sprites in enumerate(flights)], 23)
 
 
 def scatter(chance: np.random.Generator) -> list[Sprite]:

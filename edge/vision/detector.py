@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.vision.usual import ENTRY, Usual
+
 SHIPPED_MODEL = Path(__file__).with_name("models") / "sarhad-eyes-1.onnx"
 CONFIDENCE = 0.25
 STRIDE_PX = 32  # regions are padded to multiples of the model's coarsest stride
@@ -73,6 +75,7 @@ class Detector(Protocol):
     model_sha256: str
     provider: str  # what computes: CPUExecutionProvider, ultralytics, …
     class_names: tuple[str, ...]
+    usual: Usual | None  # what it saw at training; None where it does not tell
     temperature: float  # by which the mean of many looks' class scores is to be divided; 1: never calibrated
 
     def look(
@@ -103,6 +106,7 @@ class OnnxDetector:
         self.provider = self._session.get_providers()[0]
         self.class_names = class_names_of(path, self._session)
         self.temperature = temperature_of(path, self._session.get_modelmeta().custom_metadata_map)
+        self.usual = usual_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.confidence = confidence
 
     def look(
@@ -173,6 +177,14 @@ def temperature_of(path: Path, metadata: dict[str, str]) -> float:
     if not 0.01 <= temperature <= 100.0:
         raise ModelError(f"{path}: class_temperature in the metadata is {written}, expected a number from 0.01 to 100")
     return temperature
+
+
+def usual_of(path: Path, metadata: dict[str, str]) -> Usual | None:
+    """What the model saw at training. Raises ModelError."""
+    try:
+        return Usual.read(metadata.get(ENTRY))
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise ModelError(f"{path}: {ENTRY} in the metadata is not ours ({wrong}); expected histograms") from wrong
 
 
 def cut_regions(image_bgr: Picture, regions: Sequence[Region] | None) -> list[tuple[Region, Picture]]:

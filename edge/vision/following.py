@@ -1,4 +1,4 @@
-"""From one look to the next: the camera's own motion, tracklets, and which boxes are worth telling.
+"""From one look to the next: the camera's own motion, tracklets, which boxes are worth telling, and drift.
 
 Looking live and looking again at a recording both go through here, picture for picture, so both find the same.
 """
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from edge.vision.camera_motion import CameraMotion, Grey
 from edge.vision.detector import Box, Detector, Region
+from edge.vision.drift import Drift
 from edge.vision.image_tracks import UNSURE, ImageTracks, Seen
 from edge.vision.regions import HALF
 
@@ -20,6 +21,7 @@ class Following:
 
     def __init__(self, detector: Detector) -> None:
         self._motion, self._tracks = CameraMotion(), ImageTracks(detector.class_names, detector.temperature)
+        self.drift = Drift(detector.usual)
         self.shift_px = (0.0, 0.0)  # of the scenery, from the last picture to this one, in pixels of `grey`
 
     def see(self, grey: Grey) -> tuple[float, float]:
@@ -34,7 +36,9 @@ class Following:
 
     def tell(self, monotonic_ns: int, boxes: Sequence[Box], confidence: float) -> list[Seen]:
         """Those that are sure enough, or that a steady tracklet vouches for; surest first."""
-        return [one for one in self.link(monotonic_ns, boxes) if one.box.confidence >= confidence or one.vouched]
+        linked = self.link(monotonic_ns, boxes)
+        self.drift.find(linked)
+        return [one for one in linked if one.box.confidence >= confidence or one.vouched]
 
 
 def lowest_confidence(confidence: float) -> float:

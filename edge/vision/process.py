@@ -146,6 +146,7 @@ class Eyes:
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
         seen = camera.following.tell(decoded.monotonic_ns, boxes, self._confidence)
+        camera.following.drift.see(decoded.monotonic_ns / 1e9, grey)
         camera.seen = cues_of(seen)
         skipped, camera.skipped_count = camera.skipped_count, 0
         camera.look_count += 1
@@ -161,7 +162,7 @@ class Eyes:
             skipped_pictures=skipped,
             damaged_packets=camera.decoder.damaged_count,
             look=camera.look_count - 1,
-            trouble=trouble,
+            trouble=trouble or camera.following.drift.word,
         )
 
     def _affordable(self) -> int:

@@ -55,6 +55,8 @@ class SecondLook:
         grey = half_grey(picture)
         trouble = self._healths[result.sensor_id].see(result.access_unit_ns, grey, following.see(grey))
         boxes = self._detector.look(picture, to_regions(result.looked))
+        seen = following.tell(result.access_unit_ns, boxes, self._confidence)
+        following.drift.see(result.access_unit_ns / 1e9, grey)
         again = Result(
             access_unit_ns=result.access_unit_ns,
             sensor_id=result.sensor_id,
@@ -62,10 +64,10 @@ class SecondLook:
             looked=result.looked,
             model_sha256=self._detector.model_sha256,
             provider=self._detector.provider,
-            detections=to_found(following.tell(result.access_unit_ns, boxes, self._confidence)),
+            detections=to_found(seen),
             skipped_pictures=result.skipped_pictures,
             damaged_packets=result.damaged_packets,
             look=result.look,
-            trouble=trouble,
+            trouble=trouble or following.drift.word,
         )
         return msgspec.json.encode(again)

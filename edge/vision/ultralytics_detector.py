@@ -50,7 +50,7 @@ class UltralyticsDetector:
         self.class_names = tuple(names[number] for number in range(len(names)))
         self.model_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.provider = "ultralytics"
-        self.temperature = 1.0
+        self.temperature, self.usual = 1.0, None
         self.confidence = confidence
 
     def look(

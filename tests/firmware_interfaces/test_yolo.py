@@ -173,6 +173,20 @@ def test_another_models_classes_are_called_as_the_site_file_says(
     assert dict(scan.detections[0].classes) == pytest.approx({"drone": 0.6, "bird": 0.2, "unknown": 0.2})
 
 
+@pytest.mark.parametrize("trouble", ["drifted scores", "drifted sizes", "drifted pictures"])
+def test_what_is_unlike_training_is_told_once_in_a_sentence_and_still_gives_its_scan(
+    trouble: str, sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    decoder = Decoder(sensor, lens)
+    reading = make_reading(make_yolo_reading(detections=[detection(9, 9, 9, 9)], trouble=trouble))
+    status, scan = decoder.feed(reading)
+    assert status.level == "warning"
+    assert "that the detector was trained on" in status.text or "it was trained on" in status.text
+    assert scan.looked
+    assert len(scan.detections) == 1
+    assert len(decoder.feed(reading)) == 1
+
+
 @pytest.mark.parametrize("trouble", [[], {}, 7, None, "cloudy", "dusty"])
 def test_a_trouble_that_is_no_known_word_is_rejected(
     trouble: object, sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
