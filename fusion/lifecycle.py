@@ -20,13 +20,14 @@ import numpy as np
 from fusion import direction
 from fusion.existence import BoolArray
 from fusion.measurement import IntArray
-from fusion.scan_update import ScanInHand, is_bearing
+from fusion.scan_update import SHARED_HITS, ScanInHand, is_bearing
 from fusion.track_table import TrackTable
 from fusion.types import TrackerSettings
 
 CONFIRM_HITS, CONFIRM_AGE_NS = 2, 200_000_000  # a chance pair of false alarms in two frames is no object
 CONFIRM_RANGED_HITS = 2  # one range may be a false alarm on the line of sight of something else
 DIRECTION_CONFIRM_HITS, DIRECTION_CONFIRM_AGE_NS = 4, 700_000_000  # a bearing says less
+AWAITED_NS = 1_000_000_000  # a track that may be a direction told of already waits so long for the answer
 STEADY_SHARE = 0.3  # of a sensor's scans must have shown it: a mast that glints now and then is no object
 TENTATIVE_SILENT = 3  # misses of ranging sensors in a row: the range was a false alarm's
 UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 75 m and any turn away
@@ -55,7 +56,17 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
         (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
     )
     steady = (table.hits >= STEADY_SHARE * scans) | _reports(table)
+    ripe &= ~(_awaited(table) & (age_ns < AWAITED_NS))
     table.is_confirmed |= ripe & steady & (table.existence >= settings.confirm_at)
+
+
+def _awaited(table: TrackTable) -> BoolArray:
+    """Rows in space that have explained a confirmed direction, but not yet often enough to be that."""
+    asked = table.is_confirmed & (table.explained > 0) & (table.explained < SHARED_HITS)
+    keys = {table.explained_by[row] for row in np.flatnonzero(asked).tolist()}
+    if not keys:
+        return np.zeros(len(table), dtype=bool)
+    return np.array([key in keys for key in table.keys], dtype=bool)
 
 
 def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
@@ -73,7 +84,8 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
         if recent.sum() != 1 or not recent[hand.number]:
             continue
         s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
-        contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES or table.denied_log[row].min() < DENIED)
+        denied = table.ranged_hits[row] < CONFIRM_RANGED_HITS and table.denied_log[row].min() < DENIED
+        contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES or denied)
         if not contradicted and P[0, 2, 2] < min(RANGE_LOST, RANGE_LOST_M / np.exp(s[0, 2])) ** 2:
             continue
         mean, sigma = direction.log_range(direction.range_limits(hand.sensor, None))
@@ -84,6 +96,7 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
                 P[0, place, place] = variance
         table.x[row], table.P[row], table.updated_x[row] = s[0], P[0], s[0]
         table.direction_of[row], table.shared[row], table.size_count[row] = hand.number, 0, 0
+        table.explained[row], table.explained_by[row] = 0, None
         table.ranged_hits[row], table.silent[row], table.leaning[row] = 0, 0, 0.0
         table.denied_log[row] = 0.0
 

@@ -16,10 +16,9 @@ from fusion import classification
 from fusion.association import gate_threshold
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
-from fusion.scan_update import ScanInHand, is_bearing
+from fusion.scan_update import SHARED_HITS
 from fusion.track_table import TrackKey, TrackTable
 
-SHARED_HITS = 3  # a direction explained so often by a track in space is that track
 DUPLICATE_WITHIN_M = 60.0
 DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
@@ -28,32 +27,23 @@ APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an ec
 APART_NS = 10_000_000_000  # so many scans that showed both make two objects of them, for so long
 
 
-def merge_directions(table: TrackTable, hand: ScanInHand) -> None:
-    """Directions that a confirmed track in space keeps explaining become part of it; the older identity lives on."""
+def merge_directions(table: TrackTable, time_ns: int) -> None:
+    """Directions that one track in space keeps explaining become part of it, as soon as it is confirmed.
+
+    So a direction that is told of already gets its range, rather than a second number. The older identity lives on.
+    """
     gone: list[int] = []
-    for row in np.flatnonzero((table.direction_of == hand.number) & (table.shared >= SHARED_HITS)).tolist():
-        partner = _partner(table, hand, row)
-        if partner is None:
+    place = {key: row for row, key in enumerate(table.keys)}
+    for row in np.flatnonzero((table.direction_of >= 0) & (table.explained >= SHARED_HITS)).tolist():
+        by = table.explained_by[row]
+        partner = None if by is None else place.get(by)
+        if partner is None or not table.is_confirmed[partner] or table.direction_of[partner] >= 0:
             continue
-        _join(table, partner, row, hand.scan.time_ns)
+        _join(table, partner, row, time_ns)
+        place[table.keys[partner]], place[table.keys[row]] = partner, row
         gone.append(row)
     if gone:
-        table.end(np.array(gone, dtype=np.int64), "merged", hand.scan.time_ns)
-
-
-def _partner(table: TrackTable, hand: ScanInHand, row: int) -> int | None:
-    """The ENU row that took the detection nearest to this direction in this scan."""
-    if table.seen_ns[row, hand.number] != hand.scan.time_ns:
-        return None
-    best, nearest = None, np.inf
-    for plots in hand.plots:
-        if not is_bearing(plots):
-            continue
-        apart = np.abs(residual(plots.z[:, :2], table.updated_x[row, :2], (AZIMUTH, ELEVATION))).sum(axis=1)
-        place = int(np.argmin(apart))
-        if apart[place] < nearest:
-            best, nearest = hand.taken.get(int(plots.index[place])), float(apart[place])
-    return best
+        table.end(np.array(gone, dtype=np.int64), "merged", time_ns)
 
 
 def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
@@ -75,6 +65,8 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
         table.birth_ns[stays], table.birth_ns[goes] = table.birth_ns[goes], table.birth_ns[stays]
         both = bool(table.is_confirmed[stays] and table.is_confirmed[goes])
         table.is_confirmed[stays], table.is_confirmed[goes] = True, both
+    either = table.keys[stays], table.keys[goes]
+    table.explained_by = [either[0] if by in either else by for by in table.explained_by]
 
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:

@@ -37,6 +37,7 @@ TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show its
 PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
 BELIEVED = 0.5  # existence from which a tentative track competes with the confirmed ones
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
+SHARED_HITS = 2  # a direction explained so often by one track in space, and by none other between, is that track
 
 Origins: TypeAlias = Callable[[str, int], Sequence[int]]  # (sensor_id, time_ns) -> true object of each detection, or -1
 
@@ -233,9 +234,7 @@ def _work_in_pairs(
     for one_row, one_plot in zip(row.tolist(), plots.index[plot].tolist(), strict=True):
         if as_direction:
             learn_size(table, hand, one_row, one_plot)
-            explained = hand.taken.get(one_plot)
-            by_confirmed = explained is not None and bool(table.is_confirmed[explained])
-            table.shared[one_row] = table.shared[one_row] + 1 if by_confirmed else 0
+            _note_explained(table, one_row, hand.taken.get(one_plot))
             hand.used.add(one_plot)
         else:
             hand.taken[one_plot] = one_row
@@ -243,6 +242,15 @@ def _work_in_pairs(
                 table.identities[one_row] = hand.identity
     vote(table, hand, row, plots.index[plot])
     _explain(table, hand, plots, pairs, chosen, row)
+
+
+def _note_explained(table: TrackTable, row: int, by: int | None) -> None:
+    """A direction's detection was taken by this row in space too, or by none: again and again, the two are one object."""
+    key = None if by is None else table.keys[by]
+    again = key is not None and key == table.explained_by[row]
+    table.explained[row] = table.explained[row] + 1 if again else int(key is not None)
+    table.explained_by[row] = key
+    table.shared[row] = table.shared[row] + 1 if by is not None and table.is_confirmed[by] else 0
 
 
 def _learn_biases(

@@ -30,10 +30,10 @@ LONGEST_INTERVAL_S = 15.0
 
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
-    "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "origin", "updated_x",
+    "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "leaning",
 )  # fmt: skip
-LISTS = ("keys", "explanations", "identities", "ranges")
+LISTS = ("keys", "explanations", "identities", "ranges", "explained_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,10 @@ class TrackTable:
         self.class_log: FloatArray = prior_log(0)
         self.size_log: FloatArray = np.zeros(0)  # mean ln of the angular size, direction rows
         self.size_count: IntArray = np.zeros(0, dtype=np.int64)
-        self.shared: IntArray = np.zeros(0, dtype=np.int64)  # detections in a row that an ENU row explained too
+        self.shared: IntArray = np.zeros(
+            0, dtype=np.int64
+        )  # detections in a row that a confirmed ENU row explained too
+        self.explained: IntArray = np.zeros(0, dtype=np.int64)  # the same, of one and the same ENU row, believed or not
         self.origin: IntArray = np.zeros(0, dtype=np.int64)  # the true object, where association is given; else -1
         self.updated_x: FloatArray = np.zeros((0, 6))  # the state as its last update left it
         self.ranged_hits: IntArray = np.zeros(0, dtype=np.int64)  # detections that measured range or position
@@ -85,6 +88,7 @@ class TrackTable:
         self.keys: list[TrackKey] = []
         self.explanations: list[Explanation | None] = []
         self.identities: list[str | None] = []
+        self.explained_by: list[TrackKey | None] = []  # of directions: the ENU row that `explained` is about
         self.ranges: list[FloatArray | None] = []  # of directions that were listened to: weights, see hearing.py
         self.ended: dict[TrackKey, tuple[int, str]] = {}  # when and why rows went, lately
         self.apart: dict[
@@ -158,6 +162,7 @@ class TrackTable:
             "size_log": np.zeros(count),
             "size_count": np.zeros(count, dtype=np.int64),
             "shared": np.zeros(count, dtype=np.int64),
+            "explained": np.zeros(count, dtype=np.int64),
             "origin": np.full(count, -1, dtype=np.int64),
             "updated_x": births.x,
             "ranged_hits": np.full(count, births.ranged_hits, dtype=np.int64),
@@ -172,6 +177,7 @@ class TrackTable:
         self.explanations.extend([None] * count)
         self.identities.extend([None] * count)
         self.ranges.extend([None] * count)
+        self.explained_by.extend([None] * count)
         return np.arange(first, first + count, dtype=np.int64)
 
     def predict(self, time_ns: int) -> None:

@@ -125,7 +125,7 @@ class Tracker:
         births.cross_rays(table, hand)
         births.cross_azimuths(table, hand)
         lifecycle.lose_ranges(table, hand)
-        merging.merge_directions(table, hand)
+        merging.merge_directions(table, now_ns)
         merging.merge_duplicates(table, now_ns)
         lifecycle.drop_disbelieved(table, settings, now_ns)
 

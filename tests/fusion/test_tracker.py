@@ -245,6 +245,18 @@ def test_a_direction_keeps_its_number_when_the_radar_finds_its_range(
     assert np.linalg.norm(track.state[:3] - thing.at((scans[-1].time_ns - start_ns) / 1e9)) < 1.5
 
 
+def test_the_radars_track_of_a_direction_that_is_told_of_is_seldom_told_of_beside_it(
+    world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor
+) -> None:
+    thing = flying_object((0.0, 150.0, 20.0), (1.0, -10.0, 0.0))
+    numbers = []
+    for seed in range(6):
+        scans = world([thing], RATES_HZ, [radar, camera], false_alarms=0.1, seed=seed).scans(7.0)
+        numbers.append(len({track.track_number for track in run(Tracker([radar, camera]), scans)}))
+    assert min(numbers) == 1
+    assert sum(numbers) <= 7  # a false range on the ray may come between
+
+
 def test_a_rotated_world_gives_rotated_tracks(
     world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor
 ) -> None:
