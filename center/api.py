@@ -58,6 +58,7 @@ from center.views import (
     AliveView,
     ClaimsView,
     ErrorView,
+    FusedTracksView,
     GroupsView,
     HistoryView,
     RunView,
@@ -283,6 +284,12 @@ async def groups(center: TheCenter, site_id: SiteFilter = None) -> GroupsView:
     )
 
 
+@router.get("/api/fused", response_model=FusedTracksView, tags=["tracks"])
+async def fused(center: TheCenter) -> FusedTracksView:
+    """One picture of many posts: their tracks joined by object, as of the last second."""
+    return FusedTracksView(**msgspec.to_builtins(center.fused.newest))
+
+
 @router.get(
     "/api/live",
     tags=["live"],
@@ -297,7 +304,7 @@ async def live(
         str | None, Query(max_length=32, description="The same, for who cannot set the header.")
     ] = None,
 ) -> LiveResponse:
-    """Server-sent events: `snapshot`, then `tracks`, `detections`, `site`, `health`, and `now` once a second."""
+    """Server-sent events: `snapshot`, then `tracks`, `detections`, `site`, `health`; `now` and `fused` once a second."""
     client = center.hub.join()
     if client is None:
         raise HTTPException(429, "too many live clients; close one")

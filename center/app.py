@@ -17,10 +17,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from center import api
+from center.fused import FusedPicture, tracks_to_fuse
 from center.ingest import Ingest
 from center.live import Hub
 from center.picture import GONE_NS, SILENT_NS, Picture
-from center.received import Received, Refused, read
+from center.received import FUSED, Received, Refused, read
 from center.settings import CenterSettings
 from center.snapshot import still_now
 from center.store import Store
@@ -37,6 +38,7 @@ class Center:
     def __init__(self, settings: CenterSettings) -> None:
         self.store = Store(settings.store_path)
         self.picture = Picture()
+        self.fused = FusedPicture()
         self.hub = Hub(self.store.first_event_number)
         self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over)
         self.started_ns = time.time_ns()
@@ -72,7 +74,17 @@ class Center:
             self.picture.expire(monotonic_ns)
             data = still_now(self.picture, rfc3339(time.time_ns()), monotonic_ns)
             self.hub.announce("now", msgspec.json.encode(data))
+            await self._fuse(monotonic_ns)
             await asyncio.sleep(NOW_EVERY_S)
+
+    async def _fuse(self, monotonic_ns: int) -> None:
+        """Tell pages and readers which tracks of all posts are one object. Computed beside the event loop."""
+        was_empty = not self.fused.newest.tracks
+        tracks = tracks_to_fuse(self.picture, monotonic_ns)
+        message = await asyncio.to_thread(self.fused.look, tracks, time.time_ns())
+        if message.tracks or not was_empty:
+            self.hub.announce("fused", msgspec.json.encode(message))
+            self.ingest.tell(topic(FUSED, "tracks"), msgspec.json.encode(message))
 
 
 def event_data(received: Received) -> bytes:

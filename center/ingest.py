@@ -82,6 +82,11 @@ class Ingest:
         self._writer.join(timeout=STOP_WITHIN_S)
         self._link.part()
 
+    def tell(self, topic_name: str, payload: bytes) -> None:
+        """Say something to all readers, while the broker is there; it is not kept."""
+        if self._link.is_connected:
+            self._link.publish(topic_name, payload)
+
     @property
     def is_connected(self) -> bool:
         return self._link.is_connected

@@ -5,6 +5,7 @@
     data: {"received": "...Z", "message": {...as the post sent it...}}
 
     event: snapshot                  first, where no Last-Event-ID is given or it lies too far back: everything now
+    event: fused                     once a second, without id: the tracks of all posts joined by object
     event: now                       once a second, without id: what each post can see, which tracks are still current
 
 A client that comes back with `Last-Event-ID` gets everything after it: from the ring in memory, or from the store. A client

@@ -130,6 +130,38 @@ class TracksView(View):
     tracks: list[TrackView]
 
 
+class MemberView(View):
+    """A post's track that is part of a fused object."""
+
+    site_id: str
+    run_id: str
+    track_number: int
+
+
+class FusedTrackView(View):
+    """One object as all posts together see it."""
+
+    fused_number: int = Field(description="Outlives the hand-over from post to post; new at each start of the center.")
+    time: str
+    latitude_deg: float
+    longitude_deg: float
+    height_m: float = Field(description="Above the WGS-84 ellipsoid.")
+    velocity_enu_m_s: Vector = Field(description="East, north, up of its own place.")
+    covariance: list[float] = Field(
+        description="Upper triangle by rows of the 6 x 6 covariance, ENU of its own place (m) and velocity (m/s)."
+    )
+    existence_probability: float
+    classes: dict[str, float]
+    members: list[MemberView] = Field(description="The tracks that it is made of, at most one of each post.")
+
+
+class FusedTracksView(View):
+    """The picture of all posts at one time."""
+
+    time: str = Field(description="By the center's clock.")
+    tracks: list[FusedTrackView]
+
+
 class GroupView(View):
     """Tracks that move together."""
 

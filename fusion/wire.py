@@ -137,6 +137,37 @@ class TracksMessage(msgspec.Struct, frozen=True):
     groups: tuple[GroupMessage, ...] = ()  # those that changed
 
 
+class MemberMessage(msgspec.Struct, frozen=True):
+    """A post's track that is part of a fused object."""
+
+    site_id: str
+    run_id: str
+    track_number: int
+
+
+class FusedTrackMessage(msgspec.Struct, frozen=True):
+    """One object as all posts together see it; velocity and covariance in east, north and up of its own place."""
+
+    fused_number: int  # outlives the hand-over from post to post
+    time: str
+    latitude_deg: float
+    longitude_deg: float
+    height_m: float
+    velocity_enu_m_s: tuple[float, float, float]
+    covariance: tuple[float, ...]
+    existence_probability: float
+    classes: dict[str, float]
+    members: tuple[MemberMessage, ...]
+
+
+class FusedTracksMessage(msgspec.Struct, frozen=True):
+    """The picture of all posts at one time, whole. From the center; not retained, outside every sequence."""
+
+    version: int
+    time: str
+    tracks: tuple[FusedTrackMessage, ...]
+
+
 class DetectionMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     azimuth_deg: float | None = None
     elevation_deg: float | None = None

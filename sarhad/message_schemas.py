@@ -29,6 +29,9 @@ DOWN: dict[str, tuple[type[msgspec.Struct], str]] = {
     "cue": (wire.CueMessage, "What an operator wants a camera on a pan-tilt head to look at, for some seconds."),
     "ack": (wire.AckMessage, "Ranges of sequence numbers that the center has committed; only this empties the outbox."),
 }
+OUT: dict[str, tuple[type[msgspec.Struct], str]] = {
+    "fused": (wire.FusedTracksMessage, "The tracks of all posts joined by object, once a second; for readers."),
+}
 DESCRIPTION = (
     "Degrees, metres, seconds, WGS-84 and RFC 3339 UTC; sigmas are 1-sigma; null is unknown. Messages with a `sequence` are "
     "counted for each (site_id, run_id) from 1 and repeated until acknowledged: keep each once. Reserved topic names without "
@@ -44,7 +47,7 @@ def schema(message: type[msgspec.Struct]) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The topics with their directions and messages; schemas by reference to the files beside it."""
-    streams = {**UP, **DOWN}
+    streams = {**UP, **DOWN, **OUT}
     reserved = sorted({*wire.UP_TOPICS, *wire.DOWN_TOPICS} - set(streams))
     return {
         "asyncapi": "3.0.0",
@@ -55,12 +58,7 @@ def asyncapi() -> dict[str, Any]:
         },
         "defaultContentType": "application/json",
         "channels": {
-            name: {
-                "address": wire.topic("{site_id}", name),
-                "parameters": {"site_id": {"description": "The post's name, as in its site file."}},
-                "messages": {name: {"$ref": f"#/components/messages/{name}"}},
-            }
-            for name in streams
+            name: {**address(name), "messages": {name: {"$ref": f"#/components/messages/{name}"}}} for name in streams
         },
         "operations": {
             f"{'post' if name in UP else 'center'}_writes_{name}": {
@@ -79,9 +77,19 @@ def asyncapi() -> dict[str, Any]:
     }
 
 
+def address(name: str) -> dict[str, Any]:
+    """The topic of a stream: each post's own, or the one of the picture of all posts."""
+    if name in OUT:
+        return {"address": wire.topic(name, "tracks")}
+    return {
+        "address": wire.topic("{site_id}", name),
+        "parameters": {"site_id": {"description": "The post's name, as in its site file."}},
+    }
+
+
 def documents() -> dict[str, str]:
     """Every file's name and text."""
-    found = {f"{name}.schema.json": schema(message) for name, (message, _) in {**UP, **DOWN}.items()}
+    found = {f"{name}.schema.json": schema(message) for name, (message, _) in {**UP, **DOWN, **OUT}.items()}
     return {
         name: json.dumps(text, indent=1, sort_keys=True) + "\n"
         for name, text in [*found.items(), ("asyncapi.json", asyncapi())]

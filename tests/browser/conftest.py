@@ -52,6 +52,14 @@ def post(broker: Any, center: Any, request: pytest.FixtureRequest) -> Iterator[A
     one.close()
 
 
+@pytest.fixture
+def second_post(broker: Any, center: Any) -> Iterator[Any]:
+    """Another one, which stays on the map as silent for a minute."""
+    one = fixtures.PlayedPost(broker.port, "ridge-05", "run-1")
+    yield one
+    one.close()
+
+
 @pytest.fixture(scope="module")
 def errors() -> list[str]:
     """What went wrong in the page, and every address outside the center that it asked for."""

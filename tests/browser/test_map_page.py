@@ -313,3 +313,21 @@ def test_the_page_fits_a_phone(browser, center, post, expect):
     width = page.evaluate("document.documentElement.scrollWidth")
     page.close()
     assert width <= 390
+
+
+def test_an_object_that_two_posts_see_is_one_sign_and_its_detail_names_both(page, post, second_post, expect):
+    posts = ((7, post), (2, second_post))
+    for number, one in posts:
+        one.say_site()
+        one.say_health()
+        one.say_tracks(one.track(number))
+    rows = page.locator("#tracks [data-track]")
+    for revision in range(2, 9):  # the center wants to see for some seconds that they fly as one
+        time.sleep(0.5)
+        for number, one in posts:
+            one.say_health()
+            one.say_tracks(one.track(number, revision, east_m=4.0 * revision))
+    expect(rows).to_have_count(1)
+    rows.first.click()
+    expect(page.locator("#detail")).to_contain_text("Also track of")
+    expect(page.locator("#detail .chip", has_text="·")).to_have_count(1)

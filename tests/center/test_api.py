@@ -16,7 +16,8 @@ from center.settings import BrokerSettings, CenterSettings
 PATHS = (
     "/healthz", "/api/status", "/api/sites", "/api/sites/{site_id}", "/api/sites/{site_id}/health", "/api/sensors",
     "/api/tracks", "/api/tracks/{site_id}/{run_id}/{track_number}",
-    "/api/tracks/{site_id}/{run_id}/{track_number}/history", "/api/history", "/api/groups", "/api/claims", "/api/live",
+    "/api/tracks/{site_id}/{run_id}/{track_number}/history", "/api/history",
+    "/api/groups", "/api/fused", "/api/claims", "/api/live",
 )  # fmt: skip
 
 

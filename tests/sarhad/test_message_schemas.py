@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from fusion import wire
-from sarhad.message_schemas import DOWN, UP, asyncapi, documents
+from sarhad.message_schemas import DOWN, OUT, UP, asyncapi, documents
 
 FOLDER = Path(__file__).parents[2] / "docs" / "messages"
 SITE = wire.SiteMessage(1, "ridge", "run", 1, "2026-03-02T10:15:30.000000Z", 45.0, 7.0, 600.0, (), "0" * 64, "0.1.0")
@@ -23,7 +23,7 @@ def test_the_written_schemas_are_those_of_the_types():
     assert written == documents(), "run: python -m sarhad.message_schemas docs/messages"
 
 
-@pytest.mark.parametrize("name", [*UP, *DOWN])
+@pytest.mark.parametrize("name", [*UP, *DOWN, *OUT])
 def test_each_schema_is_one(name: str):
     jsonschema.Draft202012Validator.check_schema(json.loads(documents()[f"{name}.schema.json"]))
 
@@ -41,5 +41,6 @@ def test_every_topic_has_a_channel_or_is_called_reserved():
     for name in (*wire.UP_TOPICS, *wire.DOWN_TOPICS):
         assert name in told["channels"] or name in told["info"]["description"].split(":")[-1]
     assert {channel["address"] for channel in told["channels"].values()} == {
-        f"sarhad/v1/{{site_id}}/{name}" for name in (*UP, *DOWN)
+        *(f"sarhad/v1/{{site_id}}/{name}" for name in (*UP, *DOWN)),
+        "sarhad/v1/fused/tracks",
     }

@@ -30,13 +30,13 @@ export class ClaimList {
   }
 
   draw(): void {
-    const beside = this.picture.shown().flatMap((track) => track.claims.map((claim) => this.beside(claim, track.track_number, track_key(track))));
+    const beside = this.picture.believed().flatMap((track) => track.claims.map((claim) => this.beside(claim, track.track_number, track_key(track))));
     const alone = [...this.picture.claims.values()].map((claim) => claim_card(claim, null));
     fill(this.panel, ...beside, ...alone, beside.length + alone.length === 0 && element("p", { class: "none" }, say("no_claims")));
   }
 
   count(): number {
-    return this.picture.shown().reduce((sum, track) => sum + track.claims.length, this.picture.claims.size);
+    return this.picture.believed().reduce((sum, track) => sum + track.claims.length, this.picture.claims.size);
   }
 
   private beside(claim: Claim, track_number: number, key: string): HTMLElement {

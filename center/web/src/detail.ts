@@ -75,10 +75,13 @@ function place_facts(track: Track, picture: Picture): HTMLElement[] {
 
 function other_facts(track: Track, picture: Picture): HTMLElement[] {
   const group = picture.group_of(track);
+  const object = picture.object_of(track);
+  const others = (object?.members ?? []).filter((one) => track_key(one) !== track_key(track));
   const age_s = Math.max(0, (picture.now_ms() - Date.parse(track.last_detection)) / 1000);
   return [
     ...fact(say("seen_by"), ...track.sensor_ids.map((sensor) => element("span", { class: "chip" }, sensor))),
     ...fact(say("last_seen"), `${say("ago", { seconds: age_s.toFixed(0) })} · `, element("bdi", {}, utc(track.last_detection))),
+    ...(object ? fact(say("also_seen"), ...others.map((one) => element("span", { class: "chip" }, `${one.site_id} · ${one.track_number}`))) : []),
     ...(group ? fact(say("group"), say("group_text", { number: group.group_number, tracks: group.members.join(say("comma")), count: count_text(group.count) })) : []),
     ...fact(say("revision"), String(track.revision)),
   ];

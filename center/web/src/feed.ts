@@ -8,7 +8,7 @@ export type Connection = "connecting" | "live" | "stale" | "reconnecting";
 
 const SILENT_MS = 3_000;
 const AGAIN_MS = 1_000;
-const EVENTS = ["snapshot", "now", "tracks", "detections", "site", "health"] as const;
+const EVENTS = ["snapshot", "now", "tracks", "detections", "site", "health", "fused"] as const;
 export type EventName = (typeof EVENTS)[number];
 
 export class Feed {

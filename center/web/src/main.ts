@@ -48,6 +48,7 @@ function heard(name: EventName, data: any): void {
   else if (name === "detections") picture.apply_detections(data.message);
   else if (name === "site") picture.apply_site(data.message);
   else if (name === "health") picture.apply_health(data.message);
+  else if (name === "fused") picture.apply_fused(data.tracks);
   else if (picture.apply_now(data).length > 0) feed.start_over(); // the center knows tracks that we missed
   is_changed = true;
 }

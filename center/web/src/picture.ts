@@ -1,7 +1,7 @@
 // What is going on, kept from the live feed's events. The center decides what is still current; the page only forgets
 // what the center no longer names.
 
-import type { Claim, Detections, Group, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
+import type { Claim, Detections, FusedTrack, Group, Health, Now, Sensor, Sight, Site, Snapshot, Track } from "./wire";
 
 const TRAIL_LENGTH = 120;
 const TRAIL_STEP_MS = 500;
@@ -25,6 +25,8 @@ function group_key(group: { site_id: string; run_id: string; group_number: numbe
 export class Picture {
   tracks = new Map<string, Track>();
   claims = new Map<string, Claim>(); // without a track
+  private objects = new Map<string, FusedTrack>(); // by each of their tracks: those that several posts see
+  private leads = new Map<number, string>(); // the track that stands for an object
   private groups = new Map<string, Group>();
   sites = new Map<string, Site>();
   sight = new Map<string, Sight>();
@@ -84,6 +86,29 @@ export class Picture {
     else this.groups.set(group_key(group), group);
   }
 
+  apply_fused(objects: FusedTrack[]): void {
+    this.objects.clear();
+    for (const object of objects.filter((one) => one.members.length > 1))
+      for (const member of object.members) this.objects.set(track_key(member), object);
+    for (const number of this.leads.keys()) if (!objects.some((one) => one.fused_number === number)) this.leads.delete(number);
+  }
+
+  /** The object that a track is of, where other posts see it too. */
+  object_of(track: Track): FusedTrack | undefined {
+    return this.objects.get(track_key(track));
+  }
+
+  /** The surest of an object's tracks when it was first drawn; the same one for as long as it lives. */
+  private lead_of(object: FusedTrack): string | undefined {
+    const alive = object.members.map(track_key).filter((key) => this.tracks.has(key));
+    const before = this.leads.get(object.fused_number);
+    if (before && alive.includes(before)) return before;
+    const spread = (key: string) => (this.tracks.get(key)!.covariance[0] ?? 0) + (this.tracks.get(key)!.covariance[6] ?? 0);
+    const lead = alive.sort((a, b) => spread(a) - spread(b))[0];
+    if (lead) this.leads.set(object.fused_number, lead);
+    return lead;
+  }
+
   /** The group that a track flies in. */
   group_of(track: Track): Group | undefined {
     const { site_id, run_id, group_number, track_number } = track;
@@ -139,9 +164,17 @@ export class Picture {
     this.health.set(health.site_id, health);
   }
 
-  /** What the map and the list show: believed tracks, by post and number. */
-  shown(): Track[] {
+  /** Believed tracks of all posts. */
+  believed(): Track[] {
     return [...this.tracks.values()].filter((track) => track.status !== "tentative");
+  }
+
+  /** What the map and the list show: one track of each object. */
+  shown(): Track[] {
+    return this.believed().filter((track) => {
+      const object = this.object_of(track);
+      return !object || this.lead_of(object) === track_key(track);
+    });
   }
 
   sensor(site_id: string, sensor_id: string): Sensor | undefined {

@@ -78,6 +78,12 @@ export interface Group {
   event: "formed" | "changed" | "merged" | "split" | "ended";
 }
 
+/** One object as all posts together see it. */
+export interface FusedTrack {
+  fused_number: number;
+  members: { site_id: string; run_id: string; track_number: number }[];
+}
+
 export interface Sensor {
   sensor_id: string;
   protocol: string;

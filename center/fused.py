@@ -1,0 +1,109 @@
+"""One picture of many posts: their tracks joined by object, told once a second to pages and to anyone with the read-only role.
+
+A post's track takes part while it is confirmed or coasting in space, its post is heard, and its time is within 5 s of the
+center's: one whose clock is wrong is shown by itself. The arithmetic is `fusion/track_fusion.py`'s.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from center.picture import Picture
+from fusion.frames import ecef_to_enu_rotation, ecef_to_geodetic, geodetic_to_ecef
+from fusion.messages import covariance_of, rounded_covariance
+from fusion.track_fusion import FusedObject, Report, ReportKey, TrackFusion
+from fusion.types import CLASSES, FloatArray
+from fusion.wire import (
+    VERSION,
+    FusedTrackMessage,
+    FusedTracksMessage,
+    MemberMessage,
+    SiteMessage,
+    TrackMessage,
+    rfc3339,
+)
+
+SAME_TIME_NS = 5_000_000_000
+
+
+class Told(NamedTuple):
+    """A post's track as the center knows it now."""
+
+    site: SiteMessage
+    key: ReportKey
+    track: TrackMessage
+    time_ns: int
+
+
+class FusedPicture:
+    """Which tracks of all posts are one object. Looks must not overlap."""
+
+    def __init__(self) -> None:
+        self._fusion = TrackFusion()
+        self.newest = FusedTracksMessage(VERSION, rfc3339(0), ())
+
+    def look(self, tracks: list[Told], now_ns: int) -> FusedTracksMessage:
+        """The fused picture at a time, UTC of the center."""
+        reports = [report_of(told) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS]
+        found = self._fusion.look(reports, now_ns)
+        self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), tuple(fused_message(one) for one in found))
+        return self.newest
+
+
+def tracks_to_fuse(picture: Picture, monotonic_ns: int) -> list[Told]:
+    """What takes part, each with its post."""
+    heard = {
+        site_id: site.site
+        for site_id, site in picture.sites.items()
+        if site.site is not None and not picture.is_silent(site_id, monotonic_ns)
+    }
+    return [
+        Told(site, key, now.track, now.time_ns)
+        for key, now in picture.tracks.items()
+        if (site := heard.get(key[0])) is not None
+        and now.track.direction is None
+        and now.track.status in ("confirmed", "coasting")
+    ]
+
+
+def report_of(told: Told) -> Report:
+    """A post's track in ECEF axes; its velocity and covariance stand in the frame of the post."""
+    track = told.track
+    to_ecef = ecef_to_enu_rotation(told.site.latitude_deg, told.site.longitude_deg).T
+    place = geodetic_to_ecef(track.latitude_deg, track.longitude_deg, track.height_m)
+    state = np.concatenate([place, to_ecef @ np.array(track.velocity_enu_m_s)])
+    return Report(
+        told.key,
+        told.time_ns,
+        state,
+        turned(to_ecef, covariance_of(track)),
+        track.existence_probability,
+        tuple(track.classes.get(name, 0.0) for name in CLASSES),
+    )
+
+
+def fused_message(one: FusedObject) -> FusedTrackMessage:
+    """An object as told: degrees, WGS-84, velocity and covariance in east, north and up of its own place."""
+    place = ecef_to_geodetic(one.state[:3])
+    to_enu = ecef_to_enu_rotation(place.latitude_deg, place.longitude_deg)
+    velocity = to_enu @ one.state[3:]
+    return FusedTrackMessage(
+        fused_number=one.number,
+        time=rfc3339(one.time_ns),
+        latitude_deg=round(place.latitude_deg, 7),
+        longitude_deg=round(place.longitude_deg, 7),
+        height_m=round(place.height_m or 0.0, 2),
+        velocity_enu_m_s=(round(float(velocity[0]), 2), round(float(velocity[1]), 2), round(float(velocity[2]), 2)),
+        covariance=rounded_covariance(turned(to_enu, one.covariance)),
+        existence_probability=round(one.existence_probability, 4),
+        classes={name: round(value, 4) for name, value in zip(CLASSES, one.classes, strict=True)},
+        members=tuple(MemberMessage(*key) for key in one.members),
+    )
+
+
+def turned(rotation: FloatArray, covariance: FloatArray) -> FloatArray:
+    """A covariance of position and velocity, (6, 6), in other axes."""
+    both = np.kron(np.eye(2), rotation)
+    return np.asarray(both @ covariance @ both.T)

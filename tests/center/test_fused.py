@@ -1,0 +1,89 @@
+"""The tracks of two posts as one object: frames to the centimetre, over the broker and the API."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import numpy as np
+import paho.mqtt.client as mqtt
+import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+
+from center.fused import FusedPicture, Told
+from fusion.frames import LocalFrame
+from fusion.messages import covariance_of, rounded_covariance
+from fusion.types import Geodetic
+from fusion.wire import FusedTracksMessage, SiteMessage, rfc3339
+
+SECOND_NS = 1_000_000_000
+T = 1_800_000_000_000_000_000
+WEST, EAST = np.diag([9.0, 4.0, 16.0, 1.0, 2.0, 0.5]), np.diag([4.0, 9.0, 16.0, 2.0, 1.0, 0.5])
+
+
+def told(played_messages, origin: Geodetic, place: Geodetic, velocity_ecef, site_id: str, P=WEST) -> Told:
+    """A track as a post there tells it: velocity and covariance in the post's own east, north and up."""
+    frame = LocalFrame(origin)
+    to_level = frame.level_to_enu(Geodetic(0.0, 0.0, 0.0))  # at 0, 0 the level frame is ECEF's y, z, x
+    velocity = to_level @ np.array([velocity_ecef[1], velocity_ecef[2], velocity_ecef[0]])
+    track = played_messages.track(
+        1,
+        T,
+        latitude_deg=place.latitude_deg,
+        longitude_deg=place.longitude_deg,
+        height_m=place.height_m,
+        velocity_enu_m_s=tuple(velocity.tolist()),
+        covariance=rounded_covariance(P),
+    )
+    site = SiteMessage(
+        1, site_id, "run", 1, rfc3339(T), origin.latitude_deg, origin.longitude_deg, origin.height_m, (), "0", "test"
+    )
+    return Told(site, (site_id, "run", 1), track, T)
+
+
+def test_posts_fifty_kilometres_apart_mean_the_same_place_and_velocity(played_messages):
+    place, velocity_ecef = Geodetic(34.2, 71.9, 900.0), np.array([3.0, 9.0, -4.0])
+    one = told(played_messages, Geodetic(34.0, 71.5, 500.0), place, velocity_ecef, "west")
+    two = told(played_messages, Geodetic(34.4, 72.3, 1500.0), place, velocity_ecef, "east", EAST)
+    fused = FusedPicture()
+    for second in range(6):
+        now_ns = T + second * SECOND_NS
+        object_ = fused.look([one._replace(time_ns=now_ns), two._replace(time_ns=now_ns)], now_ns).tracks[0]
+    assert [member.site_id for member in object_.members] == ["east", "west"]
+    local = LocalFrame(place)
+    apart = local.geodetic_to_enu(Geodetic(object_.latitude_deg, object_.longitude_deg, object_.height_m))
+    assert np.linalg.norm(apart) < 0.02  # degrees are told to 1e-7: a centimetre
+    expected = local.level_to_enu(Geodetic(0.0, 0.0, 0.0)) @ velocity_ecef[[1, 2, 0]]
+    assert object_.velocity_enu_m_s == pytest.approx(expected.tolist(), abs=0.02)
+    claimed = covariance_of(object_)
+    assert np.linalg.eigvalsh(claimed).min() > 0.0
+    assert np.trace(claimed[:3, :3]) < np.trace(WEST[:3, :3])
+
+
+def test_a_track_whose_time_is_not_the_centers_is_left_out(played_messages):
+    place = Geodetic(34.0, 71.5, 700.0)
+    one = told(played_messages, Geodetic(34.0, 71.5, 500.0), place, np.zeros(3), "west")
+    assert FusedPicture().look([one], T + 6_000_000_000).tracks == ()
+
+
+def test_readers_of_the_broker_and_the_api_get_the_fused_picture(center, broker, make_post):
+    posts = [make_post("fuse-a"), make_post("fuse-b")]
+    heard: list[bytes] = []
+    reader = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+    reader.on_message = lambda _client, _data, message: heard.append(message.payload)
+    reader.connect("127.0.0.1", broker.port)
+    reader.subscribe("sarhad/v1/fused/tracks", 1)
+    reader.loop_start()
+    for one in posts:
+        one.say_site()
+    for revision in range(1, 10):
+        for one in posts:
+            one.say_health()
+            one.say_tracks(one.track(4, revision, east_m=4.0 * revision))
+        time.sleep(0.5)
+    joined = [one for one in center.get("/api/fused")["tracks"] if len(one["members"]) == 2]
+    assert [[member["site_id"] for member in one["members"]] for one in joined] == [["fuse-a", "fuse-b"]]
+    reader.disconnect()
+    reader.loop_stop()
+    newest = msgspec.json.decode(heard[-1], type=FusedTracksMessage)
+    assert {one.fused_number for one in newest.tracks} >= {joined[0]["fused_number"]}
