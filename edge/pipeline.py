@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -100,7 +101,8 @@ class Pipeline:
             return []
         outgoing: list[Outgoing] = []
         for heard in decoder.feed(self.watch.as_sent(reading)):
-            fact = self._placed(heard if self.site.law.keep_operators else without_operator(heard))
+            told = heard if self.site.law.keep_operators else without_operator(heard)
+            fact = self._placed(told, reading.received_ns)
             if fact is None:
                 continue
             self.watch.learned(fact)
@@ -120,10 +122,17 @@ class Pipeline:
         """The picture predicted to a time, for cueing cameras."""
         return self.tracker.tracks_at(time_ns)
 
-    def _placed(self, fact: Fact) -> Fact | None:
-        """A moving camera's scan by where its head pointed; None where that is not known. All else as it is."""
+    def _placed(self, fact: Fact, received_ns: int) -> Fact | None:
+        """The fact by what the post knows beside it. All else as it is.
+
+        A moving camera's scan by where its head pointed; None where that is not known. A claim by when it was heard, while
+        the post's clock may be anything: then the sender's time says nothing of its age.
+        """
         if isinstance(fact, Pointing) and (camera := self._carried.get(fact.sensor_id)) is not None:
             camera.heard(fact)
+        if isinstance(fact, Claim) and self.watch.clock_doubted:
+            latency_ns = self.watch.sensors[fact.sensor_id].entry.sensor.latency_ns
+            return replace(fact, time_ns=received_ns - latency_ns)
         if isinstance(fact, Scan) and (camera := self.moving.get(fact.sensor_id)) is not None:
             return camera.placed(fact)
         return fact

@@ -151,6 +151,7 @@ class PostWatch:
     own_positions: dict[str, OwnPosition] = field(default_factory=dict)
     own_places: dict[str, OwnPlace] = field(default_factory=dict)
     clock_trusted: bool = False
+    clock_doubted: bool = False  # the node has said that its clock may be anything
     clock_error_s: float | None = None  # its bound, as the kernel tells; None: it cannot say
     clock_offset_s: float = 0.0  # the clock now minus this run's times
     now_ns: int = 0
@@ -257,6 +258,7 @@ class PostWatch:
         self.events["clock " + event.event] += 1
         if event.event in ("trusted", "untrusted"):
             self.clock_trusted = event.event == "trusted"
+            self.clock_doubted = not self.clock_trusted
         if event.event in ("trusted", "untrusted", "bound"):
             self.clock_error_s = event.error_bound_s
         if event.offset_s is not None:

@@ -7,29 +7,32 @@ A claim is looked at with its own uncertainty and the track's:
 Below the gate it agrees; of several tracks it is set beside the likeliest, least D² + ln det S. A track that no sensor has
 seen for longer than a track may go unseen is compared with nothing: its covariance would agree with any claim. A claim that
 agreed with a track before belongs to that track by its transmitter; when it then leaves the gate it contradicts. Where no
-track is near, or the claim has no position or one far away, it cannot be tested.
+track is near it contradicts once sensors that look there have seen nothing for long enough (`denial.py`). Else, or where the
+claim has no position or one far away, it cannot be tested.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fusion import direction
+from fusion import denial, direction
 from fusion.association import gate_threshold
 from fusion.frames import LocalFrame
 from fusion.lifecycle import unseen_limit_ns
-from fusion.measurement import IntArray
+from fusion.measurement import IntArray, Plots
 from fusion.mounting_error import mounting_covariance
 from fusion.track_table import TrackKey, TrackTable
-from fusion.types import Claim, ClaimAgreement, FloatArray
+from fusion.types import Claim, ClaimAgreement, FloatArray, Scan, Sensor
 
 FARTHEST_M = 20_000.0  # claims from farther off concern no track of ours
 ASSUMED_HORIZONTAL_SIGMA_M = 30.0  # to compare with, where a claim tells no accuracy
 ASSUMED_VERTICAL_SIGMA_M = 30.0
 CLAIM_SPEED_SIGMA_M_S = 20.0  # how fast a claim without velocity grows stale
+TOLD_SPEED_SIGMA_M_S = 5.0  # of one with: it turns and brakes until the next
 CLAIM_LASTS_NS = 10_000_000_000  # a claim this old says nothing of now
 REATTACH_NS = 5_000_000_000  # so long a claim must contradict one track before it may belong to another
 AGREE_PROBABILITY = 0.99
@@ -63,6 +66,17 @@ def claimed_position(claim: Claim, frame: LocalFrame | None) -> tuple[FloatArray
     return point, np.diag([horizontal_m**2, horizontal_m**2, vertical_m**2])
 
 
+def moved_on(claim: Claim, point: FloatArray, R: FloatArray, age_s: float) -> tuple[FloatArray, FloatArray]:
+    """State (6,) and covariance (6, 6) of a claim after age_s, by the velocity that it tells."""
+    east, north, up = claim.velocity_enu_m_s or (math.nan, math.nan, None)
+    velocity, sigma_m_s = np.array([east, north, up or 0.0]), TOLD_SPEED_SIGMA_M_S
+    if not np.isfinite(velocity).all():
+        velocity, sigma_m_s = np.zeros(3), CLAIM_SPEED_SIGMA_M_S
+    P = np.eye(6) * sigma_m_s**2
+    P[:3, :3] = R + np.eye(3) * (sigma_m_s * age_s) ** 2
+    return np.concatenate([point + velocity * age_s, velocity]), P
+
+
 def _sigma(value_m: float | None, assumed_m: float) -> float:
     return value_m if value_m is not None and math.isfinite(value_m) and value_m > 0.0 else assumed_m
 
@@ -73,15 +87,38 @@ class ClaimBook:
     def __init__(self, frame: LocalFrame | None) -> None:
         self._frame = frame
         self._held: dict[Transmitter, HeldClaim] = {}
+        self._denials: dict[Transmitter, denial.Denial] = {}
 
     def compare(self, claim: Claim, table: TrackTable) -> HeldClaim:
         """Set a claim beside the tracks and remember it."""
         transmitter = (claim.sensor_id, claim.transmitter)
         held = self._compare(claim, table, self._held.pop(transmitter, None))
+        if held.agreement.agreement == "not_testable" and self._is_denied(transmitter):
+            held = replace(held, agreement=ClaimAgreement(claim, "contradicts", None))
         self._held[transmitter] = held
         while len(self._held) > MAX_CLAIMS:
-            del self._held[next(iter(self._held))]
+            oldest = next(iter(self._held))
+            del self._held[oldest]
+            self._denials.pop(oldest, None)
         return held
+
+    def look(self, scan: Scan, sensor: Sensor, plots: Sequence[Plots]) -> None:
+        """Hold a scan, and what it detected, against the claims that no track bears out."""
+        if not self._held or not denial.may_deny(scan, sensor):
+            return
+        places: dict[Transmitter, tuple[FloatArray, FloatArray]] = {}
+        for transmitter, held in self._held.items():
+            claim = held.agreement.claim
+            age_ns = scan.time_ns - claim.time_ns
+            if held.agreement.agreement == "agrees" or age_ns > CLAIM_LASTS_NS:
+                self._denials.pop(transmitter, None)
+            elif age_ns >= 0 and (place := claimed_position(claim, self._frame)) is not None:
+                places[transmitter] = moved_on(claim, *place, age_ns / 1e9)
+        if not places:
+            return
+        x, P = (np.array(column) for column in zip(*places.values(), strict=True))
+        denials = [self._denials.setdefault(transmitter, denial.Denial()) for transmitter in places]
+        denial.weigh(denials, x, P, scan, sensor, plots)
 
     def of_track(self, key: TrackKey, time_ns: int) -> tuple[ClaimAgreement, ...]:
         """The claims that belong to a track now, by transmitter."""
@@ -90,6 +127,9 @@ class ClaimBook:
             for _, held in sorted(self._held.items())
             if held.key == key and held.agreement.claim.time_ns > time_ns - CLAIM_LASTS_NS
         )
+
+    def _is_denied(self, transmitter: Transmitter) -> bool:
+        return transmitter in self._denials and self._denials[transmitter].is_proven()
 
     def _compare(self, claim: Claim, table: TrackTable, before: HeldClaim | None) -> HeldClaim:
         place = claimed_position(claim, self._frame)

@@ -32,7 +32,9 @@ NAMES = np.array(
 )
 VOTE_S = 0.5  # a new view about twice a second
 FADE_S = 30.0  # votes this old weigh 1/e
-SMALLEST_LOG = -4.0  # a detector may err about all views of one object: no class is ever fifty times likelier than another
+SMALLEST_LOG = (
+    -4.0
+)  # a detector may err about all views of one object: no class is ever fifty times likelier than another
 
 
 def prior_log(count: int) -> FloatArray:

@@ -118,6 +118,7 @@ class Tracker:
         lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
         hearing.listen(table, hand)
+        self._book.look(scan, hand.sensor, hand.plots)
         scan_update.count_misses(table, hand)
         scan_update.learn_alarms(table, hand)
         lifecycle.confirm(table, settings, now_ns)

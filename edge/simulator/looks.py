@@ -7,8 +7,8 @@
 A declared model, for scenarios of hours and of many posts: its numbers stand in the scenario, none is measured by it. Misses
 come in runs (a bird before a dark ridge stays unseen): half of an object's luck holds for `luck_s`. So do mistakes: what is
 taken for a drone once is taken for one again. Boxes jitter by `box_sigma_px`. It also sees nothings: anywhere
-(`false_per_look`), and at places that fool it again and again ([[clutter]]). Its boxes are linked from look to look by the vision
-process's own `image_tracks`, so each says what its whole tracklet says. What is wrong with a film it says as soon as
+(`false_per_look`), and at places that fool it again and again ([[clutter]]). Its boxes are linked from look to look by the
+vision process's own `image_tracks`, so each says what its whole tracklet says. What is wrong with a film it says as soon as
 `picture_health` would.
 """
 
@@ -47,7 +47,9 @@ TROUBLES = {  # of the picture: the word for a fault, and how long it must last
     "frozen": ("frozen", STILL_S),
     "looped": ("looped", TWIN_S),
 }
-OTHER_SCORES = 0.1  # of each class that is not named, against the one that is: shipped detector on real clips 0.05 to 0.2
+OTHER_SCORES = (
+    0.1  # of each class that is not named, against the one that is: shipped detector on real clips 0.05 to 0.2
+)
 OTHERS = ("bird", "airplane", "unknown", "drone")
 
 DETECTOR_KEYS = (

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 
+import msgspec
 import pytest
 
 from edge.node import Node
 from edge.own_place import KEPT, OwnPlace
 from edge.pipeline import Pipeline
 from edge.site_file import parse_site
+from firmware_interfaces.open_drone_id import encode_message_pack
+from firmware_interfaces.open_drone_id_messages import Location
+from fusion import wire
 from fusion.frames import LocalFrame
 from fusion.types import CLOCK, Geodetic, OwnPosition, Reading
 from hardware.clock import Clock, ClockDriver, ClockEvent, ClockState, is_news
@@ -83,6 +87,24 @@ def test_the_kernels_bound_enters_the_measurement_noise_but_never_less_than_the_
     stated = Pipeline(parse_site("[tracker]\nclock_error_s = 0.1\n" + SITE, "ridge.toml"), "run", "software")
     clock_event(stated, 1.0, event="trusted", error_bound_s=0.002)
     assert stated.tracker._rules.settings.clock_error_s == 0.1
+
+
+def test_a_claim_is_of_when_it_was_heard_while_the_clock_may_be_anything(line: Pipeline) -> None:
+    """A drone tells seconds since the full hour; a box that booted in 1970 is somewhere else in its hour."""
+    listening = SITE + '[[sensor]]\nid = "remote-id"\ndevice = { driver = "udp_listener", port = 41238 }\n'
+    line = Pipeline(parse_site(listening + 'protocol = "open_drone_id"\n', "ridge.toml"), "run", "software")
+    where = Location(2, 90.0, 5.0, 0.0, 45.001, 7.001, None, 650.0, None, 0, 10, 5, 0, 3, 20.0, 1)
+
+    def told_at(at_s: float) -> str:
+        data = encode_message_pack([where], b"\x02\x00\x00\x00\x00\x01", 1)
+        (outgoing,) = line.feed(Reading("remote-id", int(at_s * S), int(at_s * S), None, None, data))
+        (claim,) = msgspec.json.decode(outgoing.payload, type=wire.TracksMessage).claims
+        return claim.time
+
+    clock_event(line, 1.0, event="trusted", error_bound_s=0.01)
+    assert told_at(45.0) == wire.rfc3339(20 * S)
+    clock_event(line, 46.0, event="untrusted")
+    assert told_at(47.0) == wire.rfc3339(47 * S)
 
 
 def test_a_rewind_after_the_start_is_marked_and_moves_no_stamp(standing: Standing, line: Pipeline) -> None:

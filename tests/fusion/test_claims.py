@@ -9,7 +9,19 @@ import pytest
 
 from fusion.frames import LocalFrame
 from fusion.tracker import Tracker
-from fusion.types import Accuracy, Claim, ClaimAgreement, Geodetic, Orientation, Sensor
+from fusion.types import (
+    Accuracy,
+    Claim,
+    ClaimAgreement,
+    Detection,
+    DetectionProbability,
+    Geodetic,
+    Look,
+    Orientation,
+    Polar,
+    Scan,
+    Sensor,
+)
 
 FRAME = LocalFrame(Geodetic(45.0, 7.0, 600.0))
 RATES_HZ = {"radar": 15.0}
@@ -186,3 +198,32 @@ def test_a_claim_beside_a_badly_mounted_sensors_track_knows_of_the_mounting(
         update = tracker.apply(claim_at(now_ns, (3.0 + 15.0, 89.0, 20.0), vertical_sigma_m=3.0), now_ns)
         on_tracks, alone = agreement_of(update)
         assert [claim.agreement for claim in on_tracks + alone] == [expected]
+
+
+def radar_looks(radar: Sensor, start_ns: int, shown: Any = None, up_m: float = 40.0) -> list[str]:
+    """What becomes of a claim 300 m north while a radar looks there; shown: where its one detection a scan lies, if any."""
+    look = Look(radar.orientation, (-1.0, 1.0), (-0.3, 0.6), (2.0, 900.0))
+    tracker = Tracker([replace(radar, detection_probability=DetectionProbability(0.85))], frame=FRAME)
+    told = []
+    for k in range(100):
+        time_ns = start_ns + k * 10**8
+        found = () if shown is None else (Detection(Polar(0.0, 0.02, 0.1, 0.02, shown, 2.0), 0.9),)
+        tracker.apply(Scan(radar.sensor_id, time_ns, (look,), found), time_ns)
+        if k % 10 == 5:
+            claim = claim_at(time_ns, (0.0, 300.0, up_m), velocity_enu_m_s=(0.0, 0.0, 0.0))
+            on_tracks, alone = agreement_of(tracker.apply(claim, time_ns))
+            told += [one.agreement for one in [*on_tracks, *alone]]
+    return told
+
+
+def test_a_claim_where_a_radar_looks_and_sees_nothing_contradicts_after_some_seconds(
+    radar: Sensor, start_ns: int
+) -> None:
+    told = radar_looks(radar, start_ns)
+    assert told == ["not_testable"] * 4 + ["contradicts"] * 6
+    assert set(radar_looks(radar, start_ns, shown=600.0)) >= {"contradicts"}  # what stands elsewhere bears nothing out
+
+
+def test_silence_denies_no_claim_near_the_ground_nor_one_where_anything_was_seen(radar: Sensor, start_ns: int) -> None:
+    assert set(radar_looks(radar, start_ns, up_m=12.0)) == {"not_testable"}  # 1.5 degrees: a hedge may stand there
+    assert "contradicts" not in radar_looks(radar, start_ns, shown=304.0)
