@@ -5,8 +5,9 @@
 
 Sensor noise and leaves make any two pictures of a living camera differ; what an encoder makes of one picture again and
 again differs by a few grey levels at key frames only. A loop is told by its twins: pictures that are closer to one of
-seconds ago than to their neighbours. Blur takes fine edges and leaves coarse ones; a cloth or fog takes contrast. Both are
-held against what this camera used to show, which is learned anew when it has been turned.
+seconds ago than to their neighbours, these moved along with the scenery where the camera pans. Blur takes fine edges and
+leaves coarse ones; a cloth or fog takes contrast. Both are held against what this camera used to show, which is learned
+anew when it has been turned.
 
 Limits, measured on clips of 10 s: a sky without structure cannot be told from a cloth in front of it; a loop that is
 encoded anew, out of step with its key frames, is found only where noise survives the encoder; a clock that runs in the
@@ -97,7 +98,8 @@ class PictureHealth:
         self._judged_s: float | None = None
         self._word, self._is_ill = "", False
         self._usual_contrast, self._usual_detail = Usual(), Usual()
-        self._turned = (0.0, 0.0)
+        self._turned = (0.0, 0.0)  # since what is usual was forgotten, shares of the picture
+        self._moved = (0.0, 0.0)  # since the last picture that was judged, px
         self._stillness, self._twins = Stillness(), Twins()
 
     def see(self, monotonic_ns: int, grey: Grey, shift_px: tuple[float, float] = (0.0, 0.0)) -> str:
@@ -106,6 +108,7 @@ class PictureHealth:
             self._shape = grey.shape
             self._begin()
         self._turn(shift_px, grey.shape)
+        self._moved = (self._moved[0] + shift_px[0], self._moved[1] + shift_px[1])
         now_s = monotonic_ns / 1e9
         if self._judged_s is None or not 0.0 <= now_s - self._judged_s < JUDGED_EVERY_S:
             self._judged_s = now_s
@@ -116,7 +119,8 @@ class PictureHealth:
         signs = signs_of(grey)
         black = signs.mean < BLACK_MEAN and signs.top < BLACK_TOP
         white = signs.bright_share > BRIGHT_SHARE
-        is_still, repeats = self._stillness.see(now_s, grey), self._twins.see(now_s, grey)
+        is_still, repeats = self._stillness.see(now_s, grey), self._twins.see(now_s, grey, self._moved)
+        self._moved = (0.0, 0.0)
         holds = {
             "black": black,
             "over-exposed": white,
@@ -200,22 +204,28 @@ def largest_change(grey: Grey, other: Grey) -> float:
 
 
 class Twins:
-    """Whether pictures come again."""
+    """Whether pictures come again.
+
+    The step between neighbours is taken along with the scenery: so it stays noise while the camera pans, and a camera that
+    pans back to where it was differs from its older picture by as much.
+    """
 
     def __init__(self) -> None:
         self._past = np.zeros((TWIN_MEMORY, TWIN_POINTS[0] * TWIN_POINTS[1]), np.int16)
         self._times_s = np.full(TWIN_MEMORY, np.inf)
         self._count = 0
+        self._last: Grey | None = None
         self._steps: deque[float] = deque(maxlen=10)
         self._had_twin: deque[tuple[float, bool]] = deque()
 
-    def see(self, now_s: float, grey: Grey) -> bool:
+    def see(self, now_s: float, grey: Grey, moved_px: tuple[float, float] = (0.0, 0.0)) -> bool:
+        """moved_px: right and down, how far the scenery moved since the picture given before."""
         points = sampled(grey)
-        if self._count:
-            step = float(np.abs(points - self._past[(self._count - 1) % TWIN_MEMORY]).mean())
-            self._steps.append(step)
+        if self._last is not None:
+            self._steps.append(step_along(grey, self._last, moved_px))
             usual = float(np.median(self._steps))
             self._had_twin.append((now_s, usual >= ALIVE_STEP and self._nearest(now_s, points) <= TWIN_RATIO * usual))
+        self._last = grey
         self._past[self._count % TWIN_MEMORY], self._times_s[self._count % TWIN_MEMORY] = points, now_s
         self._count += 1
         while self._had_twin and now_s - self._had_twin[0][0] > TWIN_S:
@@ -229,9 +239,24 @@ class Twins:
         return float(np.abs(old - points).mean(axis=1).min()) if len(old) else np.inf
 
 
+def step_along(grey: Grey, last: Grey, moved_px: tuple[float, float]) -> float:
+    """The mean difference of two neighbours where both show the same scenery, grey levels."""
+    across, down = (round(each) for each in moved_px)
+    rows, columns = grid(grey.shape)
+    rows = rows[(rows >= down) & (rows - down < grey.shape[0])]
+    columns = columns[(columns >= across) & (columns - across < grey.shape[1])]
+    if not len(rows) or not len(columns):
+        return 0.0
+    now, before = grey[np.ix_(rows, columns)], last[np.ix_(rows - down, columns - across)]
+    return float(np.abs(now.astype(np.int16) - before).mean())
+
+
 def sampled(grey: Grey) -> npt.NDArray[np.int16]:
     """Grey levels at a fixed grid, shape (384,)."""
-    rows, columns = (
-        np.linspace(0, side - 1, count).astype(int) for side, count in zip(grey.shape, TWIN_POINTS, strict=True)
-    )
-    return grey[np.ix_(rows, columns)].astype(np.int16).ravel()
+    return grey[np.ix_(*grid(grey.shape))].astype(np.int16).ravel()
+
+
+def grid(shape: tuple[int, ...]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Rows and columns of the sampled points."""
+    rows, columns = (np.linspace(0, side - 1, n).astype(np.intp) for side, n in zip(shape, TWIN_POINTS, strict=True))
+    return rows, columns

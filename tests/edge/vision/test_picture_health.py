@@ -132,6 +132,21 @@ def test_looking_again_says_the_same_of_the_picture() -> None:
     assert told[-1] == "frozen"
 
 
+@pytest.mark.parametrize("name", ["V_HELICOPTER_014", "IR_DRONE_043"])
+def test_a_camera_that_pans_to_and_fro_shows_no_looped_film(name: str) -> None:
+    health, motion, sensor_noise = PictureHealth(), CameraMotion(), np.random.default_rng(1)
+    film = [half_grey(picture) for picture in clip(name)[: 6 * SECOND]]
+    film += film[-2:0:-1]  # then backwards, so that nothing jumps
+    width = film[0].shape[1] * 6 // 10
+    for number in range(45 * SECOND):
+        across = abs((number / (2 * SECOND) + 1.0) % 2.0 - 1.0)  # there in two seconds, and back
+        left = round(across * (film[0].shape[1] - width))
+        living = film[number % len(film)][:, left : left + width]
+        noisy = living + 2.0 * sensor_noise.standard_normal(living.shape, np.float32)
+        grey = np.clip(noisy, 0, 255).astype(np.uint8)
+        assert health.see(number * 100_000_000, grey, motion.shift(grey)) == "", f"after {number / SECOND} s"
+
+
 @pytest.mark.parametrize("name", ["IR_AIRPLANE_011", "IR_AIRPLANE_013", "IR_BIRD_007"])
 def test_filmed_clips_in_which_hardly_anything_moves_are_healthy(name: str) -> None:
     health, motion = PictureHealth(), CameraMotion()
