@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made_sites import RIDGE
 
 from edge.alignment import CannotAlign, Pair, Sight, align
 from edge.alignment import Path as KnownPath
@@ -198,11 +199,9 @@ def test_what_cannot_be_aligned_is_told_in_one_line(recorded, tmp_path) -> None:
         assert (result.exit_code, words in result.stderr) == (code, True), (arguments, result.output)
 
 
-CAMERA = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[[sensor]]
+CAMERA = (
+    RIDGE
+    + """[[sensor]]
 id = "camera"
 device = { driver = "rtsp_camera", url = "rtsp://192.0.2.10/stream" }
 protocol = "yolo"
@@ -210,6 +209,7 @@ position = { east_m = 0.0, north_m = 0.0, up_m = 4.0 }
 orientation = { heading_deg = 30.0, pitch_deg = 0.0, roll_deg = 0.0 }
 lens = { size_px = [1920, 1080], focal_px = [1650.0, 1650.0], center_px = [960.0, 540.0], distortion = [-0.2, 0.05, 0, 0, 0] }
 """
+)
 
 
 def landmark_rows(orientation: Orientation) -> list[tuple[str, float, float, float, float, float]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import shutil
-import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from made_sites import BROKER, RECEIVER, RIDGE
 
 from edge.node import Node
 from edge.outbox import Outbox
@@ -19,18 +18,7 @@ from edge.site_file import parse_site
 from evidence.recording import RecordingHeader, read_recording
 from fusion.types import Reading
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[broker]
-host = "127.0.0.1"
-port = 1883
-[[sensor]]
-id = "remote-id"
-device = { driver = "serial_port", path = "/dev/ttyACM0", baud = 115200 }
-protocol = "open_drone_id"
-"""
+SITE = RIDGE + BROKER + RECEIVER
 
 
 def recorder(path: Path) -> Recorder:
@@ -43,18 +31,7 @@ def reading(number: int) -> Reading:
     return Reading("remote-id", number * 10**8, number * 10**8, None, None, bytes([number % 251]) * 700)
 
 
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """Files of this process may grow to 40 kB only: what a full disk looks like from inside."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
-def test_a_full_disk_is_told_once_and_what_was_written_stays_readable(tmp_path: Path, small_disk: None) -> None:
+def test_a_full_disk_is_told_once_and_what_was_written_stays_readable(tmp_path: Path, small_files: None) -> None:
     path = tmp_path / "recording.mcap"
     writing = recorder(path)
     for number in range(2000):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import resource
-import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from made_sites import RECEIVER, RIDGE
 
 from edge.pipeline import Outgoing
 from edge.recorder import Recorder
@@ -19,15 +18,7 @@ from edge.site_types import RecordingSettings, Site
 from evidence.recording import RecordingHeader, read_recording
 from fusion.types import Reading
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[[sensor]]
-id = "remote-id"
-device = { driver = "serial_port", path = "/dev/ttyACM0", baud = 115200 }
-protocol = "open_drone_id"
-"""
+SITE = RIDGE + RECEIVER
 PART_S = 100.0
 
 
@@ -134,17 +125,6 @@ def test_a_disk_full_of_others_things_is_told_and_nothing_held_is_touched(tmp_pa
     record(disk, writing, int(LOOK_FOR_ROOM_S) + 1)
     assert writing.trouble is None
     writing.close({})
-
-
-@pytest.fixture
-def small_files() -> Iterator[None]:
-    """Files of this process may grow to 40 kB only: what a full disk looks like from inside."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_after_a_full_disk_it_begins_again_by_itself_and_says_what_is_missing(

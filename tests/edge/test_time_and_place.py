@@ -7,6 +7,7 @@ import math
 
 import msgspec
 import pytest
+from made_sites import OUTBOX, RIDGE
 
 from edge.node import Node
 from edge.own_place import KEPT, OwnPlace
@@ -19,17 +20,15 @@ from fusion.frames import LocalFrame
 from fusion.types import CLOCK, Geodetic, OwnPosition, Reading
 from hardware.clock import Clock, ClockDriver, ClockEvent, ClockState, is_news
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[broker.outbox]
-path = "OUTBOX"
-[[sensor]]
+SITE = (
+    RIDGE
+    + OUTBOX
+    + """[[sensor]]
 id = "gnss"
 device = { driver = "udp_listener", port = 41237, host = "127.0.0.1" }
 protocol = "gnss"
 """
+)
 S = 1_000_000_000
 FRAME = LocalFrame(Geodetic(45.0, 7.0, 600.0))
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from made_heads import Listener
 from made_sites import NARROW_CAMERA
 
 from edge.heads import driver_of_head, frames_towards
@@ -15,7 +16,6 @@ from edge.sensors import decoders_of
 from edge.site_file import SiteFileError, parse_site
 from edge.site_types import Site
 from firmware_interfaces import visca
-from fusion.types import Pointing, Reading
 from hardware.clock import Clock
 from hardware.device import DeviceRunner
 
@@ -100,28 +100,15 @@ def camera() -> Iterator[Camera]:
 def test_a_camera_on_the_network_turns_tells_where_it_points_and_is_stopped_at_the_end(camera: Camera) -> None:
     post = site(camera.port)
     entry = post.sensors[1]
-    decoder, facts, changed = decoders_of(post)["head"], [], threading.Condition()
-
-    def deliver(reading: Reading) -> bool:
-        with changed:
-            facts.extend(decoder.feed(reading))
-            changed.notify_all()
-        return True
-
-    def points_there() -> bool:
-        found = [fact.orientation for fact in facts if isinstance(fact, Pointing)]
-        return bool(found) and math.degrees(found[-1].heading_rad) == pytest.approx(40.0, abs=0.04)
-
+    decoder = decoders_of(post)["head"]
     port = driver_of_head(entry)
     for _ in range(2):  # the second time the camera remembers the numbers of the first
-        facts.clear()
-        runner = DeviceRunner("head", port, Clock(), deliver, lambda event: None)
+        listener = Listener(decoder)
+        runner = DeviceRunner("head", port, Clock(), listener.deliver, lambda event: None)
         runner.start()
-        with changed:
-            assert changed.wait_for(lambda: bool(facts), 10.0)
+        listener.wait_for_facts()
         port.command(frames_towards(entry, math.radians(40.0), math.radians(5.0)))
-        with changed:
-            assert changed.wait_for(points_there, 10.0)
+        listener.wait_until_it_points_to(40.0, within_deg=0.04)
         assert runner.stop()
     assert camera.position == (144, 72)
     with camera.changed:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_sites import BROKER, RECEIVER, RIDGE
 
 from edge.pipeline import Pipeline
 from edge.site_file import parse_site
@@ -15,14 +16,10 @@ from fusion import wire
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Reading
 from hardware.device import DeviceEvent
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[broker]
-host = "127.0.0.1"
-port = 1883
-[[sensor]]
+SITE = (
+    RIDGE
+    + BROKER
+    + """[[sensor]]
 id = "camera"
 device = { driver = "rtsp_camera", url = "rtsp://192.0.2.10/stream" }
 protocol = "yolo"
@@ -30,11 +27,9 @@ position = { east_m = 0.0, north_m = 0.0, up_m = 4.0 }
 orientation = { heading_deg = 10.0, pitch_deg = 5.0, roll_deg = 0.0 }
 lens = { size_px = [640, 480], focal_px = [900.0, 900.0], center_px = [320.0, 240.0], distortion = [0, 0, 0, 0, 0] }
 accuracy = { azimuth_deg = 0.2, elevation_deg = 0.2 }
-[[sensor]]
-id = "remote-id"
-device = { driver = "serial_port", path = "/dev/ttyACM0", baud = 115200 }
-protocol = "open_drone_id"
 """
+    + RECEIVER
+)
 S = 1_000_000_000
 
 

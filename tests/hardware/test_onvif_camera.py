@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from made_heads import Listener
 from made_sites import NARROW_CAMERA
 
 from edge.heads import driver_of_head, frames_towards
@@ -134,34 +135,21 @@ def post(camera: Camera, tmp_path: Path) -> Site:
 
 def test_a_camera_turns_tells_where_it_points_and_is_stopped_at_the_end(camera: Camera, post: Site):
     entry, decoder = post.sensors[1], decoders_of(post)["head"]
-    facts: list[object] = []
-    changed = threading.Condition()
-
-    def deliver(reading: Reading) -> bool:
-        with changed:
-            facts.extend(decoder.feed(reading))
-            changed.notify_all()
-        return True
-
-    def points_there() -> bool:
-        found = [fact.orientation for fact in facts if isinstance(fact, Pointing)]
-        return bool(found) and math.degrees(found[-1].heading_rad) == pytest.approx(75.0, abs=0.01)
-
+    listener = Listener(decoder)
     port = driver_of_head(entry)
-    runner = DeviceRunner("head", port, Clock(), deliver, lambda event: None)
+    runner = DeviceRunner("head", port, Clock(), listener.deliver, lambda event: None)
     runner.start()
-    with changed:
-        assert changed.wait_for(lambda: bool(facts), 10.0)
+    listener.wait_for_facts()
     port.command(frames_towards(entry, math.radians(75.0), math.radians(12.5)))
-    with changed:
-        assert changed.wait_for(points_there, 10.0)
+    listener.wait_until_it_points_to(75.0, within_deg=0.01)
     assert camera.place == pytest.approx((0.25, -0.5), abs=1e-5)
-    assert isinstance(facts[-1], Pointing)
-    assert math.degrees(facts[-1].orientation.pitch_rad) == pytest.approx(12.5, abs=0.01)
+    pointing = listener.facts[-1]
+    assert isinstance(pointing, Pointing)
+    assert math.degrees(pointing.orientation.pitch_rad) == pytest.approx(12.5, abs=0.01)
     assert runner.stop()
     assert camera.heard[0] == camera.heard[-1] == "Stop"
     assert not decoder.counts.rejected
-    assert not [fact for fact in facts if isinstance(fact, Status)]
+    assert not [fact for fact in listener.facts if isinstance(fact, Status)]
 
 
 def test_a_wrong_password_is_told_once_in_the_cameras_words(camera: Camera, post: Site):

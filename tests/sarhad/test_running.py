@@ -5,21 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made_sites import OUTBOX, RECEIVER, RIDGE
 
 from edge.node import Node
 from sarhad.running import record_to, run_node
 
-SITE = """
-[site]
-id = "ridge"
-origin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }
-[broker.outbox]
-path = "OUTBOX"
-[[sensor]]
-id = "remote-id"
-device = { driver = "serial_port", path = "/dev/serial/by-id/receiver", baud = 115200 }
-protocol = "open_drone_id"
-"""
+SITE = RIDGE + OUTBOX + RECEIVER
 
 
 @pytest.fixture
