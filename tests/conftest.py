@@ -5,4 +5,4 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))  # made_sites.py, made_heads.py; last, since folders here are called as the packages are
+sys.path.append(str(Path(__file__).parent))  # made_*.py; last, since folders here are called as the packages are

@@ -320,15 +320,15 @@ def test_where_the_head_told_nothing_a_picture_says_nothing() -> None:
 
 def test_the_pipeline_places_a_moving_cameras_finds_and_no_others() -> None:
     line = Pipeline(site(), "run", "software")
-    line._placed(pointing(1.0, 100.0, 10.0))
-    placed = line._placed(scan(1.1, 30.0, 0.0))
+    line._placed(pointing(1.0, 100.0, 10.0), S)
+    placed = line._placed(scan(1.1, 30.0, 0.0), S)
     azimuth, elevation, _ = enu_to_polar(
         polar_to_enu(placed.detections[0].measurement.azimuth_rad, placed.detections[0].measurement.elevation_rad, 1.0)
     )
     assert math.degrees(azimuth) == pytest.approx(100.0)
     assert math.degrees(elevation) == pytest.approx(10.0)
     other = Scan("radar", S, None, ())
-    assert line._placed(other) is other
+    assert line._placed(other, S) is other
     line.feed(Reading(CLOCK, 2 * S, 2 * S, None, None, b""))
 
 
