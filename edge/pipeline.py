@@ -96,7 +96,9 @@ class Pipeline:
         if reading.sensor_id == CLOCK:
             if reading.data:
                 self._note_clock_error()
-            return self._tracks(self.tracker.tick(reading.received_ns), reading) if not reading.data else []
+                return []
+            self.watch.note_jumps(self.tracker.jumps())
+            return self._tracks(self.tracker.tick(reading.received_ns), reading)
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []
         outgoing: list[Outgoing] = []

@@ -5,6 +5,7 @@ Everything here comes from readings and facts, so a replayed recording tells the
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,7 @@ from edge.site_file import SensorEntry, Site
 from firmware_interfaces.decoder import Decoder
 from fusion import wire
 from fusion.frames import LocalFrame
+from fusion.registration import Jump
 from fusion.types import ASKED, CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Presence, Reading, Scan, Status, Update
 from hardware.clock import ClockEvent
 from hardware.device import DeviceEvent
@@ -48,6 +50,7 @@ class SensorWatch:
     status: Status | None = None
     presence: Presence | None = None  # the last one; it stands on health, since it has no place on the map
     place_complaint: str | None = None  # what a receiver of the post's own place gives cause to doubt
+    jump_complaint: str | None = None  # by how much all that it sees has jumped
     shared_text: str | None = None  # which other programs have its port open
     recent: RecentFaults = field(default_factory=RecentFaults)
     line_endings: LineEndings | None = None  # of a stream that is binary all through
@@ -119,7 +122,8 @@ class SensorWatch:
             return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
             return self.status.text
-        return "; ".join(filter(None, [self.place_complaint, self._line_complaint(now_ns)])) or None
+        told = [self.place_complaint, self.jump_complaint, self._line_complaint(now_ns)]
+        return "; ".join(filter(None, told)) or None
 
     def _line_complaint(self, now_ns: int) -> str | None:
         """Of the bytes; a receiver in the wrong place may lose bytes as well."""
@@ -226,6 +230,12 @@ class PostWatch:
         if sensor is not None and isinstance(fact, Scan) and not update.too_old:
             sensor.last_scan_ns = self.now_ns
 
+    def note_jumps(self, jumps: tuple[Jump, ...]) -> None:
+        """What the tracker takes off sensors that are suddenly off; those that are not named are as they were."""
+        for sensor in self.sensors.values():
+            told = [jump_words(jump) for jump in jumps if jump.sensor_id == sensor.entry.sensor.sensor_id]
+            sensor.jump_complaint = "; ".join(told) or None
+
     def _event(self, event: DeviceEvent | ClockEvent | None) -> None:
         if isinstance(event, DeviceEvent):
             self._device_event(event)
@@ -321,6 +331,17 @@ def presence_words(presence: Presence) -> str:
     text = presence.text if presence.text.startswith(presence.kind) else f"{presence.kind}: {presence.text}"
     has_power = presence.power_dbm is not None and presence.kind != "spectrum"  # a spectrum's text tells it
     return f"{text}, {presence.power_dbm:.0f} dBm" if has_power else text
+
+
+def jump_words(jump: Jump) -> str:
+    """'since 10:00:19Z all that it sees stands 59.5 m farther away: ...'."""
+    is_range = jump.component == "slant range"
+    size = f"{abs(jump.size):.1f} m" if is_range else f"{abs(math.degrees(jump.size)):.1f} degrees"
+    toward = {"azimuth": ("right", "left"), "elevation": ("up", "down"), "slant range": ("farther away", "nearer")}
+    whither = toward[jump.component][jump.size < 0.0]
+    since = wire.rfc3339(jump.since_ns)[11:19]
+    cause = "a damaged radar, or one that is lied to" if is_range else "was its mast hit, is its mounting loose?"
+    return f"since {since}Z all that it sees stands {size} {whither}: {cause}; this is taken off, check it"
 
 
 def event_of(reading: Reading) -> DeviceEvent | ClockEvent | None:

@@ -42,6 +42,8 @@ FADE_WHEN_MOVED = 0.9  # what was known is gone within some tens of scans
 MOVED = 3.0  # sigmas; by SLACK and the fading window rather six
 WINDOW = 0.99  # weight of the scan before: the last 100
 LEAST_HITS, LEAST_EXISTENCE = 5, 0.9  # of a track that may teach
+KIND_NAMES = {AZIMUTH: "azimuth", ELEVATION: "elevation", SLANT_RANGE: "slant range"}
+BACK = 1.0  # of the prior's sigma: what is left of a jump that was undone
 COMPARED_NS = 2_000_000_000  # so lately must another sensor have seen it
 CROSSING_SINE = 0.1  # lines of sight that cross more flatly tell nothing of a range
 LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it may be another's detection
@@ -61,6 +63,16 @@ class Bias:
     is_applied: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """A sensor that is off since a moment by more than it was; see `jumps.py`."""
+
+    sensor_id: str
+    component: str  # "azimuth", "elevation" (rad), "slant range" (m)
+    size: float  # of all jumps together
+    since_ns: int
+
+
 class Registration:
     """The biases of all sensors; column k of G and D belongs to `places[k]`. `copy` belongs to a snapshot."""
 
@@ -78,6 +90,7 @@ class Registration:
         self._information: FloatArray = np.diag(self._prior**-2.0)
         self._pull: FloatArray = np.zeros(len(self.places))
         self._recent: FloatArray = np.zeros((2, len(self.places)))  # the last scans' pull, and its weight
+        self._jumps: dict[int, tuple[int, float]] = {}  # column -> since when, by how much in all
         self.applied: FloatArray = np.zeros(len(self.places))  # taken off the measurements
         self._covariance: FloatArray = np.diag(self._prior**2)
 
@@ -87,7 +100,7 @@ class Registration:
         other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
         other._stand_m, other._ranging = self._stand_m, self._ranging
         other._information, other._pull = self._information.copy(), self._pull.copy()
-        other._recent = self._recent.copy()
+        other._recent, other._jumps = self._recent.copy(), self._jumps
         other.applied, other._covariance = self.applied.copy(), self._covariance.copy()
         return other
 
@@ -161,6 +174,31 @@ class Registration:
         self.applied = self.applied + moved
         self._pull = self._information @ (mean - moved)
         return moved
+
+    def jump(self, number: int, kind: int, size: float, since_ns: int) -> None:
+        """This sensor is off by so much more since then; what was known of that bias before says nothing of it now."""
+        column = self.places.index((number, kind))
+        mean = self._mean()
+        self._information[column, :] = self._information[:, column] = 0.0
+        self._information[column, column] = self._prior[column] ** -2.0
+        mean[column] = 0.0
+        self._pull = self._information @ mean
+        self._recent[:, column] = 0.0
+        self._covariance = np.asarray(np.linalg.inv(self._information), float)
+        self.applied = self.applied.copy()
+        self.applied[column] += size
+        total = size + self._jumps.get(column, (0, 0.0))[1]
+        is_back = abs(total) < BACK * self._prior[column]
+        self._jumps = {k: jump for k, jump in self._jumps.items() if k != column}
+        if not is_back:
+            self._jumps[column] = (since_ns, total)
+
+    def jumps(self) -> tuple[Jump, ...]:
+        """What jumped and has not come back."""
+        return tuple(
+            Jump(self._sensors[self.places[column][0]].sensor_id, KIND_NAMES[self.places[column][1]], size, since_ns)
+            for column, (since_ns, size) in sorted(self._jumps.items())
+        )
 
     def told_covariance(self, G: FloatArray) -> FloatArray:
         """What is left unknown of the applied biases, on tracks with these G (n, 6, b), shape (n, 6, 6)."""

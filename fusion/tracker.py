@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from fusion import births, hearing, lifecycle, merging, motion, scan_update
+from fusion import births, hearing, jumps, lifecycle, merging, motion, scan_update
 from fusion.claims import ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
 from fusion.publication import Publication
-from fusion.registration import Bias
+from fusion.registration import Bias, Jump
 from fusion.rewind import History, Place
 from fusion.scan_update import Origins, Rules
 from fusion.track_table import TrackTable
@@ -85,6 +85,10 @@ class Tracker:
         """What each sensor is known to be off by, with its uncertainty."""
         return self._table.registration.biases()
 
+    def jumps(self) -> tuple[Jump, ...]:
+        """Sensors that are suddenly off, and what is taken off their measurements therefore."""
+        return self._table.registration.jumps()
+
     def _apply(self, scan: Scan, identity: str | None, received_ns: int) -> Update:
         if scan.sensor_id not in self._number or scan.time_ns > received_ns + FUTURE_NS:
             self.ignored_scans += 1
@@ -123,6 +127,7 @@ class Tracker:
         scan_update.learn_alarms(table, hand)
         lifecycle.confirm(table, settings, now_ns)
         births.start_tracks(table, hand, since_s)
+        jumps.take_off(table, hand)
         births.cross_rays(table, hand)
         births.cross_azimuths(table, hand)
         lifecycle.lose_ranges(table, hand)
