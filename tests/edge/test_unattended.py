@@ -174,7 +174,13 @@ def test_an_alarm_that_does_not_work_is_told_and_tried_again(monkeypatch: pytest
 def test_a_switch_with_a_fault_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.alarm.RETRY_S", 0.01)
     lamp = Lamp()
-    works, lamp.set = lamp.set, lambda is_on: 1 / 0
+
+    def fault(_is_on: bool) -> None:
+        with lamp.changed:
+            lamp.changed.notify_all()
+        raise ZeroDivisionError
+
+    works, lamp.set = lamp.set, fault
     alarm = AlarmOutput(lamp, settings())
     alarm.saw([track("drone")])
     with lamp.changed:
