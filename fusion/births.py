@@ -16,7 +16,7 @@ from fusion.frames import wrap_angle
 from fusion.initiation import Ray, begin, birth_existence, crossing, leaning_at_birth, next_undetected
 from fusion.lifecycle import CONFIRM_RANGED_HITS
 from fusion.measurement import Plots
-from fusion.scan_update import PLAIN_LOG, ScanInHand, is_bearing, learn_size, measures_range, vote
+from fusion.scan_update import PLAIN_LOG, ScanInHand, alarm_density, is_bearing, learn_size, measures_range, vote
 from fusion.track_table import Births, TrackTable
 from fusion.types import FloatArray
 
@@ -33,8 +33,9 @@ RIVAL_SIGMAS = 3.0  # azimuths nearer than this may be one emitter's
 def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     """What nobody explains begins new rows."""
     room = min(MAX_TRACKS - len(table), MAX_TENTATIVE - int((~table.is_confirmed).sum()))
-    learned, number = table.learned, hand.number
-    undetected = next_undetected(float(table.undetected[number]), hand.sensor, hand.rules.objects, since_s)
+    number = hand.number
+    births_per_s = table.newcomers.per_s(hand.rules.objects.births_per_s)
+    undetected = next_undetected(table.undetected[number], hand.sensor, births_per_s, since_s)
     first = 0
     for plots in hand.plots:
         first += len(plots.z)
@@ -49,15 +50,16 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         if begun is None:
             continue
         x, P, as_direction = begun
-        r = birth_existence(float(table.undetected[number]), hand.sensor, learned.alarm_ratio(number))
+        declared = existence.clutter_density(hand.sensor, hand.scan.looked, fresh.components, fresh.z)
+        ratio = alarm_density(table, hand, plots)[free] / declared
+        r = birth_existence(float(table.undetected[number].sum()), hand.sensor, ratio)
         if hand.identity is not None:
-            r = IDENTITY_EXISTENCE
+            r = np.full(len(free), IDENTITY_EXISTENCE)
         if hand.origin is not None:
-            r = existence.HIGHEST_EXISTENCE
+            r = np.full(len(free), existence.HIGHEST_EXISTENCE)
         keys = [(hand.scan.time_ns, hand.scan.sensor_id, first + int(place)) for place in free]
-        births = Births(
-            x, P, hand.number if as_direction else -1, np.full(len(free), r), keys, int(measures_range(plots))
-        )
+        born = [(number, fresh.components, tuple(values)) for values in fresh.z.tolist()]
+        births = Births(x, P, number if as_direction else -1, r, keys, int(measures_range(plots)), born)
         rows = table.append(births, hand.number, hand.scan.time_ns)
         room -= len(free)
         if not as_direction:

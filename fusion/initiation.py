@@ -52,20 +52,19 @@ class ObjectModel:
     births_per_s: float = 0.05  # objects that enter a sensor's coverage
 
 
-def next_undetected(undetected: float, sensor: Sensor, model: ObjectModel, since_s: float) -> float:
-    """Expected number of objects a sensor has not yet seen, after one more scan."""
+def next_undetected(undetected: FloatArray, sensor: Sensor, births_per_s: float, since_s: float) -> FloatArray:
+    """Objects a sensor is expected not to have seen yet, after one more scan: of those there at its start, of later ones."""
     probability = sensor.detection_probability.constant if sensor.detection_probability is not None else None
     share_missed = 1.0 - (ASSUMED_DETECTION_PROBABILITY if probability is None else probability)
-    return undetected * share_missed + model.births_per_s * since_s
+    return np.asarray(undetected * share_missed + np.array([0.0, births_per_s * since_s]))
 
 
-def birth_existence(undetected: float, sensor: Sensor, alarm_ratio: float = 1.0) -> float:
-    """r of a track begun by one unexplained detection; alarm_ratio: false alarms found, over those declared."""
+def birth_existence(undetected: float, sensor: Sensor, alarm_ratio: FloatArray) -> FloatArray:
+    """r (n,) of tracks begun by one unexplained detection each; alarm_ratio (n,): false alarms there over those declared."""
     probability = sensor.detection_probability.constant if sensor.detection_probability is not None else None
     alarms = ASSUMED_FALSE_ALARMS if sensor.false_alarms_per_scan is None else sensor.false_alarms_per_scan
-    alarms *= alarm_ratio
     likely = (ASSUMED_DETECTION_PROBABILITY if probability is None else probability) * undetected
-    return min(max(likely / (likely + max(alarms, 1e-6)), 1e-4), 0.5)
+    return np.asarray(np.clip(likely / (likely + np.maximum(alarms * alarm_ratio, 1e-6)), 1e-4, 0.5))
 
 
 def begin(

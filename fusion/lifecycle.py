@@ -57,7 +57,9 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     )
     steady = (table.hits >= STEADY_SHARE * scans) | _reports(table)
     ripe &= ~(_awaited(table) & (age_ns < AWAITED_NS))
-    table.is_confirmed |= ripe & steady & (table.existence >= settings.confirm_at)
+    fresh = ripe & steady & (table.existence >= settings.confirm_at) & ~table.is_confirmed
+    table.is_confirmed |= fresh
+    table.newcomers.note(float(table.newcomer[fresh & (table.origin < 0)].sum()))
 
 
 def _awaited(table: TrackTable) -> BoolArray:

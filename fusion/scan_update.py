@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, crowds, direction, existence, filters
+from fusion import classification, clutter_map, crowds, direction, existence, filters
 from fusion.association import Pairs, assign, gate_threshold, gated_pairs, unambiguous
 from fusion.initiation import ObjectModel
 from fusion.measurement import (
@@ -66,6 +66,7 @@ class ScanInHand:
     taken: dict[int, int] = field(default_factory=dict)  # detection → ENU row that took it
     perhaps_seen: dict[int, float] = field(default_factory=dict)  # row that was given none → chance that it was seen
     used: set[int] = field(default_factory=set)  # detections that begin nothing any more
+    alarms: dict[tuple[int, ...], FloatArray] = field(default_factory=dict)  # by components: `alarm_density`
 
 
 def take_in_hand(
@@ -117,8 +118,7 @@ def _associate_rows(
         return
     slant_range = _ranges(table, hand.sensor, pairs.row, as_direction)
     probability = table.learned.probability(hand.number, existence.assumed_probability(hand.sensor, slant_range))
-    density = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)[pairs.plot]
-    density = density * table.learned.alarm_ratio(hand.number)
+    density = alarm_density(table, hand, plots)[pairs.plot]
     if hand.identity is not None:
         density = density * IDENTITY_ALARMS
     chosen = _choose(table, hand, plots, pairs, probability, density)
@@ -129,6 +129,17 @@ def _associate_rows(
     ratio = np.exp(np.minimum(pairs.log_likelihood, 300.0)) * probability / density
     ratio = np.minimum(1.0 - probability * hand.rules.settings.gate_probability + ratio, 1e12)
     _work_in_pairs(table, hand, plots, pairs, chosen, share, ratio, as_direction)
+
+
+def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArray:
+    """False alarms per unit of measurement space at these detections, shape (m,): everywhere, and in their places."""
+    if plots.components not in hand.alarms:
+        everywhere = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)
+        everywhere = everywhere * table.learned.alarm_ratio(hand.number)
+        interval_s = float(table.interval_s[hand.number])
+        stuck = table.places.density(hand.number, plots, hand.scan.time_ns, interval_s)
+        hand.alarms[plots.components] = everywhere + np.minimum(stuck, clutter_map.MOST_OVER_EVERYWHERE * everywhere)
+    return hand.alarms[plots.components]
 
 
 def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
@@ -372,7 +383,7 @@ def learn_alarms(table: TrackTable, hand: ScanInHand) -> None:
     if hand.origin is not None or hand.identity is not None:
         return
     unexplained = sum(len(plots.z) for plots in hand.plots) - len(hand.taken.keys() | hand.used)
-    expected = float(table.undetected[hand.number]) * existence.ASSUMED_DETECTION_PROBABILITY
+    expected = float(table.undetected[hand.number].sum()) * existence.ASSUMED_DETECTION_PROBABILITY
     declared = hand.sensor.false_alarms_per_scan
     declared = existence.ASSUMED_FALSE_ALARMS if declared is None else declared
     table.learned.note_scan(hand.number, declared, max(unexplained - expected, 0.0))

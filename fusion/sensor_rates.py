@@ -14,6 +14,8 @@ Source: Dempster, Laird, Rubin, Maximum likelihood from incomplete data via the 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from fusion.types import FloatArray
@@ -25,6 +27,7 @@ FADE = 0.998  # of the evidence, a scan: some minutes of a radar's
 LOWEST_DETECTION, HIGHEST_DETECTION = 0.3, 1.2
 LOWEST_ALARMS, HIGHEST_ALARMS = 0.1, 20.0
 HIGHEST_PROBABILITY = 0.98
+NEWCOMERS_FADE_S = 300.0  # what came five minutes ago counts a third
 
 
 class SensorRates:
@@ -72,3 +75,33 @@ class SensorRates:
         self._unexplained[number] = self._unexplained[number] * FADE + unexplained
         self._found[number] = PRIOR_OPPORTUNITIES + (self._found[number] - PRIOR_OPPORTUNITIES) * FADE
         self._expected[number] = PRIOR_OPPORTUNITIES + (self._expected[number] - PRIOR_OPPORTUNITIES) * FADE
+
+
+class Newcomers:
+    """How often new objects come, learned from the tracks that were confirmed; `copy` belongs to a snapshot.
+
+    Of what a sensor shows first, those that were there at its start are no newcomers. What is expected beforehand weighs as
+    much as one object: a quiet sky soon makes a pair of false alarms a less likely object.
+    """
+
+    def __init__(self) -> None:
+        self._came, self._seconds = 0.0, 0.0
+
+    def copy(self) -> Newcomers:
+        """An independent copy."""
+        other = Newcomers()
+        other._came, other._seconds = self._came, self._seconds
+        return other
+
+    def per_s(self, before: float) -> float:
+        """The rate, of what was expected before any came."""
+        return (1.0 + self._came) / (1.0 / max(before, 1e-9) + self._seconds)
+
+    def pass_time(self, dt_s: float) -> None:
+        """Old evidence fades."""
+        kept = math.exp(-dt_s / NEWCOMERS_FADE_S)
+        self._came, self._seconds = self._came * kept, self._seconds * kept + dt_s
+
+    def note(self, count: float) -> None:
+        """So many tracks of newcomers were confirmed."""
+        self._came += count

@@ -14,10 +14,11 @@ import numpy as np
 
 from fusion import direction, motion
 from fusion.classification import prior_log
+from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import BoolArray, survive
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
-from fusion.sensor_rates import SensorRates
+from fusion.sensor_rates import Newcomers, SensorRates
 from fusion.types import Explanation, FloatArray, Sensor
 
 TrackKey: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id and place among the scan's births
@@ -31,9 +32,9 @@ LONGEST_INTERVAL_S = 15.0
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
-    "ranged_hits", "silent", "denied_log", "emits_log", "leaning",
+    "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "leaning",
 )  # fmt: skip
-LISTS = ("keys", "explanations", "identities", "ranges", "explained_by")
+LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Births:
     existence: FloatArray  # (n,)
     keys: list[TrackKey]
     ranged_hits: int  # how often their range has been measured: 0 or 1
+    born: list[Birth] | None = None  # each one's detection; None where more than one made it
 
 
 class TrackTable:
@@ -83,6 +85,7 @@ class TrackTable:
             (0, count)
         )  # by sensor: ln chance to miss it so often since it last saw it
         self.emits_log: FloatArray = np.zeros(0)  # ln odds that the object is one that direction finders hear
+        self.newcomer: FloatArray = np.zeros(0)  # chance that it came after the start of the sensor that saw it first
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
@@ -90,15 +93,20 @@ class TrackTable:
         self.identities: list[str | None] = []
         self.explained_by: list[TrackKey | None] = []  # of directions: the ENU row that `explained` is about
         self.ranges: list[FloatArray | None] = []  # of directions that were listened to: weights, see hearing.py
+        self.born: list[Birth | None] = []  # what each row began with
         self.ended: dict[TrackKey, tuple[int, str]] = {}  # when and why rows went, lately
         self.apart: dict[
             tuple[TrackKey, TrackKey], tuple[int, int]
         ] = {}  # near pairs: scans that showed both, the last
         self.listened_ns: int | None = None  # the last scan of bearings without elevation
-        self.undetected: FloatArray = np.full(count, undetected)  # expected objects a sensor has not yet seen
+        self.undetected: FloatArray = np.tile(
+            [undetected, 0.0], (count, 1)
+        )  # unseen by a sensor: since its start, later ones
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
+        self.scan_before_ns: IntArray = self.scan_ns.copy()  # the last but one
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
         self.learned = SensorRates(count)
+        self.newcomers, self.places = Newcomers(), ClutterMap()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -114,8 +122,10 @@ class TrackTable:
         other.ended, other.apart = dict(self.ended), dict(self.apart)
         other.listened_ns = self.listened_ns
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
+        other.scan_before_ns = self.scan_before_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
-        other.registration = self.registration.copy()
+        other.registration, other.newcomers = self.registration.copy(), self.newcomers.copy()
+        other.places = self.places.copy()
         return other
 
     def keep(self, kept: BoolArray) -> None:
@@ -128,9 +138,18 @@ class TrackTable:
             setattr(self, name, [value for value, stays in zip(getattr(self, name), kept, strict=True) if stays])
 
     def end(self, rows: IntArray, reason: str, time_ns: int) -> None:
-        """These rows go; why is remembered for a while, of those that were confirmed in this course of events."""
+        """These rows go; why is remembered for a while, of those that were confirmed in this course of events.
+
+        What was not confirmed, and its sensor looked and did not see it again, tells where false alarms stick.
+        """
+        if len(rows) == 0:
+            return
         kept = np.ones(len(self), dtype=bool)
         kept[rows] = False
+        for row in rows[~self.is_confirmed[rows]].tolist() if reason == "unseen" else []:
+            born = self.born[row]
+            if born is not None and self.scan_before_ns[born[0]] > self.last_ns[row]:
+                self.places.note(born, float(max(self.ranged_hits[row], 1)), time_ns)
         for row in rows[self.is_confirmed[rows]]:
             self.ended[self.keys[int(row)]] = (time_ns, reason)
         self.keep(kept)
@@ -169,6 +188,9 @@ class TrackTable:
             "silent": np.zeros(count, dtype=np.int64),
             "denied_log": np.zeros((count, sensors)),
             "emits_log": np.zeros(count),
+            "newcomer": np.full(
+                count, self.undetected[sensor_number, 1] / max(self.undetected[sensor_number].sum(), 1e-12)
+            ),
             "leaning": np.zeros((count, 6, len(self.registration.places))),
         }
         for name in ARRAYS:
@@ -178,12 +200,14 @@ class TrackTable:
         self.identities.extend([None] * count)
         self.ranges.extend([None] * count)
         self.explained_by.extend([None] * count)
+        self.born.extend(births.born or [None] * count)
         return np.arange(first, first + count, dtype=np.int64)
 
     def predict(self, time_ns: int) -> None:
         """Carry every row to a time that is not before the table's."""
         dt_s = 0.0 if self.time_ns is None else (time_ns - self.time_ns) / 1e9
         self.time_ns = time_ns
+        self.newcomers.pass_time(dt_s)
         if dt_s <= 0.0 or len(self) == 0:
             return
         density = np.tile(self.q, (len(self), 1))
@@ -202,6 +226,7 @@ class TrackTable:
         """Learn how often a sensor looks; seconds since its last scan."""
         last_ns = int(self.scan_ns[sensor_number])
         self.scan_ns[sensor_number] = max(time_ns, last_ns)
+        self.scan_before_ns[sensor_number] = last_ns
         if last_ns == NEVER_NS:
             return FIRST_INTERVAL_S
         since_s = min(max((time_ns - last_ns) / 1e9, 0.0), LONGEST_INTERVAL_S)
