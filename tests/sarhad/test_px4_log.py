@@ -31,9 +31,7 @@ RECEIVER_NEW = (
     "uint64_t timestamp;uint64_t time_utc_usec;double latitude_deg;double longitude_deg;"
     "double altitude_msl_m;double altitude_ellipsoid_m;uint8_t fix_type"
 )
-MESSAGE_BYTES = (
-    3 + 2 + struct.calcsize("<QQddff?")
-)  # an estimate in the log: length and kind, its topic's number, its values
+MESSAGE_BYTES = 5 + struct.calcsize("<QQddff?")  # an estimate in the log: size, kind and topic, then its values
 
 
 def message(kind: bytes, body: bytes) -> bytes:
