@@ -79,7 +79,7 @@ def weigh(
             denial.missed(sensor, scan.time_ns, float(p))
 
 
-def _near(x: FloatArray, P: FloatArray, sensor: Sensor, plots: Plots) -> np.ndarray:
+def _near(x: FloatArray, P: FloatArray, sensor: Sensor, plots: Plots) -> existence.BoolArray:
     """Which claimed states have a detection of this batch in their gate, shape (n,)."""
     h, H = expected(x, sensor, plots.components)
     S = (H @ P @ H.transpose(0, 2, 1))[:, None] + plots.R[None]
