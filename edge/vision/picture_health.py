@@ -11,7 +11,8 @@ anew when it has been turned.
 
 Limits, measured on clips of 10 s: a sky without structure cannot be told from a cloth in front of it; a loop that is
 encoded anew, out of step with its key frames, is found only where noise survives the encoder; a clock that runs in the
-picture hides both standstill and loop; a drone painted into living video is not seen here.
+picture hides both standstill and loop; a drone painted into living video is not seen here. A pan whose scenery is too faint
+or too quick for `camera_motion.py`, to and fro, may still be called a loop.
 The same pictures at the same times give the same words.
 """
 
