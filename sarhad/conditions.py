@@ -4,20 +4,22 @@
     dusk   at most 6° below it                unknown           nobody noted it
     night  lower
 
-Source of the sun's place: Astronomical Almanac, low precision formulas, section C5 (0.01° between 1950 and 2050).
+The sun's place is that of `astral` (NOAA's equations after Meeus).
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
+
+from astral import Observer
+from astral.sun import elevation
 
 LIGHTS = ("day", "dusk", "night")
 WEATHERS = ("dry", "rain", "fog")
 UNKNOWN = "unknown"
 DUSK_DEG = -6.0  # civil twilight
-J2000_S = 946_728_000.0  # 2000-01-01T12:00:00Z
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +56,5 @@ def light_at(time_s: float, latitude_deg: float, longitude_deg: float) -> str:
 
 def sun_elevation_deg(time_s: float, latitude_deg: float, longitude_deg: float) -> float:
     """Of the sun's middle, without refraction."""
-    days = (time_s - J2000_S) / 86_400.0
-    anomaly = math.radians(357.528 + 0.9856003 * days)
-    ecliptic = math.radians(280.460 + 0.9856474 * days + 1.915 * math.sin(anomaly) + 0.020 * math.sin(2 * anomaly))
-    tilt = math.radians(23.439 - 4e-7 * days)
-    declination = math.asin(math.sin(tilt) * math.sin(ecliptic))
-    right_ascension = math.atan2(math.cos(tilt) * math.sin(ecliptic), math.cos(ecliptic))
-    sidereal = math.radians(280.46062 + 360.98564737 * days + longitude_deg)
-    latitude = math.radians(latitude_deg)
-    return math.degrees(
-        math.asin(
-            math.sin(latitude) * math.sin(declination)
-            + math.cos(latitude) * math.cos(declination) * math.cos(sidereal - right_ascension)
-        )
-    )
+    moment = datetime.fromtimestamp(time_s, timezone.utc)
+    return elevation(Observer(latitude_deg, longitude_deg), moment, with_refraction=False)

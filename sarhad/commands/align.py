@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 @click.option(
     "--snapshot", type=click.Path(path_type=Path), help="A camera's picture; left out: taken from the camera."
 )
+@click.option(
+    "--sky",
+    type=click.Path(path_type=Path),
+    help="CSV: time, x_px, y_px of the sun; of a star also azimuth_deg, elevation_deg.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the page for clicking landmarks is served.")
 @click.option("--port", default=8090, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--picture", type=click.Path(path_type=Path), help="Write what is left over as SVG.")
@@ -40,6 +45,7 @@ def command(
     identity: str | None,
     landmarks: Path | None,
     snapshot: Path | None,
+    sky: Path | None,
     host: str,
     port: int,
     picture: Path | None,
@@ -49,7 +55,7 @@ def command(
 
     A radar or camera is aligned by a drone of known path: `--recording IN.mcap --against remote-id`, or a camera's id, or the
     drone's own log. A camera also by landmarks: `--landmarks towers.csv` serves a page on which they are clicked, also on a
-    phone. Exit code 1 where the sights do not tell.
+    phone; or by where the sun or stars stood in its pictures: `--sky sights.csv`. Exit code 1 where the sights do not tell.
     """
     from edge.alignment import CannotAlign
     from edge.site_file import SiteFileError, read_site
@@ -67,10 +73,12 @@ def command(
             )
         if landmarks is not None:
             found = by_landmarks(site, entry, landmarks, snapshot, host, port)
+        elif sky is not None:
+            found = by_sky(site, entry, sky)
         elif recording is not None and against is not None:
             found = by_path(site, entry, recording, against, identity)
         else:
-            raise SiteFileError("nothing to align by; expected --recording with --against, or --landmarks")
+            raise SiteFileError("nothing to align by; expected --recording with --against, --landmarks, or --sky")
         tell(entry, found, picture, as_json)
     except (SiteFileError, WrongFile, RecordingDamaged, OSError) as error:
         click.echo(str(error), err=True)
@@ -129,6 +137,16 @@ def by_path(site: Site, entry: SensorEntry, recording: Path, against: str, ident
     else:
         path = claimed_path(facts, against, frame, identity)
     return align(entry.sensor, paired(sights_of(entry.sensor, facts), path), moving=True)
+
+
+def by_sky(site: Site, entry: SensorEntry, file: Path) -> Alignment:
+    """By the sun and stars."""
+    from edge.alignment import CannotAlign, align
+    from edge.sky_sights import sky_pairs
+
+    if entry.lens is None:
+        raise CannotAlign("sun and stars are for cameras")
+    return align(entry.sensor, sky_pairs(entry, site.origin, file), moving=False)
 
 
 def by_landmarks(site: Site, entry: SensorEntry, file: Path, snapshot: Path | None, host: str, port: int) -> Alignment:

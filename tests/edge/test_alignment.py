@@ -20,13 +20,14 @@ from made_sites import RIDGE
 
 from edge.alignment import CannotAlign, Pair, Sight, align
 from edge.alignment import Path as KnownPath
-from edge.alignment_sources import landmark_pairs
+from edge.alignment_sources import landmark_pairs, time_of
 from edge.landmark_page import read_landmarks, serve_until_solved
 from edge.site_file import parse_site
+from edge.sky_sights import sun_deg
 from evidence.recording import read_recording
 from fusion.camera import direction_to_pixel
-from fusion.frames import LocalFrame, body_to_level
-from fusion.types import Accuracy, Orientation, Sensor
+from fusion.frames import LocalFrame, body_to_level, polar_to_enu
+from fusion.types import Accuracy, Geodetic, Orientation, Sensor
 from sarhad.cli import main
 from sarhad.simulating import simulate
 
@@ -248,6 +249,57 @@ def test_a_camera_is_aligned_by_landmarks_to_better_than_a_pixel(tmp_path: Path)
     assert found["roll_deg"] == pytest.approx(-0.8, abs=0.2)
     assert "mounting_sigma_deg" in found["patch"]
     assert "latency_s" not in found["patch"]
+
+
+def write_sky(file: Path, told: list[tuple[str, float, float, bool]]) -> Path:
+    """Sights of a camera that is turned as `TURNED`: time, azimuth, elevation, and whether a person writes where it stood."""
+    entry = parse_site(CAMERA, "ridge.toml").sensors[0]
+    with file.open("w", newline="") as text:
+        rows = csv.writer(text)
+        rows.writerow(["time", "x_px", "y_px", "azimuth_deg", "elevation_deg"])
+        for time_text, azimuth_deg, elevation_deg, is_written in told:
+            unit = polar_to_enu(*degrees(azimuth_deg, elevation_deg), 1.0)
+            pixel = direction_to_pixel(entry.lens, body_to_level(TURNED).T @ unit)
+            rows.writerow([time_text, *pixel, *([azimuth_deg, elevation_deg] if is_written else ["", ""])])
+    return file
+
+
+def test_a_camera_is_aligned_by_the_sun_and_a_star(tmp_path: Path) -> None:
+    site = tmp_path / "ridge.toml"
+    site.write_text(CAMERA)
+    origin = parse_site(CAMERA, "ridge.toml").origin
+    times = [f"2026-06-21T{hour:02d}:{minute:02d}:00Z" for hour in range(24) for minute in (0, 30)]
+    sun = {text: sun_deg(origin, time_of(text)) for text in times}
+    rising = [text for text in times if 20.0 < sun[text][0] < 80.0 and 2.5 < sun[text][1] < 16.0]
+    sights = [(text, *sun[text], False) for text in rising] + [("2026-06-21T23:00:00Z", 21.0, 12.0, True)]
+    assert len(sights) >= 2
+    found = aligned(site, "camera", "--sky", write_sky(tmp_path / "sky.csv", sights))
+    assert found["heading_deg"] == pytest.approx(33.4, abs=0.03)
+    assert found["pitch_deg"] == pytest.approx(1.7, abs=0.03)
+
+
+def test_the_sun_stands_where_the_solar_position_algorithm_puts_it() -> None:
+    """Reda, Andreas, Solar Position Algorithm (2003), table A4.1, without its refraction at 820 mbar taken off."""
+    azimuth_deg, elevation_deg = sun_deg(Geodetic(39.742476, -105.1786, 1830.14), time_of("2003-10-17T19:30:30Z"))
+    assert azimuth_deg == pytest.approx(194.34024, abs=0.01)
+    assert elevation_deg == pytest.approx(90.0 - 50.11162, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("2026-06-21T05:00:00,1,2,,", "line 2: time '2026-06-21T05:00:00' has no zone"),
+        ("2026-06-21T05:00:00Z,left,2,,", "line 2"),
+        ("2026-06-21T05:00:00Z,1,2,33,", "one is missing"),
+        ("2026-06-21T05:00:00Z,1,2,33,-4", "-4.0 deg high; expected 2 at least"),
+    ],
+)
+def test_a_wrong_line_of_sky_sights_is_named(tmp_path: Path, row: str, words: str) -> None:
+    site, sky = tmp_path / "ridge.toml", tmp_path / "sky.csv"
+    site.write_text(CAMERA)
+    sky.write_text(f"time,x_px,y_px,azimuth_deg,elevation_deg\n{row}\n")
+    result = CliRunner().invoke(main, ["align", str(site), "camera", "--sky", str(sky)])
+    assert (result.exit_code, words in result.stderr) == (1, True), result.output
 
 
 def test_a_landmark_that_is_wrong_shows_in_what_is_left_over() -> None:
