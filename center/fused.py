@@ -1,7 +1,7 @@
 """One picture of many posts: their tracks joined by object, told once a second to pages and to anyone with the read-only role.
 
-A post's track takes part while it is confirmed or coasting in space, its post is heard, and its time is within 5 s of the
-center's: one whose clock is wrong is shown by itself. The arithmetic is `fusion/track_fusion.py`'s.
+A post's track takes part while it is confirmed or coasting in space, its post is heard, its time is within 5 s of the center's
+(one whose clock is wrong is shown by itself), and its covariance is one. The arithmetic is `fusion/track_fusion.py`'s.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from fusion.wire import (
 )
 
 SAME_TIME_NS = 5_000_000_000
+LEAST_VARIANCE, LARGEST_VARIANCE = 1e-6, 1e10  # m² or (m/s)²: a millimetre, a hundred kilometres
 
 
 class Told(NamedTuple):
@@ -46,7 +47,8 @@ class FusedPicture:
 
     def look(self, tracks: list[Told], now_ns: int) -> FusedTracksMessage:
         """The fused picture at a time, UTC of the center."""
-        reports = [report_of(told) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS]
+        in_time = (report_of(told) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS)
+        reports = [report for report in in_time if is_covariance(report.covariance)]
         found = self._fusion.look(reports, now_ns)
         self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), tuple(fused_message(one) for one in found))
         return self.newest
@@ -82,6 +84,12 @@ def report_of(told: Told) -> Report:
         track.existence_probability,
         tuple(track.classes.get(name, 0.0) for name in CLASSES),
     )
+
+
+def is_covariance(P: FloatArray) -> bool:
+    """Whether it says of every direction how sure it is, within what a track can be: a post may send anything."""
+    spread = np.linalg.eigvalsh(P)
+    return bool(spread[0] > LEAST_VARIANCE and spread[-1] < LARGEST_VARIANCE)
 
 
 def fused_message(one: FusedObject) -> FusedTrackMessage:

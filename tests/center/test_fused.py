@@ -66,6 +66,17 @@ def test_a_track_whose_time_is_not_the_centers_is_left_out(played_messages):
     assert FusedPicture().look([one], T + 6_000_000_000).tracks == ()
 
 
+@pytest.mark.parametrize("P", [np.zeros((6, 6)), np.diag([1e11] * 6), np.diag([9.0, 9.0, 9.0, 1.0, 1.0, -1.0])])
+def test_a_covariance_that_is_none_leaves_its_track_out_and_no_other(played_messages, P):
+    place = Geodetic(34.0, 71.5, 700.0)
+    one = told(played_messages, Geodetic(34.0, 71.5, 500.0), place, np.zeros(3), "west")
+    wrong = told(played_messages, Geodetic(34.0, 71.5, 500.0), place, np.zeros(3), "east")
+    upper = tuple(P[np.triu_indices(6)].tolist())
+    wrong = wrong._replace(track=msgspec.structs.replace(wrong.track, covariance=upper))
+    [object_] = FusedPicture().look([one, wrong], T).tracks
+    assert [member.site_id for member in object_.members] == ["west"]
+
+
 def test_readers_of_the_broker_and_the_api_get_the_fused_picture(center, broker, make_post):
     posts = [make_post("fuse-a"), make_post("fuse-b")]
     heard: list[bytes] = []
