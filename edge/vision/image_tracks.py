@@ -3,9 +3,10 @@
     boxes ─▶ predict (Kalman, camera's own motion taken off) ─▶ link the sure ones ─▶ link the unsure ones ─▶ votes
                                                                                   └▶ sure and unlinked: begin
 
-Sure boxes choose first; unsure ones may only go on with a tracklet that is there, and begin none: a faint object is
-followed, while a glint stays nothing. Source: Zhang et al. (2022), "ByteTrack", section 3; small boxes seldom overlap from
-one picture to the next, so the distance between centres against its own uncertainty stands for their overlap.
+Sure boxes choose first; unsure ones may only go on with a tracklet that was surely seen twice and was there in the last
+picture, and begin none: a faint object is followed, while a glint stays nothing. Source: Zhang et al. (2022), "ByteTrack",
+section 3; small boxes seldom overlap from one picture to the next, so the distance between centres against its own
+uncertainty stands for their overlap.
 
 Each look votes with its class scores, so an unsure look says little; the sum of a tracklet's votes, sharpened or softened by a
 temperature and normalised, is the probability of its classes. Neighbouring pictures show the same view, so more of them make
@@ -31,7 +32,8 @@ from edge.vision.detector import Box
 SURE = 0.25  # confidence from which a box may begin a tracklet
 UNSURE = 0.08  # and from which it may go on with one
 FORGOTTEN_S = 1.5  # unseen for so long, a tracklet ends: the same object later is a new one
-STEADY = 3  # looks from which a tracklet is believed enough to vouch for its unsure boxes
+STEADY = 2  # sure looks from which a tracklet is believed and vouches for its unsure boxes: one alone is often a glint
+UNSTEADY_PICTURES = 3  # unseen in so many pictures, a tracklet that is not steady ends
 GATE = 13.8  # squared normalised distance: 99.9 % of two dimensions
 SIZE_FACTOR = 2.5  # an object does not grow or shrink by more between two pictures
 AGILITY = 6.0  # acceleration, sigma, in box sides per second squared: a drone turns within about a second
@@ -63,7 +65,23 @@ class Tracklet:
     spread: Vector  # (2, 2), covariance of place and speed, the same across and down
     side_px: float
     last_seen_s: float
-    looks: int = 1
+    sure_looks: int = 1
+    unseen_pictures: int = 0  # since the last look
+
+    @property
+    def is_steady(self) -> bool:
+        return self.sure_looks >= STEADY
+
+    @property
+    def goes_on_unsurely(self) -> bool:
+        """Whether it is followed so closely that a box that says little by itself is likely its own."""
+        return self.is_steady and self.unseen_pictures <= 1
+
+    @property
+    def is_over(self) -> bool:
+        unseen_s = self.time_s - self.last_seen_s
+        return unseen_s > FORGOTTEN_S or (not self.is_steady and self.unseen_pictures > UNSTEADY_PICTURES)
+
     votes: dict[str, float] = field(default_factory=dict)  # class -> sum of scores
 
 
@@ -79,12 +97,13 @@ class ImageTracks:
         """The boxes of the next picture, each with its tracklet; shift_px: how far the scenery moved since the last."""
         for tracklet in self._tracklets:
             predict(tracklet, time_s, shift_px)
-        self._tracklets = [t for t in self._tracklets if time_s - t.last_seen_s <= FORGOTTEN_S]
+        self._tracklets = [t for t in self._tracklets if not t.is_over]
         owners: dict[int, Tracklet] = {}
         free = list(self._tracklets)
         for lowest, highest in ((SURE, math.inf), (UNSURE, SURE)):
             chosen = [i for i, box in enumerate(boxes) if lowest <= box.confidence < highest]
-            for index, tracklet in link(free, chosen, boxes):
+            may_go_on = [t for t in free if lowest >= SURE or t.goes_on_unsurely]
+            for index, tracklet in link(may_go_on, chosen, boxes):
                 owners[index] = tracklet
                 free.remove(tracklet)
         for index, box in enumerate(boxes):
@@ -109,7 +128,7 @@ class ImageTracks:
         if tracklet is None:
             alone = scores_of(box, self._class_names)
             return Seen(box, 0, probabilities(alone, self._class_names, self._temperature), False)
-        return Seen(box, tracklet.number, self._classes(tracklet), tracklet.looks >= STEADY)
+        return Seen(box, tracklet.number, self._classes(tracklet), tracklet.is_steady)
 
 
 def predict(tracklet: Tracklet, time_s: float, shift_px: tuple[float, float]) -> None:
@@ -120,6 +139,7 @@ def predict(tracklet: Tracklet, time_s: float, shift_px: tuple[float, float]) ->
     push = np.array([step_s**2 / 2, step_s]) * AGILITY * tracklet.side_px
     tracklet.spread = forward @ tracklet.spread @ forward.T + np.outer(push, push)
     tracklet.time_s = time_s
+    tracklet.unseen_pictures += 1
 
 
 def begin(number: int, box: Box, time_s: float) -> Tracklet:
@@ -135,8 +155,8 @@ def update(tracklet: Tracklet, box: Box, time_s: float) -> None:
     tracklet.speed = tracklet.speed + gain[1] * innovation
     tracklet.spread = tracklet.spread - np.outer(gain, tracklet.spread[0])
     tracklet.side_px += SIZE_WEIGHT * (side_of(box) - tracklet.side_px)
-    tracklet.last_seen_s = time_s
-    tracklet.looks += 1
+    tracklet.last_seen_s, tracklet.unseen_pictures = time_s, 0
+    tracklet.sure_looks += box.confidence >= SURE
 
 
 def link(tracklets: Sequence[Tracklet], chosen: Sequence[int], boxes: Sequence[Box]) -> list[tuple[int, Tracklet]]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.vision.detector import Box
-from edge.vision.image_tracks import FORGOTTEN_S, STEADY, ImageTracks, Seen
+from edge.vision.image_tracks import FORGOTTEN_S, STEADY, UNSTEADY_PICTURES, ImageTracks, Seen
 
 NAMES = ("drone", "bird", "airplane", "helicopter")
 
@@ -40,6 +40,27 @@ def test_an_unsure_box_goes_on_with_a_tracklet_and_begins_none() -> None:
     followed, alone = tracks.follow(0.4, [box(70, 60, confidence=0.1), box(200, 90, confidence=0.1)])
     assert (followed.number, followed.vouched) == (1, True)
     assert (alone.number, alone.vouched) == (0, False)
+
+
+def test_a_glint_is_not_followed_by_unsure_boxes_and_is_soon_forgotten() -> None:
+    tracks = ImageTracks(NAMES)
+    tracks.follow(0.0, [box(50, 60)])
+    for n in range(1, UNSTEADY_PICTURES + 1):
+        (unsure,) = tracks.follow(n / 30, [box(50, 60, confidence=0.2)])
+        assert (unsure.number, unsure.vouched) == (0, False)
+    tracks.follow((UNSTEADY_PICTURES + 1) / 30, [])
+    (again,) = tracks.follow((UNSTEADY_PICTURES + 2) / 30, [box(50, 60)])
+    assert again.number == 2
+
+
+def test_unsure_boxes_do_not_revive_what_was_not_there_in_the_last_picture() -> None:
+    tracks = ImageTracks(NAMES)
+    for n in range(4):
+        tracks.follow(n / 10, [box(50, 60)])
+    tracks.follow(0.4, [])
+    (unsure,) = tracks.follow(0.5, [box(50, 60, confidence=0.1)])
+    (sure,) = tracks.follow(0.6, [box(50, 60)])
+    assert (unsure.number, sure.number) == (0, 1)
 
 
 def test_the_sure_box_is_linked_before_the_unsure_one_that_lies_nearer() -> None:
