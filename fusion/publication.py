@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fusion import direction, motion, silence
+from fusion import direction, motion, silence, true_size
 from fusion.classification import probabilities
 from fusion.lifecycle import coast_after_ns, unseen_limit_ns
 from fusion.measurement import IntArray
@@ -136,7 +136,9 @@ class Publication:
             return []
         rows = np.array([one.row for one in named])
         x, P, towards = _predicted(table, rows, time_ns)
-        classes = silence.doubted(probabilities(table.class_log[rows]), table, rows).tolist()
+        classes = silence.doubted(
+            probabilities(table.class_log[rows] + true_size.log_likelihood(table, rows)), table, rows
+        ).tolist()
         lately = table.seen_ns[rows] > time_ns - SEEN_LATELY_NS
         silent = (table.missed_ns[rows] > table.seen_ns[rows]) & (table.missed_ns[rows] > time_ns - SEEN_LATELY_NS)
         existence, last_ns = table.existence[rows].tolist(), table.last_ns[rows].tolist()

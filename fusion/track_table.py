@@ -33,6 +33,7 @@ ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "leaning",
+    "metres_log", "metres_count",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
 
@@ -86,6 +87,8 @@ class TrackTable:
         )  # by sensor: ln chance to miss it so often since it last saw it
         self.emits_log: FloatArray = np.zeros(0)  # ln odds that the object is one that direction finders hear
         self.newcomer: FloatArray = np.zeros(0)  # chance that it came after the start of the sensor that saw it first
+        self.metres_log: FloatArray = np.zeros(0)  # mean ln of the true size, rows in space
+        self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
@@ -188,6 +191,8 @@ class TrackTable:
             "silent": np.zeros(count, dtype=np.int64),
             "denied_log": np.zeros((count, sensors)),
             "emits_log": np.zeros(count),
+            "metres_log": np.zeros(count),
+            "metres_count": np.zeros(count, dtype=np.int64),
             "newcomer": np.full(
                 count, self.undetected[sensor_number, 1] / max(self.undetected[sensor_number].sum(), 1e-12)
             ),

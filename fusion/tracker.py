@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from fusion import births, hearing, jumps, lifecycle, merging, motion, scan_update, silence
+from fusion import births, hearing, jumps, lifecycle, merging, motion, scan_update, silence, true_size
 from fusion.claims import ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
@@ -121,6 +121,7 @@ class Tracker:
         since_s = table.note_scan(number, now_ns)
         lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
+        true_size.learn(table, hand)
         hearing.listen(table, hand)
         self._book.look(scan, hand.sensor, hand.plots)
         scan_update.count_misses(table, hand)
