@@ -82,6 +82,7 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
         if np.trace(table.P[goes]) < np.trace(table.P[stays]):
             table.x[stays], table.P[stays] = table.x[goes], table.P[goes]
             table.updated_x[stays], table.leaning[stays] = table.updated_x[goes], table.leaning[goes]
+            table.modes[stays], table.carried_ns[stays] = table.modes[goes], table.carried_ns[goes]
         table.last_ns[stays] = max(table.last_ns[stays], table.last_ns[goes])
         _join(table, stays, goes, time_ns)
         gone.append(goes)

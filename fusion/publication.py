@@ -212,14 +212,9 @@ def _predicted(table: TrackTable, rows: IntArray, time_ns: int) -> tuple[FloatAr
     """States and covariances in ENU at a time, and, by place, the directions of those known as directions only."""
     x, P = table.x[rows], table.P[rows]
     dt_s = (time_ns - (table.time_ns or time_ns)) / 1e9
-    density = np.tile(table.q, (len(rows), 1))
     as_direction = np.flatnonzero(table.direction_of[rows] >= 0)
-    if len(as_direction):
-        which = rows[as_direction]
-        range_m = direction.manoeuvre_range_m(table.x[which, 2], table.size_log[which], table.size_count[which])
-        density[as_direction] = (table.q.max() / range_m**2)[:, None]
     if dt_s > 0.0:
-        x, P = motion.predict(x, P, dt_s, density)
+        x, P = motion.predict(x, P, dt_s, table.density(rows))
     towards: dict[int, Direction] = {}
     P = P + mounting_covariance(table, rows) + table.registration.told_covariance(table.leaning[rows])
     for place in as_direction.tolist():

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, clutter_map, crowds, direction, existence, filters
+from fusion import classification, clutter_map, crowds, direction, existence, filters, manoeuvres
 from fusion.association import Pairs, assign, gate_threshold, gated_pairs, unambiguous
 from fusion.initiation import ObjectModel
 from fusion.measurement import (
@@ -222,13 +222,15 @@ def _work_in_pairs(
     torn, torn_x, torn_P = crowds.melted(table.x, table.P, pairs, share)
     hand.perhaps_seen.update(crowds.perhaps_seen(pairs.row, chosen, share))
     row, plot = pairs.row[chosen], pairs.plot[chosen]
-    x, P = filters.update(table.x[row], table.P[row], pairs.y[chosen], pairs.H[chosen], pairs.R[chosen])
+    P = table.P[row] if as_direction else _weigh_manoeuvres(table, hand, row, pairs.chosen(chosen), share[chosen])
+    x, P = filters.update(table.x[row], P, pairs.y[chosen], pairs.H[chosen], pairs.R[chosen])
     sound = np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2))
     row, plot, chosen, x, P = row[sound], plot[sound], chosen[sound], x[sound], P[sound]
     if not as_direction:
         _learn_biases(table, hand, plots.components, row, pairs.chosen(chosen), share[chosen])
     table.x[row], table.P[row] = x, P
     table.x[torn], table.P[torn] = torn_x, torn_P
+    table.carried_ns[row] = table.carried_ns[torn] = hand.scan.time_ns
     table.updated_x[row] = table.x[row]
     table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
     table.hits[row] += 1
@@ -253,6 +255,17 @@ def _work_in_pairs(
                 table.identities[one_row] = hand.identity
     vote(table, hand, row, plots.index[plot])
     _explain(table, hand, plots, pairs, chosen, row)
+
+
+def _weigh_manoeuvres(
+    table: TrackTable, hand: ScanInHand, row: IntArray, pairs: Pairs, share: FloatArray
+) -> FloatArray:
+    """How much these rows manoeuvre, by detections that are surely theirs; the predicted covariances that it means."""
+    since_s = (hand.scan.time_ns - table.carried_ns[row]) / 1e9
+    modes, P = manoeuvres.weighed(table.modes[row], table.P[row], pairs.y, pairs.H, pairs.R, table.q, since_s)
+    sure = (share == 1.0) & np.isfinite(P).all(axis=(1, 2)) & np.isfinite(modes).all(axis=1)
+    table.modes[row[sure]] = modes[sure]
+    return np.where(sure[:, None, None], P, table.P[row])
 
 
 def _note_explained(table: TrackTable, row: int, by: int | None) -> None:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import direction, motion
+from fusion import direction, manoeuvres, motion
 from fusion.classification import prior_log
 from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import BoolArray, survive
@@ -32,7 +32,7 @@ LONGEST_INTERVAL_S = 15.0
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
-    "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "leaning",
+    "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
     "metres_log", "metres_count",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
@@ -89,6 +89,8 @@ class TrackTable:
         self.newcomer: FloatArray = np.zeros(0)  # chance that it came after the start of the sensor that saw it first
         self.metres_log: FloatArray = np.zeros(0)  # mean ln of the true size, rows in space
         self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
+        self.modes: FloatArray = np.zeros((0, len(manoeuvres.USUAL)))  # weights of how much it manoeuvres
+        self.carried_ns: IntArray = np.zeros(0, dtype=np.int64)  # since when P has only been predicted
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
@@ -193,6 +195,8 @@ class TrackTable:
             "emits_log": np.zeros(count),
             "metres_log": np.zeros(count),
             "metres_count": np.zeros(count, dtype=np.int64),
+            "carried_ns": np.full(count, time_ns, dtype=np.int64),
+            "modes": np.tile(manoeuvres.USUAL, (count, 1)),
             "newcomer": np.full(
                 count, self.undetected[sensor_number, 1] / max(self.undetected[sensor_number].sum(), 1e-12)
             ),
@@ -215,17 +219,22 @@ class TrackTable:
         self.newcomers.pass_time(dt_s)
         if dt_s <= 0.0 or len(self) == 0:
             return
-        density = np.tile(self.q, (len(self), 1))
         as_direction = self.direction_of >= 0
-        if as_direction.any():
-            range_m = direction.manoeuvre_range_m(
-                self.x[as_direction, 2], self.size_log[as_direction], self.size_count[as_direction]
-            )
-            density[as_direction] = (self.q.max() / range_m**2)[:, None]
-        self.x, self.P = motion.predict(self.x, self.P, dt_s, density)
+        self.x, self.P = motion.predict(self.x, self.P, dt_s, self.density())
         self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
         self.leaning[:, :3] += dt_s * self.leaning[:, 3:]
         self.existence = survive(self.existence, dt_s)
+
+    def density(self, rows: IntArray | slice = slice(None)) -> FloatArray:
+        """Spectral density of the acceleration of these rows, shape (n, 3), in the coordinates of each."""
+        x, as_direction = self.x[rows], self.direction_of[rows] >= 0
+        density = self.q * manoeuvres.factor(self.modes[rows])[:, None]
+        if as_direction.any():
+            range_m = direction.manoeuvre_range_m(
+                x[as_direction, 2], self.size_log[rows][as_direction], self.size_count[rows][as_direction]
+            )
+            density[as_direction] = (self.q.max() / range_m**2)[:, None]
+        return density
 
     def note_scan(self, sensor_number: int, time_ns: int) -> float:
         """Learn how often a sensor looks; seconds since its last scan."""

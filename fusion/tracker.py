@@ -2,10 +2,10 @@
 
     predict → drop the unseen → associate (believed first) → count the misses → confirm → begin → merge → drop the disbelieved
 
-One extended Kalman filter a track, global nearest neighbour (in crowds the mixture of all neighbours), existence by
-integrated probabilistic data association. A late scan takes up the past again (`rewind.py`); so the tracks are a function of
-the facts and their own times, not of how they arrived. Nothing here asks a clock, draws a lot or depends on the order of a
-set.
+One extended Kalman filter a track, its process noise learned from what it foretells, global nearest neighbour (in crowds the
+mixture of all neighbours), existence by integrated probabilistic data association. A late scan takes up the past again
+(`rewind.py`); so the tracks are a function of the facts and their own times, not of how they arrived. Nothing here asks a
+clock, draws a lot or depends on the order of a set.
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from filterpy.kalman import KalmanFilter
+
+from fusion import filters, manoeuvres, motion
+from fusion.types import FloatArray
+
+Q = motion.spectral_density(3.0)
+H = np.eye(3, 6)[None]
+R = np.diag([25.0, 25.0, 9.0])[None]
+EVEN = np.full((1, 3), 1.0 / 3.0)
+
+
+def carried(P: FloatArray, since_s: float, q: FloatArray) -> FloatArray:
+    return motion.predict(np.zeros((1, 6)), P, since_s, q)[1]
+
+
+def test_weights_and_covariance_are_those_of_three_filters_carried_side_by_side() -> None:
+    """Against filterpy's filter, one for each level, each predicted with its own noise."""
+    P, y, since_s = np.diag([30.0, 20.0, 10.0, 9.0, 6.0, 2.0]), np.array([[9.0, -4.0, 1.0]]), 1.7
+    modes = np.array([[0.5, 0.3, 0.2]])
+    mean = carried(P[None], since_s, Q * manoeuvres.factor(modes)[0])
+    after, kept = manoeuvres.weighed(modes, mean, y, H, R, Q, np.array([since_s]))
+    prior = manoeuvres.relaxed(modes, since_s - manoeuvres.AHEAD_S)[0]
+    likelihood = []
+    for level in manoeuvres.LEVELS:
+        one = KalmanFilter(6, 3)
+        one.F = np.eye(6) + since_s * np.eye(6, k=3)
+        one.Q = manoeuvres.unit_noise(Q * level, np.array([since_s]))[0]
+        one.P, one.H, one.R = P.copy(), H[0], R[0]
+        one.predict()
+        one.update(y[0])
+        likelihood.append(one.likelihood)
+    expected = prior * likelihood / (prior @ likelihood)
+    np.testing.assert_allclose(manoeuvres.relaxed(expected[None], manoeuvres.AHEAD_S), after, rtol=1e-9)
+    np.testing.assert_allclose(kept, carried(P[None], since_s, Q * (expected @ manoeuvres.LEVELS)), rtol=1e-9)
+
+
+def test_a_turn_raises_the_noise_and_steady_flight_lowers_it() -> None:
+    modes = np.tile(manoeuvres.USUAL, (2, 1))
+    turns = np.array([[22.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    P = np.tile(np.diag([9.0, 9.0, 9.0, 4.0, 4.0, 1.0]), (2, 1, 1))
+    P = carried(P, 1.0, Q * manoeuvres.factor(modes)[0])
+    after, kept = manoeuvres.weighed(modes, P, turns, np.tile(H, (2, 1, 1)), np.tile(R, (2, 1, 1)), Q, np.ones(2))
+    turning, steady = manoeuvres.factor(after)
+    assert turning > 1.5 * manoeuvres.factor(modes)[0] > steady
+    assert kept[0, 3, 3] > P[0, 3, 3] > kept[1, 3, 3]
+
+
+def test_quick_detections_never_tell_of_steady_flight() -> None:
+    P = carried(np.diag([9.0, 9.0, 9.0, 4.0, 4.0, 1.0])[None], 0.1, Q)
+    rate = np.zeros((1, 1, 6))
+    rate[0, 0, 4] = 1.0
+    after, _ = manoeuvres.weighed(EVEN, P, np.zeros((1, 1)), rate, np.full((1, 1, 1), 0.01), Q, np.array([0.1]))
+    assert manoeuvres.factor(after)[0] >= manoeuvres.factor(manoeuvres.relaxed(EVEN, manoeuvres.AHEAD_S))[0] * (
+        1 - 1e-9
+    )
+
+
+@pytest.mark.parametrize("since_s", [0.0, 1e-9, 0.3, 30.0, 1e4])
+def test_covariances_stay_positive_definite(since_s: float) -> None:
+    random = np.random.default_rng(5)
+    root = random.normal(size=(40, 6, 6)) * 10.0 ** random.uniform(-3, 3, (40, 1, 1))
+    modes = random.dirichlet(np.ones(3), 40)
+    P = np.concatenate(
+        [carried(one[None] @ one.T[None] + 1e-6 * np.eye(6), since_s, Q * factor)
+         for one, factor in zip(root, manoeuvres.factor(modes), strict=True)]
+    )  # fmt: skip
+    y = random.normal(size=(40, 3)) * 100.0
+    after, kept = manoeuvres.weighed(
+        modes, P, y, np.tile(H, (40, 1, 1)), np.tile(R, (40, 1, 1)), Q, np.full(40, since_s)
+    )
+    np.testing.assert_allclose(after.sum(axis=1), 1.0)
+    scale = np.sqrt(np.diagonal(kept, axis1=1, axis2=2))
+    assert np.linalg.eigvalsh(kept / scale[:, :, None] / scale[:, None, :]).min() > 0.0
+    assert np.isfinite(
+        filters.update(np.zeros((40, 6)), kept, y, np.tile(H, (40, 1, 1)), np.tile(R, (40, 1, 1)))[1]
+    ).all()
