@@ -31,6 +31,7 @@ from fusion.wire import TracksMessage
 
 HONEST = ("honest-remote-id", "remote-id-stale", "remote-id-lost")
 LIES = ("remote-id-lie", "ghost-to-distract", "ghost-fleet")
+SAME_SHARE = 0.9
 SEVERAL = 3  # messages, as in the library's expectations
 TARGET_SIGMA, TARGET_FALSE_FLAGS = 3.0, 1 / 20
 
@@ -78,9 +79,15 @@ def note(told: Run, message: TracksMessage) -> None:
 
 
 def moved_sigma(one: Run, other: Run) -> float:
-    """The farthest that a track of one run stands from the same track at the same time of the other, in its sigmas."""
+    """The farthest that a track of one run stands from the same track at the same time of the other, in its sigmas.
+
+    Infinite where one of them has less than nine tenths of the other's: then lies begin, end or rename tracks.
+    """
     farthest = 0.0
-    for key in one.tracks.keys() & other.tracks.keys():
+    both = one.tracks.keys() & other.tracks.keys()
+    if len(both) < SAME_SHARE * max(len(one.tracks), len(other.tracks), 1):
+        return np.inf
+    for key in both:
         (place, sigma_m), (there, _) = one.tracks[key], other.tracks[key]
         east = (place[1] - there[1]) * 111_320.0 * np.cos(np.radians(place[0]))
         away_m = float(np.linalg.norm([(place[0] - there[0]) * 110_540.0, east, place[2] - there[2]]))

@@ -132,7 +132,7 @@ def make_api(center: Center, lifespan: Callable[[FastAPI], AbstractAsyncContextM
 @router.get("/healthz", response_model=AliveView, tags=["center"])
 async def healthz(center: TheCenter) -> AliveView:
     """Whether the center works; for a supervisor. Always 200 while it answers: `status` says the rest."""
-    faults = center.ingest.faults()
+    faults = center.faults()
     return AliveView(status="degraded" if faults else "ok", faults=faults)
 
 

@@ -39,6 +39,7 @@ class Center:
         self.store = Store(settings.store_path)
         self.picture = Picture()
         self.fused = FusedPicture()
+        self.fused_fault: str | None = None
         self.hub = Hub(self.store.first_event_number)
         self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over)
         self.started_ns = time.time_ns()
@@ -58,6 +59,11 @@ class Center:
             rounds.cancel()
             await asyncio.to_thread(self.ingest.stop)
             self.store.close()
+
+    def faults(self) -> list[str]:
+        """What a supervisor should know."""
+        fused = [] if self.fused_fault is None else [f"the posts' tracks are not joined: {self.fused_fault}"]
+        return [*self.ingest.faults(), *fused]
 
     def _hand_over(self, received: Received) -> None:
         """From the network thread to the event loop."""
@@ -81,7 +87,14 @@ class Center:
         """Tell pages and readers which tracks of all posts are one object. Computed beside the event loop."""
         was_empty = not self.fused.newest.tracks
         tracks = tracks_to_fuse(self.picture, monotonic_ns)
-        message = await asyncio.to_thread(self.fused.look, tracks, time.time_ns())
+        try:
+            message = await asyncio.to_thread(self.fused.look, tracks, time.time_ns())
+        except Exception as error:  # a fault of ours must end neither the round nor what else the center tells
+            if self.fused_fault is None:
+                log.exception("the posts' tracks could not be joined")
+            self.fused_fault = repr(error)
+            return
+        self.fused_fault = None
         if message.tracks or not was_empty:
             self.hub.announce("fused", msgspec.json.encode(message))
             self.ingest.tell(topic(FUSED, "tracks"), msgspec.json.encode(message))

@@ -59,8 +59,8 @@ class BrokerLink:
         self._client.connect_async(self._broker.host, self._broker.port, KEEPALIVE_S)
         self._client.loop_start()
 
-    def publish(self, topic_name: str, payload: bytes) -> None:
-        self._client.publish(topic_name, payload, qos=1)
+    def publish(self, topic_name: str, payload: bytes, qos: int = 1) -> None:
+        self._client.publish(topic_name, payload, qos=qos)
 
     def unsubscribe(self) -> None:
         """Take no more."""

@@ -85,7 +85,7 @@ class Ingest:
     def tell(self, topic_name: str, payload: bytes) -> None:
         """Say something to all readers, while the broker is there; it is not kept."""
         if self._link.is_connected:
-            self._link.publish(topic_name, payload)
+            self._link.publish(topic_name, payload, qos=0)  # the next one replaces it
 
     @property
     def is_connected(self) -> bool:

@@ -35,7 +35,7 @@ GONE_NS = 60 * SECOND_NS
 MAX_SITES = 1_000
 MAX_TRACKS = 10_000  # now, in all; the oldest give way
 MAX_CLAIMS = 10_000
-MAX_GROUPS = 5_000
+MAX_MEMBERS_OF_A_POST = 20_000  # in all its groups; those told of longest ago give way
 TRAIL_LENGTH = 120
 TRAIL_STEP_NS = SECOND_NS // 2
 
@@ -220,8 +220,15 @@ class Picture:
             return
         if group.event == "ended":
             self.groups.pop(key, None)
-        elif known is not None or len(self.groups) < MAX_GROUPS:
-            self.groups[key] = group
+            return
+        self.groups.pop(key, None)
+        self.groups[key] = group  # the newest stand last
+        of_post = [one for one in self.groups if one[0] == key[0]]
+        members = sum(len(self.groups[one].members) for one in of_post)
+        for one in of_post:
+            if members <= MAX_MEMBERS_OF_A_POST:
+                break
+            members -= len(self.groups.pop(one).members)
 
     def _is_past(self, site_id: str, time_ns: int, kept_ns: int, monotonic_ns: int) -> bool:
         site = self.sites[site_id]

@@ -26,6 +26,7 @@ from fusion.wire import (
     VERSION,
     ClaimMessage,
     DetectionsMessage,
+    GroupMessage,
     HealthMessage,
     SiteMessage,
     TrackMessage,
@@ -37,6 +38,7 @@ HIGHEST_VARIANCE = 1e12  # m² or (m/s)²: a thousand kilometres
 HIGHEST_SPEED_M_S = 1e5
 HIGHEST_HEIGHT_M = 1e7
 MAX_PAYLOAD_BYTES = 1_048_576  # 1 MiB: some thousand tracks in one message
+MAX_MEMBERS = 10_000  # of a group: as many as there may be tracks
 MAX_SEQUENCE = 2**53 - 1  # what JSON readers in browsers keep exactly
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")  # of a site or a run; fits a topic and an address
 FUSED = "fused"  # sarhad/v1/fused/... is the center's own
@@ -142,6 +144,8 @@ def check(message: Message) -> None:
             check_track(track)
         for claim in message.claims:
             check_claim(claim)
+        for group in message.groups:
+            check_group(group)
     elif isinstance(message, DetectionsMessage):
         check_time(message.time)
     elif isinstance(message, SiteMessage):
@@ -167,10 +171,21 @@ def check_track(track: TrackMessage) -> None:
         raise ValueError(f"covariance is {track.covariance}; expected no variance below 0")
     check_within("height_m", (track.height_m,), HIGHEST_HEIGHT_M)
     check_within("velocity_enu_m_s", track.velocity_enu_m_s, HIGHEST_SPEED_M_S)
-    check_within("existence_probability", (track.existence_probability,), 1.0)
-    check_within("classes", tuple(track.classes.values()), 1.0)
+    for chance in (track.existence_probability, *track.classes.values()):
+        if not 0.0 <= chance <= 1.0:
+            raise ValueError(f"existence_probability and classes: {chance} is no probability")
     for claim in track.claims:
         check_claim(claim)
+
+
+def check_group(group: GroupMessage) -> None:
+    check_time(group.time)
+    if not 0 < group.group_number <= MAX_SEQUENCE or not 0 <= group.revision <= MAX_SEQUENCE:
+        raise ValueError(f"group_number {group.group_number}, revision {group.revision}: out of range")
+    if len(group.members) > MAX_MEMBERS or len(set(group.members)) < len(group.members):
+        raise ValueError(f"{len(group.members)} members; expected at most {MAX_MEMBERS}, each once")
+    if not 0 <= group.count[0] <= group.count[1] <= 2 * MAX_MEMBERS:
+        raise ValueError(f"count is {group.count}; expected the least and the most that may be there")
 
 
 def check_within(field: str, numbers: tuple[float, ...], highest: float) -> None:

@@ -38,26 +38,35 @@ def sky_pairs(entry: SensorEntry, origin: Geodetic, file: FilePath) -> list[Pair
     assert entry.lens is not None
     sigma_rad = CLICK_SIGMA_PX / entry.lens.focal_px[0]
     pairs = []
-    with file.open(newline="", encoding="utf-8") as text:
-        rows = csv.DictReader(text)
-        if missing := [name for name in FIELDS if name not in (rows.fieldnames or ())]:
-            raise CannotAlign(f"{file}: first line lacks {', '.join(missing)}; expected {', '.join(FIELDS)}")
-        for number, row in enumerate(rows, start=2):
-            try:
-                time_ns, x_px, y_px = time_of(row["time"]), float(row["x_px"]), float(row["y_px"])
-                place_deg = told_or_sun(row, origin, time_ns)
-            except (TypeError, ValueError, OverflowError) as error:
-                raise CannotAlign(
-                    f"{file}: line {number}: {error}; expected a time with its zone, and pixels"
-                ) from error
-            if place_deg[1] < LOWEST_DEG:
-                raise CannotAlign(
-                    f"{file}: line {number}: it stood {place_deg[1]:.1f} deg high; expected {LOWEST_DEG:g} at least"
-                )
-            x, y, z = pixel_to_direction(entry.lens, (x_px, y_px))
-            sight = Sight(0, math.atan2(x, y), sigma_rad, math.asin(max(-1.0, min(1.0, float(z)))), sigma_rad)
-            pairs.append(Pair(sight, far_away(entry.sensor, *place_deg)))
+    try:
+        with file.open(newline="", encoding="utf-8") as text:
+            rows = csv.DictReader(text)
+            if missing := [name for name in FIELDS if name not in (rows.fieldnames or ())]:
+                raise CannotAlign(f"{file}: first line lacks {', '.join(missing)}; expected {', '.join(FIELDS)}")
+            for number, row in enumerate(rows, start=2):
+                try:
+                    pairs.append(sky_pair(entry, origin, row, sigma_rad))
+                except (TypeError, ValueError, OverflowError) as error:
+                    raise CannotAlign(f"{file}: line {number}: {error}; expected time with zone, pixels") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CannotAlign(f"{file}: {error}; expected a CSV file in UTF-8") from error
     return pairs
+
+
+def sky_pair(entry: SensorEntry, origin: Geodetic, row: dict[str, str], sigma_rad: float) -> Pair:
+    """One line's sight. Raises TypeError, ValueError, OverflowError."""
+    assert entry.lens is not None
+    time_ns, pixel = time_of(row["time"]), (float(row["x_px"]), float(row["y_px"]))
+    azimuth_deg, elevation_deg = told_or_sun(row, origin, time_ns)
+    if not all(map(math.isfinite, (*pixel, azimuth_deg, elevation_deg))):
+        raise ValueError("a number is not finite")
+    if not (LOWEST_DEG <= elevation_deg <= 90.0 and -180.0 <= azimuth_deg <= 360.0):
+        raise ValueError(
+            f"it stood at azimuth {azimuth_deg:.1f} deg, {elevation_deg:.1f} deg high; expected {LOWEST_DEG:g} to 90 deg high"
+        )
+    x, y, z = pixel_to_direction(entry.lens, pixel)
+    sight = Sight(0, math.atan2(x, y), sigma_rad, math.asin(max(-1.0, min(1.0, float(z)))), sigma_rad)
+    return Pair(sight, far_away(entry.sensor, azimuth_deg, elevation_deg))
 
 
 def told_or_sun(row: dict[str, str], origin: Geodetic, time_ns: int) -> tuple[float, float]:

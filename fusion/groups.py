@@ -36,6 +36,7 @@ LINK_AT = log(100.0)  # log likelihood ratio at which a pair is taken to fly tog
 UNLINK_AT = 0.0
 SUREST = 2.0 * LINK_AT  # so that a pair that has long flown together can part within seconds
 FORGOTTEN_S = 10.0  # a member that is not detected any more may still be there for about so long
+SAME_PLACE_M = 20.0  # a member that begins so near to where a lost one would be is that one
 STALE_NS = 15_000_000_000  # tracks that are not told of for so long are not part of the picture
 INTERVAL = (0.05, 0.95)  # quantiles of the count
 
@@ -45,8 +46,7 @@ class Lost:
     """A dropped member: it may be there still."""
 
     group_number: int
-    existence_probability: float
-    last_detection_ns: int
+    track: Track  # as it was last told
 
 
 class GroupBook:
@@ -55,6 +55,7 @@ class GroupBook:
     def __init__(self) -> None:
         self._tracks: dict[int, Track] = {}  # by number, those in space that live
         self._lost: dict[int, Lost] = {}
+        self._begun_ns: dict[int, int] = {}  # of those and these
         self._pairs = np.empty((0, 2), dtype=np.int64)  # track numbers, the smaller first, sorted
         self._scores = np.empty(0)  # log likelihood ratio of each pair
         self._linked = np.empty(0, dtype=bool)
@@ -83,18 +84,25 @@ class GroupBook:
 
     def _note(self, track: Track) -> None:
         if track.status != "dropped" and track.direction is None:
+            if track.track_number not in self._tracks and track.track_number not in self._lost:
+                self._begun_ns[track.track_number] = track.time_ns
             self._tracks[track.track_number] = track
+            self._lost.pop(track.track_number, None)
             return
         known = self._tracks.pop(track.track_number, None)
         group_number = self._of_track.get(track.track_number)
         if known is not None and group_number is not None and track.reason not in ("merged", "retracted"):
-            self._lost[track.track_number] = Lost(group_number, known.existence_probability, known.last_detection_ns)
+            self._lost[track.track_number] = Lost(group_number, known)
 
     def _forget(self, now_ns: int) -> None:
         for number in [n for n, track in self._tracks.items() if now_ns - track.time_ns > STALE_NS]:
             del self._tracks[number]
-        for number in [n for n, lost in self._lost.items() if now_ns - lost.last_detection_ns > 3e9 * FORGOTTEN_S]:
+        for number in [
+            n for n, lost in self._lost.items() if now_ns - lost.track.last_detection_ns > 3e9 * FORGOTTEN_S
+        ]:
             del self._lost[number]
+        for number in [n for n in self._begun_ns if n not in self._tracks and n not in self._lost]:
+            del self._begun_ns[number]
 
     def _judge(self, now_ns: int, since_s: float) -> None:
         """Take the velocities of neighbours, and of those judged before, as evidence for or against each pair."""
@@ -181,12 +189,25 @@ class GroupBook:
     def _count(self, number: int, members: tuple[int, ...], now_ns: int) -> tuple[int, int]:
         """90 % interval of how many of those that were seen in the group are there."""
         present = [self._tracks[n].existence_probability for n in members]
-        present += [
-            lost.existence_probability * exp(-max(now_ns - lost.last_detection_ns, 0) / 1e9 / FORGOTTEN_S)
-            for lost in self._lost.values()
-            if lost.group_number == number
-        ]
+        for lost_number in [n for n, lost in self._lost.items() if lost.group_number == number]:
+            lost = self._lost[lost_number].track
+            if self._is_found_again(lost, members, now_ns):
+                del self._lost[lost_number]
+                continue
+            unseen_s = max(now_ns - lost.last_detection_ns, 0) / 1e9
+            present.append(lost.existence_probability * exp(-unseen_s / FORGOTTEN_S))
         return count_interval(present)
+
+    def _is_found_again(self, lost: Track, members: tuple[int, ...], now_ns: int) -> bool:
+        """Whether a member that began since then stands where the lost one would be: it is the same object."""
+        place = lost.state[:3] + lost.state[3:] * (now_ns - lost.time_ns) / 1e9
+        for member in members:
+            track = self._tracks[member]
+            if self._begun_ns[member] > lost.last_detection_ns:
+                there = track.state[:3] + track.state[3:] * (now_ns - track.time_ns) / 1e9
+                if float(np.linalg.norm(there - place)) <= SAME_PLACE_M:
+                    return True
+        return False
 
 
 def together(one_m_s: FloatArray, two_m_s: FloatArray, variance: FloatArray) -> FloatArray:

@@ -20,23 +20,25 @@ from math import log, pi
 from typing import TypeAlias
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.spatial import cKDTree
 
 from fusion import motion
 from fusion.classification import PRIOR
-from fusion.types import CLASSES, FloatArray
+from fusion.types import FloatArray
 
 NEAR_M = 300.0  # tracks farther apart are not compared
+NEIGHBOURS = 8  # of another post, compared with each track: more stand in nobody's way but a hostile post's
 ACCELERATION_M_S2 = 3.0  # of the prediction to the common time
 DENSITY_PER_M3 = 1.0 / (300.0 * 300.0 * 100.0)  # of independent objects where two tracks meet
 SPEED_M_S = 10.0  # 1-sigma along each axis of an independent object's velocity
 INDEPENDENT_S = 2.0  # the errors of tracks are others after so long
 LINK_AT = log(20.0)
+UNLINK_AT = 0.0
 SUREST = 3.0 * LINK_AT  # so that tracks that part are told apart within seconds
 LOST_S = 15.0  # an object that nobody tracks any more may be taken up again for so long
 TAKEN_UP_D2 = 16.8  # 99 % of chi-square with 6 degrees of freedom
 TAKEN_UP_M = 150.0
+WEIGHTS = np.linspace(0.0, 1.0, 17)  # tried
 
 ReportKey: TypeAlias = tuple[str, str, int]  # site_id, run_id, track_number
 PairKey: TypeAlias = tuple[ReportKey, ReportKey]
@@ -63,7 +65,7 @@ class FusedObject:
     members: tuple[ReportKey, ...]
     state: FloatArray  # (6,) ECEF
     covariance: FloatArray  # (6, 6)
-    existence_probability: float
+    existence_probability: float  # the surest post's
     classes: tuple[float, ...]
 
 
@@ -99,9 +101,7 @@ class TrackFusion:
     def _judge(self, reports: Sequence[Report], weight: float) -> None:
         """Take the difference of each near pair of different posts as evidence."""
         scores: dict[PairKey, float] = {}
-        places = np.array([report.state[:3] for report in reports]).reshape(-1, 3)
-        near = sorted(cKDTree(places).query_pairs(NEAR_M)) if len(reports) > 1 else []
-        pairs = [(reports[i], reports[j]) for i, j in near if reports[i].key[0] != reports[j].key[0]]
+        pairs = self._near_pairs(reports)
         if pairs:
             difference = np.array([one.state - two.state for one, two in pairs])
             ratios = same_object(difference, np.array([one.covariance + two.covariance for one, two in pairs]))
@@ -110,21 +110,36 @@ class TrackFusion:
                 scores[one.key, two.key] = min(max(score, -LINK_AT), SUREST)
         self._scores = scores
 
+    def _near_pairs(self, reports: Sequence[Report]) -> list[tuple[Report, Report]]:
+        """Each report with its next few of every other post nearby, and those that were alike before; by their keys."""
+        of_site: dict[str, list[Report]] = {}
+        for report in reports:
+            of_site.setdefault(report.key[0], []).append(report)
+        by_key = {report.key: report for report in reports}
+        found = {pair for pair, score in self._scores.items() if score > 0.0 and by_key.keys() >= set(pair)}
+        places = {site: np.array([report.state[:3] for report in some]) for site, some in of_site.items()}
+        trees = {site: cKDTree(some) for site, some in places.items()}
+        for one, two in neighbours_of(places):
+            distance, index = trees[two].query(places[one], k=range(1, NEIGHBOURS + 1), distance_upper_bound=NEAR_M)
+            for row, column in zip(*np.nonzero(np.isfinite(distance)), strict=True):
+                found.add((of_site[one][row].key, of_site[two][index[row, column]].key))
+        return [(by_key[one], by_key[two]) for one, two in sorted(found)]
+
     def _parts(self, by_key: dict[ReportKey, Report]) -> list[tuple[ReportKey, ...]]:
         """Joins the surest pairs first; no object has two tracks of one post."""
         of: dict[ReportKey, set[ReportKey]] = {key: {key} for key in by_key}
-        linked = [(-score, pair) for pair, score in self._scores.items() if score >= self._bound(pair)]
+        joined_before = {key: known.number for known in self._objects.values() for key in known.members}
+        linked: list[tuple[float, PairKey]] = []
+        for (one, two), score in self._scores.items():
+            was_one = one in joined_before and joined_before[one] == joined_before.get(two)
+            if score >= (UNLINK_AT if was_one else LINK_AT):  # what is one stays one until the evidence is against it
+                linked.append((-score, (one, two)))
         for _, (one, two) in sorted(linked):
             if of[one] is of[two] or {key[0] for key in of[one]} & {key[0] for key in of[two]}:
                 continue
             both = of[one] | of[two]
             of.update(dict.fromkeys(both, both))
         return sorted({tuple(sorted(part)) for part in of.values()})
-
-    def _bound(self, pair: PairKey) -> float:
-        """What is one object stays one until the evidence is against it."""
-        is_joined = any(set(pair) <= set(known.members) for known in self._objects.values())
-        return 0.0 if is_joined else LINK_AT
 
     def _numbers(
         self, parts: Sequence[tuple[ReportKey, ...]], by_key: dict[ReportKey, Report], now_ns: int
@@ -162,15 +177,18 @@ class TrackFusion:
         ]
         if not lost:
             return
+        moved_on = [moved(known.state, known.covariance, (now_ns - known.time_ns) / 1e9) for known in lost]
+        tree = cKDTree(np.array([x[:3] for x, _ in moved_on]))
         fitting: list[tuple[float, int, int]] = []
         for place in (k for k in range(len(parts)) if k not in named):
             report = by_key[parts[place][0]]
-            for known in lost:
-                x, P = moved(known.state, known.covariance, (now_ns - known.time_ns) / 1e9)
+            distance, index = tree.query(report.state[:3], k=range(1, NEIGHBOURS + 1), distance_upper_bound=TAKEN_UP_M)
+            for which in index[np.isfinite(distance)].tolist():
+                x, P = moved_on[which]
                 difference = report.state - x
                 d2 = float(difference @ np.linalg.solve(P + report.covariance, difference))
-                if d2 <= TAKEN_UP_D2 and float(np.linalg.norm(difference[:3])) <= TAKEN_UP_M:
-                    fitting.append((d2, known.number, place))
+                if d2 <= TAKEN_UP_D2:
+                    fitting.append((d2, lost[which].number, place))
         for _, number, place in sorted(fitting):
             if place not in named and number not in named.values():
                 named[place] = number
@@ -210,35 +228,44 @@ def joined(number: int, now_ns: int, reports: Sequence[Report]) -> FusedObject:
     x, P = reports[0].state, reports[0].covariance
     for report in reports[1:]:
         x, P = intersection(x, P, report.state, report.covariance)
-    missing = float(np.prod([1.0 - report.existence_probability for report in reports]))
-    return FusedObject(
-        number, now_ns, tuple(r.key for r in reports), x, P, 1.0 - missing, classes_of([r.classes for r in reports])
-    )
+    surest = max(report.existence_probability for report in reports)
+    classes = classes_of([report.classes for report in reports])
+    return FusedObject(number, now_ns, tuple(report.key for report in reports), x, P, surest, classes)
 
 
 def intersection(a: FloatArray, A: FloatArray, b: FloatArray, B: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Inverse covariance intersection of two estimates whose correlation is not known.
 
-    P⁻¹ = A⁻¹ + B⁻¹ − Γ⁻¹ with Γ = w A + (1 − w) B; the weight with the least trace of the position's covariance.
+    P⁻¹ = A⁻¹ + B⁻¹ − Γ⁻¹ with Γ = w A + (1 − w) B, consistent for every w; of some the one with the least trace of position.
     """
     inverse_A, inverse_B = np.linalg.inv(A), np.linalg.inv(B)
-
-    def fused(w: float) -> tuple[FloatArray, FloatArray]:
-        common = np.asarray(np.linalg.inv(w * A + (1.0 - w) * B))
-        return np.asarray(np.linalg.inv(inverse_A + inverse_B - common)), common
-
-    found = minimize_scalar(
-        lambda w: float(np.trace(fused(w)[0][:3, :3])), bounds=(0.0, 1.0), method="bounded", options={"xatol": 1e-4}
-    )
-    w = float(found.x)
-    P, common = fused(w)
+    common = np.linalg.inv(WEIGHTS[:, None, None] * A + (1.0 - WEIGHTS)[:, None, None] * B)
+    P = np.linalg.inv(inverse_A + inverse_B - common)
+    best = int(np.argmin(np.trace(P[:, :3, :3], axis1=1, axis2=2)))
+    w, P, common = float(WEIGHTS[best]), P[best], common[best]
     x = P @ ((inverse_A - w * common) @ a + (inverse_B - (1.0 - w) * common) @ b)
     return np.asarray(x), np.asarray((P + P.T) / 2.0)
 
 
 def classes_of(told: Sequence[tuple[float, ...]]) -> tuple[float, ...]:
-    """Class probabilities of independent tellers who all began with `PRIOR`."""
-    prior = np.log(PRIOR)
-    weight = prior + sum((np.log(np.maximum(one, 1e-6)) - prior for one in told), np.zeros(len(CLASSES)))
-    chance = np.exp(weight - weight.max())
+    """Class probabilities of several tellers as one: the logarithmic opinion pool, each by how much it knows.
+
+    What misleads one post's detector misleads the next one's, so two that say the same are no surer than one. Who still says
+    `PRIOR` weighs nothing; the weights are the divergences from it.
+    """
+    log_told = np.log(np.maximum(np.array(told), 1e-6))
+    knows = np.maximum((np.exp(log_told) * (log_told - np.log(PRIOR))).sum(axis=1), 1e-9)
+    pooled = (knows / knows.sum()) @ log_told
+    chance = np.exp(pooled - pooled.max())
     return tuple((chance / chance.sum()).tolist())
+
+
+def neighbours_of(places: dict[str, FloatArray]) -> list[tuple[str, str]]:
+    """Pairs of posts, by name, of whose tracks any might be near: their boxes, widened, touch."""
+    names = sorted(places)
+    if len(names) < 2:
+        return []
+    low = np.array([places[name].min(axis=0) for name in names]) - NEAR_M / 2.0
+    high = np.array([places[name].max(axis=0) for name in names]) + NEAR_M / 2.0
+    touch = ((low[:, None] <= high[None]) & (low[None] <= high[:, None])).all(axis=2)
+    return [(names[i], names[j]) for i, j in zip(*np.nonzero(np.triu(touch, 1)), strict=True)]

@@ -59,6 +59,14 @@ GROUP_KEYS = (
     Key("objects", "texts", "ids of [[object]]s"),
     Key("by_s", "number", "seconds of the scenario until they are told as one", 15.0, above=0.0),
     Key("share", "number", "of their tracked seconds from then on", 0.8, at_least=0.0, at_most=1.0),
+    Key(
+        "counted",
+        "number",
+        "of the seconds in which its interval must hold their number",
+        0.0,
+        at_least=0.0,
+        at_most=1.0,
+    ),
 )
 
 
@@ -69,6 +77,7 @@ class GroupExpectation:
     objects: tuple[str, ...]
     by_s: float
     share: float
+    counted: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +171,7 @@ def group_of(row: dict[str, Any], scenario: Scenario, place: Place) -> GroupExpe
     told = read_keys(row, GROUP_KEYS, place)
     for object_id in told["objects"]:
         thing_of(object_id, "objects", scenario, place)
-    return GroupExpectation(tuple(told["objects"]), told["by_s"], told["share"])
+    return GroupExpectation(tuple(told["objects"]), told["by_s"], told["share"], told["counted"])
 
 
 def thing_of(object_id: str, key: str, scenario: Scenario, place: Place) -> WorldObject:

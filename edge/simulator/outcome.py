@@ -63,6 +63,7 @@ class Outcome:
     tracks: dict[int, Seconds] = field(default_factory=lambda: defaultdict(Seconds))
     claims: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # serial -> agreement
     states: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))  # sensor -> health
+    counts: dict[int, dict[int, tuple[int, int]]] = field(default_factory=lambda: defaultdict(dict))  # group -> second
     own_position: Counter[str] = field(default_factory=Counter)
     retracted: set[int] = field(default_factory=set)
     readings: int = 0
@@ -105,6 +106,7 @@ class Observer:
         self._newest: dict[int, TrackMessage] = {}
         self._decoder = msgspec.json.Decoder(TracksMessage)
         self._eyes = {entry.sensor.sensor_id: entry.sensor.position_enu_m for entry in scenario.site.sensors}
+        self._counts: dict[int, tuple[int, int]] = {}
         self.outcome = Outcome()
 
     def take(self, outgoing: Iterable[Outgoing]) -> None:
@@ -112,6 +114,8 @@ class Observer:
             if message.topic != "tracks":
                 continue
             told = self._decoder.decode(message.payload)
+            for group in told.groups:
+                self._counts[group.group_number] = group.count
             for track in told.tracks:
                 self._newest[track.track_number] = track
                 if track.status == "dropped" and track.reason == "retracted":
@@ -137,6 +141,8 @@ class Observer:
         there = [i for i, thing in enumerate(self._scenario.world.objects) if thing.is_real and moment.exists[i]]
         cost = self._cost(shown, moment, there)
         self._follow(second, shown, there, cost)
+        for number, count in self._counts.items():
+            self.outcome.counts[number][second] = count
         self._blame(shown, there, cost)
         self._health()
 

@@ -87,6 +87,10 @@ def groups_failed(expected: Expectation, outcome: Outcome) -> Iterator[str]:
         share = max(found.values(), default=0) / max(1, len(told))
         if share < one.share:
             yield f"{', '.join(one.objects)}: told as one group for {share:.0%}; expected {one.share:.0%}"
+        seconds = outcome.counts.get(found.most_common(1)[0][0], {}) if found else {}
+        right = [low <= len(one.objects) <= high for s, (low, high) in seconds.items() if s >= one.by_s]
+        if sum(right) < one.counted * max(1, len(right)):
+            yield f"{', '.join(one.objects)}: counted right in {sum(right)} of {len(right)} s; expected {one.counted:.0%}"
     for object_id in expected.never_grouped:
         grouped = sum(group is not None for group in outcome.objects[object_id].groups)
         if grouped > SEVERAL:

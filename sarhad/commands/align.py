@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from edge.alignment import Alignment
     from edge.site_file import Site
     from edge.site_types import SensorEntry
+
+
+WIDEST_DEG = 1.0  # of the heading by the sky; less sure, the sights contradict each other
 
 
 @click.command()
@@ -89,8 +93,6 @@ def command(
 
 
 def tell(entry: SensorEntry, found: Alignment, picture: Path | None, as_json: bool) -> None:
-    import math
-
     from edge import alignment_words
 
     patch = alignment_words.patch(entry.sensor, found)
@@ -146,7 +148,10 @@ def by_sky(site: Site, entry: SensorEntry, file: Path) -> Alignment:
 
     if entry.lens is None:
         raise CannotAlign("sun and stars are for cameras")
-    return align(entry.sensor, sky_pairs(entry, site.origin, file), moving=False)
+    found = align(entry.sensor, sky_pairs(entry, site.origin, file), moving=False)
+    if (sigma_deg := math.degrees(found.sigma_rad[0])) > WIDEST_DEG:
+        raise CannotAlign(f"heading only to {sigma_deg:.1f} deg; expected sights that fit each other, well apart")
+    return found
 
 
 def by_landmarks(site: Site, entry: SensorEntry, file: Path, snapshot: Path | None, host: str, port: int) -> Alignment:

@@ -147,6 +147,7 @@ def test_alerts_of_any_body_are_kept_by_their_envelope():
         {"velocity_enu_m_s": (1e200, 0.0, 0.0)},
         {"height_m": -1e300},
         {"existence_probability": 7.0},
+        {"existence_probability": -1.0},
         {"classes": {"drone": 1e9}},
     ],
 )
@@ -165,6 +166,34 @@ def test_times_outside_what_the_store_can_hold_are_a_fault_of_the_body(played_me
     assert received.message is None
     assert received.fault is not None
     assert rfc3339(T) not in received.fault
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"time": "yesterday"}, "yesterday"),
+        ({"group_number": 0}, "group_number 0"),
+        ({"members": (1, 1)}, "each once"),
+        ({"members": tuple(range(1, 10_002))}, "10001 members"),
+        ({"count": (3, 2)}, "count is (3, 2)"),
+    ],
+)
+def test_a_group_that_cannot_be_is_a_fault_of_the_body(played_messages, fields, words):
+    group = msgspec.structs.replace(played_messages.group(1, 2), **fields)
+    received = read(topic("ridge-04", "tracks"), encode(played_messages.tracks(T, groups=(group,))), T)
+    assert received.message is None
+    assert words in received.fault
+
+
+def test_a_post_with_too_many_members_loses_its_oldest_groups_and_no_others(say, played_messages):
+    picture = Picture()
+    honest = msgspec.structs.replace(played_messages.tracks(T, groups=(played_messages.group(1, 2),)), site_id="honest")
+    picture.apply(read(topic("honest", "tracks"), encode(honest), T), 0)
+    for number in range(1, 5):
+        members = tuple(range(number * 10_000, number * 10_000 + 9_000))
+        group = msgspec.structs.replace(played_messages.group(*members), group_number=number)
+        say(picture, "tracks", played_messages.tracks(T, groups=(group,)))
+    assert sorted(picture.groups) == [("honest", "run-1", 3), ("ridge-04", "run-1", 3), ("ridge-04", "run-1", 4)]
 
 
 def test_a_group_is_shown_until_it_ends_or_none_of_its_tracks_is_left(say, played_messages):

@@ -291,7 +291,13 @@ def test_the_sun_stands_where_the_solar_position_algorithm_puts_it() -> None:
         ("2026-06-21T05:00:00,1,2,,", "line 2: time '2026-06-21T05:00:00' has no zone"),
         ("2026-06-21T05:00:00Z,left,2,,", "line 2"),
         ("2026-06-21T05:00:00Z,1,2,33,", "one is missing"),
-        ("2026-06-21T05:00:00Z,1,2,33,-4", "-4.0 deg high; expected 2 at least"),
+        ("2026-06-21T05:00:00Z,1,2,33,-4", "-4.0 deg high; expected 2 to 90 deg high"),
+        ("2026-06-21T05:00:00Z,1,2,33,500", "500.0 deg high"),
+        ("2026-06-21T05:00:00Z,1,2,inf,20", "not finite"),
+        (
+            "2026-06-21T05:00:00Z,1,540,10,20\n2026-06-21T05:00:00Z,1900,540,10,40",
+            "expected sights that fit each other",
+        ),
     ],
 )
 def test_a_wrong_line_of_sky_sights_is_named(tmp_path: Path, row: str, words: str) -> None:

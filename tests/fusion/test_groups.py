@@ -109,13 +109,30 @@ def test_a_member_that_is_seen_no_more_widens_the_count_and_one_that_was_a_dupli
         assert [(g.members, g.count) for g in changed] == [((1, 2, 3), low_high)]
 
 
+WEDGE = Direction("camera", 0.0, 0.01, 0.1, 0.01, (50.0, 500.0))
+
+
+@pytest.mark.parametrize(
+    ("again", "meanwhile"), [(3, {"direction": WEDGE}), (9, {"status": "dropped", "reason": "unseen"})]
+)
+def test_a_member_that_is_found_again_counts_once_whatever_its_number(again: int, meanwhile: dict[str, object]) -> None:
+    book = GroupBook()
+    paths = {n: straight(0, 25.0 * n, 12, 0) for n in range(1, 4)}
+    play(book, paths, range(20))
+    last = track(3, 20.0, paths[3], np.random.default_rng(0))
+    gone = Track(**{**{f: getattr(last, f) for f in last.__slots__}, **meanwhile})
+    assert [(g.members, g.count) for g in book.changes([gone], 20 * SECOND)] == [((1, 2), (2, 3))]
+    play(book, {n: paths[n] for n in (1, 2)}, range(21, 24))
+    back = play(book, {1: paths[1], 2: paths[2], again: paths[3]}, range(24, 40))[-1]
+    assert (back.members, back.count) == ((1, 2, again), (3, 3))
+
+
 def test_a_direction_belongs_to_no_group_and_a_group_ends_with_its_tracks() -> None:
     book = GroupBook()
     paths = {1: straight(0, 0, 10, 0), 2: straight(0, 30, 10, 0)}
     assert play(book, paths, range(20))[-1].event == "formed"
     known = track(2, 20.0, paths[2], np.random.default_rng(0))
-    wedge = Direction("camera", 0.0, 0.01, 0.1, 0.01, (50.0, 500.0))
-    as_direction = Track(**{**{f: getattr(known, f) for f in known.__slots__}, "direction": wedge})
+    as_direction = Track(**{**{f: getattr(known, f) for f in known.__slots__}, "direction": WEDGE})
     assert [g.event for g in book.changes([as_direction], 20 * SECOND)] == ["ended"]
     assert book.group_of(1) is None
 

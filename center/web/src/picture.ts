@@ -98,13 +98,13 @@ export class Picture {
     return this.objects.get(track_key(track));
   }
 
-  /** The surest of an object's tracks when it was first drawn; the same one for as long as it lives. */
+  /** The track of an object that was longest there when it was first drawn; the same one for as long as it lives. */
   private lead_of(object: FusedTrack): string | undefined {
     const alive = object.members.map(track_key).filter((key) => this.tracks.has(key));
     const before = this.leads.get(object.fused_number);
     if (before && alive.includes(before)) return before;
-    const spread = (key: string) => (this.tracks.get(key)!.covariance[0] ?? 0) + (this.tracks.get(key)!.covariance[6] ?? 0);
-    const lead = alive.sort((a, b) => spread(a) - spread(b))[0];
+    const age = (key: string) => this.tracks.get(key)!.trail.length;
+    const lead = alive.sort((a, b) => age(b) - age(a) || a.localeCompare(b))[0];
     if (lead) this.leads.set(object.fused_number, lead);
     return lead;
   }
