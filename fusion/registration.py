@@ -91,6 +91,7 @@ class Registration:
         self._pull: FloatArray = np.zeros(len(self.places))
         self._recent: FloatArray = np.zeros((2, len(self.places)))  # the last scans' pull, and its weight
         self._jumps: dict[int, tuple[int, float]] = {}  # column -> since when, by how much in all
+        self._doubts: dict[int, int] = {}  # column -> scans in a row that spoke against its jump
         self.applied: FloatArray = np.zeros(len(self.places))  # taken off the measurements
         self._covariance: FloatArray = np.diag(self._prior**2)
 
@@ -100,7 +101,7 @@ class Registration:
         other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
         other._stand_m, other._ranging = self._stand_m, self._ranging
         other._information, other._pull = self._information.copy(), self._pull.copy()
-        other._recent, other._jumps = self._recent.copy(), self._jumps
+        other._recent, other._jumps, other._doubts = self._recent.copy(), self._jumps, self._doubts
         other.applied, other._covariance = self.applied.copy(), self._covariance.copy()
         return other
 
@@ -126,17 +127,21 @@ class Registration:
         """
         lately = seen_ns > time_ns - COMPARED_NS
         lately[:, number] = True
-        lines = position_m[:, None, :] - self._stand_m
-        lines = lines / np.maximum(np.linalg.norm(lines, axis=2, keepdims=True), 1.0)
         found = np.zeros((len(seen_ns), len(self.places)), dtype=bool)
         for column, (of, kind) in enumerate(self.places):
-            others = lately.copy()
-            others[:, of] = False
-            if kind == SLANT_RANGE:
-                across = np.linalg.norm(np.cross(lines, lines[:, of : of + 1]), axis=2)
-                others &= self._ranging | (across > CROSSING_SINE)
-            found[:, column] = others.any(axis=1)
+            found[:, column] = (lately & self.witnesses(of, kind, position_m)).any(axis=1)
         return found
+
+    def witnesses(self, number: int, kind: int, position_m: FloatArray) -> BoolArray:
+        """Which sensors (n, sensors) can tell of this one's bias by what they see at ENU positions (n, 3)."""
+        can = np.ones((len(position_m), len(self._sensors)), dtype=bool)
+        can[:, number] = False
+        if kind == SLANT_RANGE:
+            lines = position_m[:, None, :] - self._stand_m
+            lines = lines / np.maximum(np.linalg.norm(lines, axis=2, keepdims=True), 1.0)
+            across = np.linalg.norm(np.cross(lines, lines[:, number : number + 1]), axis=2)
+            can &= self._ranging | (across > CROSSING_SINE)
+        return can
 
     def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
         """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""
@@ -190,8 +195,20 @@ class Registration:
         total = size + self._jumps.get(column, (0, 0.0))[1]
         is_back = abs(total) < BACK * self._prior[column]
         self._jumps = {k: jump for k, jump in self._jumps.items() if k != column}
+        self._doubts = {k: doubts for k, doubts in self._doubts.items() if k != column}
         if not is_back:
             self._jumps[column] = (since_ns, total)
+
+    def jumped(self, number: int) -> list[tuple[int, float]]:
+        """Component and size of this sensor's jumps."""
+        columns = [column for column in sorted(self._jumps) if self.places[column][0] == number]
+        return [(self.places[column][1], self._jumps[column][1]) for column in columns]
+
+    def doubt(self, number: int, kind: int, speaks_against: bool) -> int:
+        """A scan speaks against this jump, or for it; how many in a row have spoken against it."""
+        column = self.places.index((number, kind))
+        self._doubts = {**self._doubts, column: self._doubts.get(column, 0) + 1 if speaks_against else 0}
+        return self._doubts[column]
 
     def jumps(self) -> tuple[Jump, ...]:
         """What jumped and has not come back."""
