@@ -41,6 +41,7 @@ from fusion.types import (
 
 CAMERA_CLASSES = ("drone", "bird")
 GATE_PROBABILITY = 0.999  # objects here manoeuvre abruptly
+CONFIRM_AT = 0.5  # where the model is given, existence is as true as it, and GOSPA prices a false track like a missing one
 EVERYWHERE = (-math.pi, math.pi)
 
 
@@ -168,7 +169,7 @@ def _settings(model: dict[str, Any] | None) -> TrackerSettings:
     if model is None:
         return TrackerSettings(gate_probability=GATE_PROBABILITY)
     acceleration = math.sqrt(model["acceleration_psd"] / MANOEUVRE_S)
-    return TrackerSettings(acceleration_m_s2=acceleration, gate_probability=GATE_PROBABILITY)
+    return TrackerSettings(acceleration, GATE_PROBABILITY, CONFIRM_AT)
 
 
 def _objects(model: dict[str, Any] | None) -> ObjectModel:
