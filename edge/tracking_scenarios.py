@@ -41,7 +41,9 @@ from fusion.types import (
 
 CAMERA_CLASSES = ("drone", "bird")
 GATE_PROBABILITY = 0.999  # objects here manoeuvre abruptly
-CONFIRM_AT = 0.5  # where the model is given, existence is as true as it, and GOSPA prices a false track like a missing one
+CONFIRM_AT = (
+    0.5  # where the model is given, existence is as true as it, and GOSPA prices a false track like a missing one
+)
 EVERYWHERE = (-math.pi, math.pi)
 
 

@@ -132,6 +132,8 @@ def unseen_limit_ns(table: TrackTable) -> IntArray:
 
 def _reports(table: TrackTable) -> BoolArray:
     """Rows that say who they are: each reports in its own rhythm, whatever that of all that the receiver hears."""
+    if not any(table.identities):
+        return np.zeros(len(table), dtype=bool)
     return np.array([name is not None for name in table.identities], dtype=bool)
 
 

@@ -44,10 +44,11 @@ def weighed(
     unit = unit_noise(q, since_s)
     S = filters.innovation_covariance(P, H, R)
     seen = H @ unit @ H.transpose(0, 2, 1)
-    log = np.empty((len(y), len(LEVELS)))
-    for level, value in enumerate(LEVELS.tolist()):
-        nis, log_determinant = filters.squared_distance(y, S + (value - before)[:, None, None] * seen)
-        log[:, level] = -0.5 * (nis + log_determinant)
+    S = S[:, None] + (LEVELS - before[:, None])[:, :, None, None] * seen[:, None]
+    count, components = y.shape
+    all_y, all_S = np.repeat(y, len(LEVELS), axis=0), S.reshape(-1, components, components)
+    nis, log_determinant = filters.squared_distance(all_y, all_S)
+    log = -0.5 * (nis + log_determinant).reshape(count, len(LEVELS))
     after = prior * np.exp(log - log.max(axis=1, keepdims=True))
     after /= after.sum(axis=1, keepdims=True)
     hasty = (since_s < TELLING_S) & (factor(after) < factor(prior))

@@ -27,6 +27,7 @@ SEEN_LATELY_NS = 5_000_000_000  # sensors that have seen a track so lately are n
 REPUBLISH_NS = 950_000_000  # ticks tell of a moving track about once a second
 TICK_MARGIN_NS = 1_000_000_000  # a tick waits this much longer than a scan before it drops: scans are on their way
 SAME_STATE = 1e-4  # metres or radians
+FORGET_EVERY_NS = 1_000_000_000
 FORGET_NS = 60_000_000_000  # dropped tracks are remembered this long, far beyond any rewind
 
 ClaimsOf = Callable[[TrackKey, int], tuple[ClaimAgreement, ...]]
@@ -43,7 +44,7 @@ class Row:
         """A replay in other steps of time ends in the same numbers but for their last digits."""
         if self.counted != other.counted:
             return False
-        return all(abs(one - two) < SAME_STATE for one, two in zip(self.x, other.x, strict=True))
+        return self.x == other.x or all(abs(one - two) < SAME_STATE for one, two in zip(self.x, other.x, strict=True))
 
 
 class Named(NamedTuple):
@@ -70,6 +71,8 @@ class Publication:
         self._claims_of = claims_of
         self._book: dict[TrackKey, Published] = {}
         self._next_number = 1
+        self._alive: set[TrackKey] = set()  # confirmed rows, as the book was last held against them
+        self._forgotten_ns = 0  # when old tracks were last looked for
 
     def changes(self, table: TrackTable, now_ns: int | None = None) -> tuple[Track, ...]:
         """Tracks whose published form differs from what was last said. now_ns: a tick, that lets time pass."""
@@ -169,7 +172,10 @@ class Publication:
 
     def _gone(self, table: TrackTable) -> list[Track]:
         """Published tracks that have no row any more."""
-        alive = {key for key, is_confirmed in zip(table.keys, table.is_confirmed.tolist(), strict=True) if is_confirmed}
+        alive = set(compress(table.keys, table.is_confirmed.tolist()))
+        if alive == self._alive:  # every confirmed row is in the book once it has been told of
+            return []
+        self._alive = alive
         tracks = []
         for key, known in self._book.items():
             if known.track.status == "dropped" or key in alive:
@@ -182,7 +188,10 @@ class Publication:
         return tracks
 
     def _forget(self, table: TrackTable, time_ns: int) -> None:
-        """Dropped tracks, once their row is gone too: while scans stop, it stands."""
+        """Dropped tracks, once their row is gone too: while scans stop, it stands. Looked for once a second."""
+        if abs(time_ns - self._forgotten_ns) < FORGET_EVERY_NS:
+            return
+        self._forgotten_ns = time_ns
         alive = set(table.keys)
         old = [
             key
@@ -198,7 +207,8 @@ def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) ->
     unseen_ns = time_ns - table.last_ns[rows]
     coasting = unseen_ns > coast_after_ns(table)[rows]
     dropped = unseen_ns > unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
-    return ["dropped" if d else "coasting" if c else "confirmed" for d, c in zip(dropped, coasting, strict=True)]
+    pairs = zip(dropped.tolist(), coasting.tolist(), strict=True)
+    return ["dropped" if d else "coasting" if c else "confirmed" for d, c in pairs]
 
 
 def _rows(table: TrackTable, rows: IntArray) -> list[Row]:

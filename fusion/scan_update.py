@@ -286,12 +286,15 @@ def _learn_biases(
     A = D - pairs.H @ table.leaning[row]
     K = np.linalg.solve(S, pairs.H @ table.P[row]).transpose(0, 2, 1)
     table.leaning[row] += share[:, None, None] * (K @ A)
+    may = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
+    if not may.any():
+        return
+    row, y, S, A = row[may], pairs.y[may], S[may], A[may]
     compared = table.registration.compared(hand.number, table.seen_ns[row], table.x[row, :3], hand.scan.time_ns)
-    teaching = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
-    teaching &= compared.any(axis=1)
+    teaching = compared.any(axis=1)
     if teaching.any():
         A = np.where(compared[:, None, :], A, 0.0)
-        table.registration.learn(pairs.y[teaching], S[teaching], A[teaching])
+        table.registration.learn(y[teaching], S[teaching], A[teaching])
 
 
 def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray) -> None:
@@ -349,25 +352,29 @@ def count_misses(table: TrackTable, hand: ScanInHand) -> None:
     looks = hand.scan.looked
     if not looks or len(table) == 0 or hand.sensor.detection_probability is None:
         return
-    of_others = (table.direction_of >= 0) & (table.direction_of != hand.number)
-    rows = np.flatnonzero(~of_others & (table.seen_ns[:, hand.number] != hand.scan.time_ns))
+    hang_ns = np.where(table.is_confirmed, existence.misses_hang_ns(hand.sensor), TENTATIVE_MISSES_HANG_NS)
+    may = (table.direction_of < 0) | (table.direction_of == hand.number)
+    may &= table.seen_ns[:, hand.number] != hand.scan.time_ns
+    may &= hand.scan.time_ns - table.missed_ns[:, hand.number] >= hang_ns
+    rows = np.flatnonzero(may)
     if len(rows) == 0:
         return
-    x, P = table.in_enu()
-    sigma_m = np.sqrt(np.linalg.eigvalsh(P[rows, :3, :3])[:, -1])
+    x, P = table.in_enu(rows)
+    sigma_m = np.sqrt(np.linalg.eigvalsh(P[:, :3, :3])[:, -1])
     own = table.direction_of[rows] == hand.number
-    across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(direction.bounded(table.x[rows, 2]))
-    sigma_m = np.where(own, np.where(own, across, 0.0), sigma_m)  # a direction is unsure along its ray, not across
+    if own.any():  # a direction is unsure along its ray, not across
+        across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(direction.bounded(table.x[rows, 2]))
+        sigma_m = np.where(own, np.where(own, across, 0.0), sigma_m)
     probability = existence.counted_misses(
         hand.sensor,
         hand.scan.time_ns,
-        x[rows, :3],
+        x[:, :3],
         sigma_m,
         np.where(own, 0.0, hand.sensor.mounting_sigma_rad),
         looks,
         table.seen_ns[rows, hand.number],
         table.missed_ns[rows, hand.number],
-        np.where(table.is_confirmed[rows], existence.misses_hang_ns(hand.sensor), TENTATIVE_MISSES_HANG_NS),
+        hang_ns[rows],
     )
     counted = probability > 0.0
     rows, probability = rows[counted], probability[counted]

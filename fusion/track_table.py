@@ -258,10 +258,10 @@ class TrackTable:
             rows = self.direction_of == number
             self.x[rows, :2] -= self.registration.selection(number, (AZIMUTH, ELEVATION)) @ moved
 
-    def in_enu(self) -> tuple[FloatArray, FloatArray]:
-        """States and covariances of all rows in ENU."""
-        x, P = self.x.copy(), self.P.copy()
-        for number in np.unique(self.direction_of[self.direction_of >= 0]):
-            rows = self.direction_of == number
-            x[rows], P[rows] = direction.to_enu(self.x[rows], self.P[rows], self.sensors[int(number)])
+    def in_enu(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+        """States and covariances of these rows in ENU."""
+        x, P, of = self.x[rows], self.P[rows], self.direction_of[rows]
+        for number in np.unique(of[of >= 0]).tolist():
+            mine = of == number
+            x[mine], P[mine] = direction.to_enu(x[mine], P[mine], self.sensors[number])
         return x, P

@@ -79,7 +79,7 @@ def run(
         for message in arrived:
             while times_s and message.arrived_s > times_s[0]:
                 out.write(line_at(tracker, times_s.pop(0)))
-            began_s = time.process_time()
+            began_s = time.process_time() if watch is not None else 0.0
             updates = [tracker.apply(fact, to_ns(message.arrived_s)) for fact in message.facts]
             if watch is not None:
                 watch(message, updates, time.process_time() - began_s)

@@ -52,7 +52,7 @@ def test_what_passed_a_hand_from_the_lens_stays_within_measure(camera: Sensor, c
     table.append(Births(s, P, 0, np.full(1, 0.9), [(0, camera.sensor_id, 0)], 0), 0, 0)
     for second in range(1, 10):
         table.predict(second * 1_000_000_000)
-        x, covariance = table.in_enu()
+        x, covariance = table.in_enu(np.arange(len(table)))
         assert np.isfinite(x).all()
         assert np.isfinite(np.linalg.eigvalsh(covariance)).all()
         low_m, high_m = direction.to_direction(table.x[0], table.P[0], camera).slant_range_m
