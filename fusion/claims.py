@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fusion import denial, direction
+from fusion import direction
 from fusion.association import gate_threshold
+from fusion.denial import TOLD_LASTS_NS, Silence, Told, Transmitter
 from fusion.frames import LocalFrame
 from fusion.lifecycle import unseen_limit_ns
 from fusion.measurement import IntArray, Plots
@@ -33,12 +34,9 @@ ASSUMED_HORIZONTAL_SIGMA_M = 30.0  # to compare with, where a claim tells no acc
 ASSUMED_VERTICAL_SIGMA_M = 30.0
 CLAIM_SPEED_SIGMA_M_S = 20.0  # how fast a claim without velocity grows stale
 TOLD_SPEED_SIGMA_M_S = 5.0  # of one with: it turns and brakes until the next
-CLAIM_LASTS_NS = 10_000_000_000  # a claim this old says nothing of now
 REATTACH_NS = 5_000_000_000  # so long a claim must contradict one track before it may belong to another
 AGREE_PROBABILITY = 0.99
 MAX_CLAIMS = 512
-
-Transmitter = tuple[str, str]  # sensor_id, transmitter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +64,13 @@ def claimed_position(claim: Claim, frame: LocalFrame | None) -> tuple[FloatArray
     return point, np.diag([horizontal_m**2, horizontal_m**2, vertical_m**2])
 
 
-def moved_on(claim: Claim, point: FloatArray, R: FloatArray, age_s: float) -> tuple[FloatArray, FloatArray]:
-    """State (6,) and covariance (6, 6) of a claim after age_s, by the velocity that it tells."""
+def told_of(claim: Claim, place: tuple[FloatArray, FloatArray], agrees: bool) -> Told:
+    """A claim as silence is held against it: by the velocity that it tells."""
     east, north, up = claim.velocity_enu_m_s or (math.nan, math.nan, None)
     velocity, sigma_m_s = np.array([east, north, up or 0.0]), TOLD_SPEED_SIGMA_M_S
     if not np.isfinite(velocity).all():
         velocity, sigma_m_s = np.zeros(3), CLAIM_SPEED_SIGMA_M_S
-    P = np.eye(6) * sigma_m_s**2
-    P[:3, :3] = R + np.eye(3) * (sigma_m_s * age_s) ** 2
-    return np.concatenate([point + velocity * age_s, velocity]), P
+    return Told(claim.time_ns, place[0], velocity, place[1], sigma_m_s, agrees)
 
 
 def _sigma(value_m: float | None, assumed_m: float) -> float:
@@ -87,52 +83,42 @@ class ClaimBook:
     def __init__(self, frame: LocalFrame | None) -> None:
         self._frame = frame
         self._held: dict[Transmitter, HeldClaim] = {}
-        self._denials: dict[Transmitter, denial.Denial] = {}
+        self._silence = Silence()
 
     def compare(self, claim: Claim, table: TrackTable) -> HeldClaim:
-        """Set a claim beside the tracks and remember it."""
+        """Set a claim beside the tracks and remember it; one that came after a newer one is not remembered as the newest."""
         transmitter = (claim.sensor_id, claim.transmitter)
-        held = self._compare(claim, table, self._held.pop(transmitter, None))
-        if held.agreement.agreement == "not_testable" and self._is_denied(transmitter):
-            held = replace(held, agreement=ClaimAgreement(claim, "contradicts", None))
-        self._held[transmitter] = held
+        before = self._held.pop(transmitter, None)
+        place = claimed_position(claim, self._frame)
+        held = self._compare(claim, place, table, before)
+        if place is not None:
+            told = told_of(claim, place, held.agreement.agreement == "agrees")
+            if held.agreement.agreement == "not_testable" and self._silence.denies(transmitter, told):
+                held = replace(held, agreement=ClaimAgreement(claim, "contradicts", None))
+            self._silence.tell(transmitter, told)
+        is_late = before is not None and before.agreement.claim.time_ns > claim.time_ns
+        self._held[transmitter] = before if before is not None and is_late else held
         while len(self._held) > MAX_CLAIMS:
             oldest = next(iter(self._held))
             del self._held[oldest]
-            self._denials.pop(oldest, None)
+            self._silence.forget(oldest)
         return held
 
     def look(self, scan: Scan, sensor: Sensor, plots: Sequence[Plots]) -> None:
-        """Hold a scan, and what it detected, against the claims that no track bears out."""
-        if not self._held or not denial.may_deny(scan, sensor):
-            return
-        places: dict[Transmitter, tuple[FloatArray, FloatArray]] = {}
-        for transmitter, held in self._held.items():
-            claim = held.agreement.claim
-            age_ns = scan.time_ns - claim.time_ns
-            if held.agreement.agreement == "agrees" or age_ns > CLAIM_LASTS_NS:
-                self._denials.pop(transmitter, None)
-            elif age_ns >= 0 and (place := claimed_position(claim, self._frame)) is not None:
-                places[transmitter] = moved_on(claim, *place, age_ns / 1e9)
-        if not places:
-            return
-        x, P = (np.array(column) for column in zip(*places.values(), strict=True))
-        denials = [self._denials.setdefault(transmitter, denial.Denial()) for transmitter in places]
-        denial.weigh(denials, x, P, scan, sensor, plots)
+        """Hold a scan, and what it detected, against the claims of its time that no track bears out."""
+        self._silence.look(scan, sensor, plots)
 
     def of_track(self, key: TrackKey, time_ns: int) -> tuple[ClaimAgreement, ...]:
         """The claims that belong to a track now, by transmitter."""
         return tuple(
             held.agreement
             for _, held in sorted(self._held.items())
-            if held.key == key and held.agreement.claim.time_ns > time_ns - CLAIM_LASTS_NS
+            if held.key == key and held.agreement.claim.time_ns > time_ns - TOLD_LASTS_NS
         )
 
-    def _is_denied(self, transmitter: Transmitter) -> bool:
-        return transmitter in self._denials and self._denials[transmitter].is_proven()
-
-    def _compare(self, claim: Claim, table: TrackTable, before: HeldClaim | None) -> HeldClaim:
-        place = claimed_position(claim, self._frame)
+    def _compare(
+        self, claim: Claim, place: tuple[FloatArray, FloatArray] | None, table: TrackTable, before: HeldClaim | None
+    ) -> HeldClaim:
         fresh = table.is_confirmed & (claim.time_ns - table.last_ns <= unseen_limit_ns(table))
         own = table.keys.index(before.key) if before is not None and before.key in table.keys else None
         own = own if own is not None and fresh[own] else None

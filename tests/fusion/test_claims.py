@@ -220,10 +220,88 @@ def test_a_claim_where_a_radar_looks_and_sees_nothing_contradicts_after_some_sec
     radar: Sensor, start_ns: int
 ) -> None:
     told = radar_looks(radar, start_ns)
-    assert told == ["not_testable"] * 4 + ["contradicts"] * 6
+    assert told == ["not_testable"] * 3 + ["contradicts"] * 7
     assert set(radar_looks(radar, start_ns, shown=600.0)) >= {"contradicts"}  # what stands elsewhere bears nothing out
 
 
 def test_silence_denies_no_claim_near_the_ground_nor_one_where_anything_was_seen(radar: Sensor, start_ns: int) -> None:
     assert set(radar_looks(radar, start_ns, up_m=12.0)) == {"not_testable"}  # 1.5 degrees: a hedge may stand there
     assert "contradicts" not in radar_looks(radar, start_ns, shown=304.0)
+
+
+def looking(radar: Sensor, sensor_id: str) -> tuple[Sensor, Look]:
+    sensor = replace(radar, sensor_id=sensor_id, detection_probability=DetectionProbability(0.85))
+    return sensor, Look(radar.orientation, (-1.0, 1.0), (-0.3, 0.6), (2.0, 900.0))
+
+
+@pytest.mark.parametrize("sees", [True, False])
+@pytest.mark.parametrize("order", ["late", 1, 2, 3])
+def test_what_silence_denies_does_not_depend_on_what_came_first(
+    radar: Sensor, start_ns: int, order: Any, sees: bool
+) -> None:
+    """One radar sees nothing; what the other one sees, now and then, holds though it comes after newer claims."""
+    (one, look), (other, _) = looking(radar, "one"), looking(radar, "other")
+    facts: list[tuple[int, Any]] = []
+    for k in range(70):
+        time_ns, north_m = start_ns + k * 10**8, 300.0 + 2.0 * k
+        away = np.array([0.0, north_m, 60.0]) - radar.position_enu_m
+        r = float(np.linalg.norm(away))
+        facts.append((time_ns, Scan("one", time_ns, (look,), ())))
+        if k % 15 == 12:
+            found = (Detection(Polar(0.0, 0.02, float(np.arcsin(away[2] / r)), 0.02, r, 2.0), 0.9),) if sees else ()
+            facts.append((time_ns, Scan("other", time_ns, (look,), found)))
+        if k % 5 == 0:
+            velocity = (0.0, 20.0, 0.0)
+            facts.append((time_ns, claim_at(time_ns, (0.0, north_m, 60.0), velocity_enu_m_s=velocity)))
+    chance = np.random.default_rng(0 if order == "late" else order)
+    arrivals = [
+        time_ns + 9 * 10**8 * (isinstance(fact, Scan) and fact.sensor_id == "other")
+        if order == "late"
+        else time_ns + int(chance.integers(0, 10**9))
+        for time_ns, fact in facts
+    ]
+    tracker = Tracker([one, other], frame=FRAME)
+    for place in np.argsort(arrivals, kind="stable").tolist():
+        tracker.apply(facts[place][1], arrivals[place])
+    end_ns = start_ns + 7 * 10**9
+    (told,) = tracker.apply(claim_at(end_ns, (0.0, 440.0, 60.0), velocity_enu_m_s=(0.0, 20.0, 0.0)), end_ns).claims
+    assert told.agreement == ("not_testable" if sees else "contradicts")
+
+
+def test_a_denial_is_of_where_a_sensor_looks_and_is_forgotten_when_none_does(radar: Sensor, start_ns: int) -> None:
+    sensor, look = looking(radar, "radar")
+    tracker = Tracker([sensor], frame=FRAME)
+
+    def told(time_s: float, enu_m: Any) -> list[str]:
+        time_ns = start_ns + round(time_s * 1e9)
+        return [one.agreement for one in tracker.apply(claim_at(time_ns, enu_m), time_ns).claims]
+
+    for k in range(60):
+        tracker.apply(Scan("radar", start_ns + k * 10**8, (look,), ()), start_ns + k * 10**8)
+        if k % 10 == 0:
+            told(k / 10, (0.0, 300.0, 60.0))
+    assert told(6.0, (0.0, 300.0, 60.0)) == ["contradicts"]
+    assert told(6.1, (0.0, -5000.0, 600.0)) == ["not_testable"]  # behind the radar
+    assert told(6.2, (100.0, 350.0, 60.0)) == ["contradicts"]  # a place that it looks at
+    assert told(18.0, (0.0, 300.0, 60.0)) == ["not_testable"]  # nobody has looked since second 6
+
+
+def test_a_look_does_not_place_five_hundred_claims_anew(radar: Sensor, start_ns: int) -> None:
+    class Counting(LocalFrame):
+        count = 0
+
+        def geodetic_to_enu(self, point: Geodetic) -> Any:
+            Counting.count += 1
+            return super().geodetic_to_enu(point)
+
+    sensor, look = looking(radar, "radar")
+    tracker = Tracker([sensor], frame=Counting(FRAME.origin))
+    for k in range(500):
+        tracker.apply(claim_at(start_ns + k, (0.5 * k, 300.0, 60.0), f"aa:{k}"), start_ns + k)
+    assert Counting.count == 500
+    for k in range(1, 41):
+        tracker.apply(Scan("radar", start_ns + k * 10**8, (look,), ()), start_ns + k * 10**8)
+    assert Counting.count == 500
+    end_ns = start_ns + 41 * 10**8
+    (told,) = tracker.apply(claim_at(end_ns, (50.0, 300.0, 60.0), "aa:100"), end_ns).claims
+    assert told.agreement == "contradicts"
