@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from firmware_interfaces.came_before import CAME_AGAIN
+from firmware_interfaces.came_before import CAME_AGAIN, STEPPED_BACK
 from firmware_interfaces.decoder import Counts
 
 BIN_NS = 10_000_000_000
@@ -31,6 +31,7 @@ class Totals:
     failed: int  # checksums
     refused: int  # frames, for whatever reason
     again: int  # frames that were equal to an earlier one
+    back: int  # frames whose number was lower than the last one's, without a restart
 
 
 class RecentFaults:
@@ -62,6 +63,11 @@ class RecentFaults:
                 f"{again} of {frames} frames in the last {seconds:.0f} s came before, byte for byte, and are not used: "
                 "restart the sensor; if it goes on, look for who plays old data into its line"
             )
+        if (back := now.back - before.back) > 0:
+            return (
+                f"the frame number stepped back without a silence, {back} times in the last {seconds:.0f} s: did another "
+                "sensor, or who plays old data, get onto its line?"
+            )
         if frames + failed >= FRAMES_TO_JUDGE and failed > FAILED_SHARE * (frames + failed):
             return (
                 f"{failed} of {frames + failed} frames failed their checksum in the last {seconds:.0f} s: "
@@ -79,4 +85,5 @@ def totals(now_ns: int, counts: Counts) -> Totals:
         rejected.get("checksum", 0),
         sum(rejected.values()),
         counts.remarks.get(CAME_AGAIN, 0),
+        counts.remarks.get(STEPPED_BACK, 0),
     )

@@ -7,6 +7,10 @@ Noise makes any two measurements differ, and a frame carries its number and its 
 equal to one of the last `KEPT` says nothing of now, and is not used. A frame that measured nothing and carries no finer
 time than its number may be equal to another by right, after its device has started anew: it counts only while the number
 stands still.
+
+So far and no farther: what is older than the last `KEPT` frames, or than this program's start, is not known again, nor is a
+replayed frame that measured nothing and carries no finer time; what a liar writes anew is another matter altogether. Of a
+replay that is not known the frame number may tell, where it steps back without the silence of a restart (`STEPPED_BACK`).
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from __future__ import annotations
 from collections import OrderedDict
 
 CAME_AGAIN = "frame came again"  # the remark under which `Counts` counts them
+STEPPED_BACK = "frame number stepped back"  # while no device could have started anew
 KEPT = 20_000  # frames: a quarter of an hour at 20 a second, in some 3 MB
+RESTART_NS = 500_000_000  # no device starts anew in less
 
 
 class CameBefore:

@@ -25,7 +25,7 @@ ours made from its tracks as well would count the same echo twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
-from firmware_interfaces.came_before import CAME_AGAIN, CameBefore
+from firmware_interfaces.came_before import CAME_AGAIN, RESTART_NS, STEPPED_BACK, CameBefore
 from firmware_interfaces.decoder import Counts, diagnose
 from firmware_interfaces.mounting import Mounting
 from firmware_interfaces.scan_times import LARGEST_GAP, ScanTimes
@@ -79,6 +79,7 @@ class Decoder:
         self._min_speed_m_s, self._doppler_sign = min_speed_m_s, doppler_sign
         self._saw_carriage_return = False
         self._last_number: int | None = None
+        self._last_ns = 0  # when a frame was last used
         self._came_before = CameBefore()
 
     @property
@@ -92,15 +93,12 @@ class Decoder:
         Their times grow strictly, see `scan_times.py`; what comes again, see `came_before.py`.
         """
         self._saw_carriage_return = self._saw_carriage_return or 0x0D in reading.data
-        frames = [framed.message for framed in self._frames.feed(reading.data, reading.monotonic_ns)]
+        told = [framed.message for framed in self._frames.feed(reading.data, reading.monotonic_ns)]
+        frames = [frame for frame in told if not self._came_again(frame)]
         numbers = [frame.header.frame_number for frame in frames]
-        self._count_missed(numbers)
+        self._count_missed(numbers, reading.monotonic_ns)
         times_ns = self._times.of(numbers, reading.received_ns)
-        return [
-            self._scan(frame, time_ns)
-            for frame, time_ns in zip(frames, times_ns, strict=True)
-            if not self._came_again(frame)
-        ]
+        return [self._scan(frame, time_ns) for frame, time_ns in zip(frames, times_ns, strict=True)]
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
@@ -131,12 +129,14 @@ class Decoder:
         self.counts.remarks[CAME_AGAIN] += came_again
         return came_again
 
-    def _count_missed(self, numbers: Iterable[int]) -> None:
-        """Gaps in the frames' numbers; a large one, or a step back, is a radar that started anew."""
+    def _count_missed(self, numbers: Sequence[int], monotonic_ns: int) -> None:
+        """Gaps in the frames' numbers; a large one, or a step back after a silence, is a radar that started anew."""
+        was_silent = monotonic_ns - self._last_ns >= RESTART_NS
         for number in numbers:
             gap = 0 if self._last_number is None else number - self._last_number - 1
             self.counts.remarks["frame missed"] += gap if 0 < gap < LARGEST_GAP else 0
-            self._last_number = number
+            self.counts.remarks[STEPPED_BACK] += gap < -1 and not was_silent
+            self._last_number, self._last_ns, was_silent = number, monotonic_ns, False
 
     def _scan(self, frame: Frame, time_ns: int) -> Scan:
         points = self._plausible(body_points(frame))

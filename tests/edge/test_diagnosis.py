@@ -113,10 +113,18 @@ def test_a_radar_that_hangs_or_is_played_back_is_told_and_shows_nothing(line: Pi
     assert replayed.scans == 280
 
 
+def test_a_replay_from_before_the_start_steps_back_in_number_and_is_told(line: Pipeline) -> None:
+    """Nothing of it is known again; a radar that starts anew is silent first."""
+    assert told(line, "radar", frames(60, first=5001), 0.2).text == ""
+    assert "stepped back" in told(line, "radar", frames(5, first=1000), 0.2).text
+
+
 def test_a_radar_that_starts_anew_is_not_taken_for_one_that_is_played_back(line: Pipeline) -> None:
     empty = [encode_frame(number, [], cpu_cycles=number * 10_000_000) for number in range(100)]
     later = [encode_frame(number, [], cpu_cycles=number * 10_000_000 + 17) for number in range(100)]
-    assert told(line, "radar", [*empty, *later], 0.1).text == ""
+    assert told(line, "radar", empty, 0.1).text == ""
+    assert told(line, "radar", later[:1], 2.0).text == ""  # it needs a while for that
+    assert told(line, "radar", later[1:], 0.1).text == ""
 
 
 def damaged(sentence: bytes) -> bytes:

@@ -196,7 +196,25 @@ def test_missing_frame_numbers_are_counted_and_told_and_a_restart_is_none(
     sensor: Sensor, make_reading: MakeReading
 ) -> None:
     decoder = Decoder(sensor)
-    for number in [*range(1, 100, 2), *range(1, 100, 2)]:
-        decoder.feed(make_reading(encode_frame(number, [])))
+    for run in (0, 1):
+        for number in range(1, 100, 2):
+            decoder.feed(make_reading(encode_frame(number, [], cpu_cycles=1000 * number + run)))
     assert decoder.counts.remarks["frame missed"] == 98
     assert "98 frames missed" in (decoder.diagnosis() or "")
+
+
+def test_old_frames_that_are_played_in_change_neither_the_times_nor_the_count_of_the_true_ones(sensor: Sensor) -> None:
+    """Two true frames a reading, so the learned period sets the first one's time."""
+    times, missed = [], []
+    for is_played_into in (False, True):
+        decoder, scans, sent = Decoder(sensor), [], []
+        for k in range(1, 61, 2):
+            sent += [encode_frame(number, [(0.1 * number, 20.0, 1.0, 2.0, 20.0, 40.0)]) for number in (k, k + 1)]
+            at_ns = k * 100_000_000
+            scans += decoder.feed(Reading("radar", at_ns, at_ns, None, None, sent[-2] + sent[-1]))
+            old = sent[0] if is_played_into else b""
+            scans += decoder.feed(Reading("radar", at_ns + 10**7, at_ns + 10**7, None, None, old))
+        times.append([scan.time_ns for scan in scans])
+        missed.append(decoder.counts.remarks["frame missed"])
+    assert times[0] == times[1]
+    assert missed == [0, 0]
