@@ -20,12 +20,27 @@ from edge.vision.drawing import drawn
 
 VIDEO_NAMES = {".mp4", ".mkv"}
 TICKS_A_S = 1000
+PICTURE_NAMES = {".png", ".jpg", ".jpeg"}
 USUAL_STEP = 33  # ticks from frame to frame, where a file does not tell
 QUALITY = "18"  # CRF: small objects and thin lines stay what they are
 
 
+def check_view(out: Path) -> None:
+    """Raises ValueError, in one line, where a view of that name cannot be told, or would mix with pictures that are there."""
+    if out.is_dir():
+        if pictures := sorted(path.name for path in out.iterdir() if path.suffix.lower() in PICTURE_NAMES):
+            raise ValueError(f"found pictures in it ({pictures[0]}), expected a new or empty folder")
+    elif out.suffix and out.suffix.lower() not in VIDEO_NAMES:
+        names = " or ".join(f"NAME{name}" for name in sorted(VIDEO_NAMES, reverse=True))
+        raise ValueError(f"found the ending {out.suffix}, expected {names}, or a folder's name without a point")
+
+
 def write_view(out: Path, frames: Iterable[tuple[float | None, Picture, Sequence[Box], Sequence[Region]]]) -> None:
-    """Write every frame with its boxes and the regions looked at; time in s. Raises OSError where it cannot be written."""
+    """Write every frame with its boxes and the regions looked at; time in s.
+
+    Raises OSError where it cannot be written, ValueError as `check_view` does.
+    """
+    check_view(out)
     with VideoView(out) if out.suffix.lower() in VIDEO_NAMES else FolderView(out) as view:
         for time_s, picture, boxes, looked in frames:
             view.show(time_s, drawn(picture, boxes, looked))

@@ -34,7 +34,11 @@ PROGRESS_EVERY = 100  # frames
 @click.option("--best-class", is_flag=True, help="One detection an object, not one for each class it may be.")
 @click.option("--single-frames", is_flag=True, help="Each frame by itself, not linked with its neighbours.")
 @click.option("--budget", type=click.IntRange(min=1), help="Look at so many regions a frame, chosen as a post does.")
-@click.option("--view", type=click.Path(path_type=Path), help="An annotated copy: NAME.mp4, or a folder for PNG files.")
+@click.option(
+    "--view",
+    type=click.Path(path_type=Path),
+    help="An annotated copy: NAME.mp4, NAME.mkv, or a new folder for PNG files.",
+)
 @click.option("--no-browser", is_flag=True, help="Write the view, do not open it.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Where the JSON lines go.")
 def command(
@@ -68,6 +72,8 @@ def command(
     for place in (out, view):
         if place and not place.parent.is_dir():
             refuse(f"{place}: found no folder {place.parent}, expected one to write into")
+    if view:
+        check(view)
     if single_frames and budget:
         refuse("--budget: found --single-frames, too; regions are chosen by the frames before")
     frames = frames_of(video)
@@ -122,6 +128,15 @@ def single_looks(frames: Iterable[Frame], detector: Detector, every_class: bool,
     """One a frame, at once; the whole of it, there is nothing to choose regions by."""
     for time_s, picture in frames:
         yield Told(time_s, detector.look(picture, every_class=every_class), [whole(picture)])
+
+
+def check(view: Path) -> None:
+    from sarhad.viewing import check_view
+
+    try:
+        check_view(view)
+    except ValueError as wrong:
+        refuse(f"--view {view}: {wrong}")
 
 
 def draw_all(view: Path, video: Path, told: Sequence[Told], show: bool) -> None:

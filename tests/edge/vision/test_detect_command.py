@@ -72,6 +72,12 @@ def test_wrong_input_gets_one_line_and_exit_code_2(video: Path, tmp_path: Path) 
     wrong(detect(video, "--out", tmp_path), "Is a directory; expected a file that can be written")
     wrong(detect(video, "--out", out, "--model", text), "notes.txt", ".onnx")
     wrong(detect(video, "--out", out, "--view", tmp_path / "none" / "view.mp4"), "found no folder")
+    wrong(detect(video, "--out", out, "--view", tmp_path / "view.avi"), "found the ending .avi", ".mp4 or", ".mkv")
+    mine = tmp_path / "pictures" / "000007.png"
+    mine.parent.mkdir()
+    mine.write_bytes(b"mine")
+    wrong(detect(video, "--out", out, "--view", mine.parent), "pictures", "000007.png", "new or empty folder")
+    assert mine.read_bytes() == b"mine"
     wrong(detect(video, "--out", out, "--budget", "2", "--single-frames"), "--budget", "--single-frames")
     assert not out.exists()
 
