@@ -44,7 +44,7 @@ from fusion.types import FloatArray
 
 MAGIC = bytes((2, 1, 4, 3, 6, 5, 8, 7))
 SYNC = re.compile(re.escape(MAGIC))
-MAX_FRAME_BYTES = 60_000  # the longest frames carry a heat map of 256 x 8 complex numbers and two profiles: 40 kB
+MAX_FRAME_BYTES = 65_000  # heat maps and profiles of today's firmware: 40 kB; less than decoder.MAX_KEPT_BYTES
 MAX_TLV_COUNT = 32  # firmware sends at most a dozen
 MAX_PADDING = 32
 PADDED_TO = 32
