@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -50,9 +51,31 @@ def test_one_seed_is_one_run_byte_for_byte(name, library):
     assert [r.monotonic_ns for r in one] == sorted(r.monotonic_ns for r in one)
 
 
-@pytest.mark.parametrize("name", ["behind-the-ridge", "hover-near"])
-def test_a_scenario_ends_as_its_user_needs(name, library):
-    assert judge(replace(library[name], duration_s=30.0)).failures == ()
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [
+        ("behind-the-ridge", 30.0),
+        ("hover-near", 20.0),
+        ("fog", 20.0),
+        ("radar-frozen", 32.0),
+        ("radar-knocked-askew", 30.0),
+        ("injected-video", 15.0),
+        ("remote-id-lie", 12.0),
+        ("boot-in-1970", 12.0),
+    ],
+)
+def test_a_scenario_ends_as_its_user_needs(name, seconds, library):
+    assert judge(replace(library[name], duration_s=seconds)).failures == ()
+
+
+def test_the_simulated_detector_says_of_each_box_what_its_tracklet_says(library):
+    looks = [reading for reading in readings(library["hover-near"], 3, 10.0, video=False) if "/" in reading.sensor_id]
+    found = [one for look in looks for one in json.loads(look.data)["detections"] if one["tracklet"]]
+    follow, _ = Counter(one["tracklet"] for one in found).most_common(1)[0]
+    drone = [one["classes"]["drone"] for one in found if one["tracklet"] == follow]
+    assert len(drone) > 20
+    assert max(drone[5:]) > 0.6
+    assert all(sum(one["classes"].values()) == pytest.approx(1.0, abs=0.01) for one in found)
 
 
 def test_an_expectation_that_is_not_met_is_told_with_what_was_found(library):
