@@ -22,11 +22,12 @@ class Following:
     def __init__(self, detector: Detector) -> None:
         self._motion, self._tracks = CameraMotion(), ImageTracks(detector.class_names, detector.temperature)
         self.drift = Drift(detector.usual)
+        self._grey: Grey | None = None
         self.shift_px = (0.0, 0.0)  # of the scenery, from the last picture to this one, in pixels of `grey`
 
     def see(self, grey: Grey) -> tuple[float, float]:
         """Take the next picture, at half its size; how far the scenery moved."""
-        self.shift_px = self._motion.shift(grey)
+        self._grey, self.shift_px = grey, self._motion.shift(grey)
         return self.shift_px
 
     def link(self, monotonic_ns: int, boxes: Sequence[Box]) -> list[Seen]:
@@ -34,10 +35,17 @@ class Following:
         across, down = self.shift_px
         return self._tracks.follow(monotonic_ns / 1e9, boxes, (across / HALF, down / HALF))
 
-    def tell(self, monotonic_ns: int, boxes: Sequence[Box], confidence: float) -> list[Seen]:
-        """Those that are sure enough, or that a steady tracklet vouches for; surest first."""
+    def tell(self, monotonic_ns: int, boxes: Sequence[Box], confidence: float, trouble: str = "") -> list[Seen]:
+        """Those that are sure enough, or that a steady tracklet vouches for; surest first.
+
+        trouble: why the picture does not show what is there now; of such a one, drift learns nothing.
+        """
         linked = self.link(monotonic_ns, boxes)
-        self.drift.find(linked)
+        if trouble:
+            self.drift.doubt()
+        elif self._grey is not None:
+            self.drift.see(monotonic_ns / 1e9, self._grey)
+            self.drift.find(monotonic_ns / 1e9, linked)
         return [one for one in linked if one.box.confidence >= confidence or one.vouched]
 
 

@@ -67,6 +67,7 @@ class Tracklet:
     last_seen_s: float
     sure_looks: int = 1
     unseen_pictures: int = 0  # since the last look
+    votes: dict[str, float] = field(default_factory=dict)  # class -> sum of scores
 
     @property
     def is_steady(self) -> bool:
@@ -81,8 +82,6 @@ class Tracklet:
     def is_over(self) -> bool:
         unseen_s = self.time_s - self.last_seen_s
         return unseen_s > FORGOTTEN_S or (not self.is_steady and self.unseen_pictures > UNSTEADY_PICTURES)
-
-    votes: dict[str, float] = field(default_factory=dict)  # class -> sum of scores
 
 
 class ImageTracks:

@@ -145,8 +145,7 @@ class Eyes:
         camera.outlook.budget = self._affordable()
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
-        seen = camera.following.tell(decoded.monotonic_ns, boxes, self._confidence)
-        camera.following.drift.see(decoded.monotonic_ns / 1e9, grey)
+        seen = camera.following.tell(decoded.monotonic_ns, boxes, self._confidence, trouble)
         camera.seen = cues_of(seen)
         skipped, camera.skipped_count = camera.skipped_count, 0
         camera.look_count += 1

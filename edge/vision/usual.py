@@ -52,9 +52,9 @@ def histograms_of(middles: Mapping[str, Sequence[float]]) -> str:
 def limits_of(name: str, counts: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The outermost bins left when a tail is cut off on either side, with their margin."""
     edges, margin = EDGES[name], MARGIN_BINS[name]
-    if counts.shape != (len(edges) - 1,) or counts.sum() <= 0 or (counts < 0).any():
+    if counts.shape != (len(edges) - 1,) or not np.isfinite(counts).all() or counts.sum() <= 0 or (counts < 0).any():
         raise ValueError(
-            f"{name}: found counts of shape {counts.shape}, expected {len(edges) - 1} bins with some in them"
+            f"{name}: found counts of shape {counts.shape}, expected {len(edges) - 1} bins of numbers with some in them"
         )
     below = np.cumsum(counts) / counts.sum()
     low, high = int(np.argmax(below > TAIL)), int(np.argmax(below >= 1 - TAIL))

@@ -134,6 +134,9 @@ def test_looking_again_says_the_same_of_the_picture() -> None:
             assert recomputed["trouble"] == result.trouble
             told.append(result.trouble)
     assert told[-1] == "frozen"
+    following = eyes._cameras["camera-north"].following
+    assert following is not None
+    assert not following.drift._pictures  # what is frozen is no sight to learn from
 
 
 @pytest.mark.parametrize("name", ["V_HELICOPTER_014", "IR_DRONE_043"])
