@@ -56,9 +56,9 @@ def test_who_hangs_is_started_again(supervised: Make):
 
 
 def test_who_gives_signs_of_life_is_left_alone(supervised: Make):
-    one, said = supervised(f"{TELL}\nwhile True: time.sleep(0.1); notify('WATCHDOG=1')", silence_s=2.5)
+    one, said = supervised(f"{TELL}\nwhile True: time.sleep(0.1); notify('WATCHDOG=1')", silence_s=4.0)
     look_until(one, lambda: one.is_ready)
-    end_s = time.monotonic() + 3.0
+    end_s = time.monotonic() + 4.5
     look_until(one, lambda: time.monotonic() > end_s)
     assert len(said) == 1
 
