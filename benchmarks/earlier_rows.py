@@ -6,7 +6,7 @@ this run             ── measured ──────────────�
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.scenario_generator import KINDS
@@ -30,8 +30,8 @@ def kept(rows: Sequence[Row]) -> Iterator[Row]:
         yield told
 
 
-def carried(rows: Sequence[Row], before: Sequence[Row], library: Collection[str]) -> list[Row]:
-    """The earlier rows that this run did not measure, marked as carried over; `library`: scenarios that it holds today.
+def carried(rows: Sequence[Row], before: Sequence[Row], library: Mapping[str, str]) -> list[Row]:
+    """The earlier rows that this run did not measure, marked as carried over; `library`: hashes of its scenarios today.
 
     What is gone, or is another scenario by the same name now, is not carried over.
     """
@@ -42,7 +42,7 @@ def carried(rows: Sequence[Row], before: Sequence[Row], library: Collection[str]
         if identity(row) in measured:
             return False
         if row["kind"] == "library":
-            return row["scenario"] in library
+            return row.get("content") == library.get(row["scenario"], "")
         is_same = row.get("content") in (None, contents.get(row["scenario"], row.get("content")))
         return is_same and (row["kind"] in KINDS or row["kind"] in OTHER_KINDS)
 

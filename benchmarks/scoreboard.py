@@ -114,7 +114,7 @@ def main() -> int:
     fallen = newly_failing(rows, before["rows"])
     print(verdict(found), *(f"WORSE: {name} was as expected, and is not" for name in fallen), sep="\n")
     is_worse = bool(fallen) or (found is not None and found.is_worse)
-    rows += carried(rows, before["rows"], {path.stem for path in LIBRARY.glob("*.toml")})
+    rows += carried(rows, before["rows"], {path.stem: content_of(path) for path in LIBRARY.glob("*.toml")})
     text = page(rows, found, plan.coverage)
     if arguments.no_write:
         print(text)
@@ -318,23 +318,27 @@ def library_rows(plan: Plan) -> Iterator[dict[str, Any]]:
         if row is None:
             row = library_row(json.loads(play_one(path, None).as_json())) | measured_now(plan)
             plan.finished.put(key, row)
-        yield row
+        yield {"content": content_of(path)} | row
+
+
+def content_of(scenario: Path) -> str:
+    """Which scenario a row is of, whatever its name: some digits of its file's hash."""
+    return key_of(scenario)[:12]
 
 
 def told_library(path: Path, plan: Plan) -> list[dict[str, Any]]:
     """The same rows, from the lines of `sarhad scenarios --json`; scenarios without a line are left out."""
     try:
-        rows = [
-            library_row(json.loads(line)) | {"commit": plan.coverage.commit}
-            for line in path.read_text().splitlines()
-            if line.strip()
-        ]
+        rows = [library_row(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f"{path}: {error}; expected the lines of sarhad scenarios --json")
     told = {row["scenario"] for row in rows}
     names = [scenario.name for _, scenario in choose(LIBRARY, (), plan.is_quick)]
     plan.coverage.left_out += [f"library: {name}" for name in names if name not in told]
-    return rows
+    files = {file.stem: file for file in LIBRARY.glob("*.toml")}
+    if strange := sorted(told - files.keys()):
+        sys.exit(f"{path}: tells of {strange[0]}, which is no scenario of {LIBRARY.name}")
+    return [{"content": content_of(files[row["scenario"]]), "commit": plan.coverage.commit} | row for row in rows]
 
 
 def library_row(told: dict[str, Any]) -> dict[str, Any]:
