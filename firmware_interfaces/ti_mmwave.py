@@ -46,9 +46,7 @@ __all__ = ["Decoder", "Frames", "encode_frame", "record"]
 
 MAX_RANGE_M = 1000.0  # no radar of this family reaches half as far; a point beyond is a damaged float
 MAX_SPEED_M_S = 200.0
-MAX_CLUSTERED_POINTS = (
-    4096  # the largest frames of today's firmware carry some 750 points, the longest could carry 3,200
-)
+MAX_CLUSTERED_POINTS = 4096  # the largest frames of today carry some 750 points, the longest could carry 3,200
 WEIGHED_SNR_DB = (-30.0, 90.0)  # beyond lie damaged numbers; a weight must neither vanish nor be all
 SNR_WHERE_NONE_IS_GIVEN_DB = 0.0
 MIN_FRAMES_TO_JUDGE = 100  # some seconds
