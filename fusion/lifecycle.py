@@ -31,6 +31,7 @@ AWAITED_NS = 1_000_000_000  # a track that may be a direction told of already wa
 STEADY_SHARE = 0.3  # of a sensor's scans must have shown it: a mast that glints now and then is no object
 TENTATIVE_SILENT = 3  # misses of ranging sensors in a row: the range was a false alarm's
 UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 75 m and any turn away
+SILENT_NS = 12_000_000_000  # later while the sensor that saw it last says nothing at all: nobody has missed it
 DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may cross it
 TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
 REPORTER_UNSEEN_NS = 3_500_000_000  # Remote ID is sent once a second (ASTM F3411): two reports in a row may be lost
@@ -120,13 +121,18 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
     table.end(np.flatnonzero((time_ns - table.last_ns > unseen_limit_ns(table)) | is_lost), "unseen", time_ns)
 
 
-def unseen_limit_ns(table: TrackTable) -> IntArray:
-    """How long each row may go unseen."""
+def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
+    """How long each row may go unseen; silent_ns: while the sensor that saw it last says nothing at all.
+
+    Only its second scan ends the silence: the first may still find the track again.
+    """
     tentative_s = np.maximum(TENTATIVE_SCANS * table.interval_s[table.last_sensor], TENTATIVE_LEAST_S)
     tentative_ns = np.where(
         _reports(table), np.maximum(tentative_s * 1e9, REPORTER_UNSEEN_NS), tentative_s * 1e9
     ).astype(np.int64)
-    confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, UNSEEN_NS)  # a slow sensor may miss one scan
+    is_silent = table.scan_before_ns[table.last_sensor] <= table.last_ns
+    confirmed_ns = np.where(is_silent, silent_ns, UNSEEN_NS)  # a slow sensor may miss one scan
+    confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, confirmed_ns)
     return np.where(table.is_confirmed, np.maximum(confirmed_ns, tentative_ns), tentative_ns).astype(np.int64)
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Watch = Callable[[Message, list[Update], float], None]
 
 BELIEVED = 0.5  # existence above which naming a track costs less than leaving it out
+SEEN_WITHIN_NS = (
+    5_000_000_000  # of what nobody has seen for longer, a sensor being silent, the number is kept and no place told
+)
 
 
 @click.command(name="track")
@@ -102,6 +105,7 @@ def run(
 
 def line_at(tracker: Tracker, time_s: float) -> str:
     """What is believed at a time, as one line; tracks of which only the direction is known have no position to write."""
+    time_ns = round(time_s * 1e9)
     tracks = [
         {
             "id": track.track_number,
@@ -110,7 +114,9 @@ def line_at(tracker: Tracker, time_s: float) -> str:
             "cls": "bird" if max(track.classes, key=lambda entry: entry[1])[0] == "bird" else "drone",
             "P": [[round(float(value), 4) for value in row] for row in track.covariance],
         }
-        for track in tracker.tracks_at(round(time_s * 1e9))
-        if track.direction is None and track.existence_probability >= BELIEVED
+        for track in tracker.tracks_at(time_ns)
+        if track.direction is None
+        and track.existence_probability >= BELIEVED
+        and time_ns - track.last_detection_ns <= SEEN_WITHIN_NS
     ]
     return json.dumps({"t": time_s, "tracks": tracks}) + "\n"

@@ -64,7 +64,7 @@ def test_a_new_detection_brings_a_coasting_track_back_under_its_number(followed:
 
 def test_what_is_seen_again_after_it_was_dropped_has_a_new_number(followed: tuple[Tracker, list[Scan]]) -> None:
     tracker, scans = followed
-    assert ticks(tracker, scans[44].time_ns, 7.0)[-1].status == "dropped"
+    assert ticks(tracker, scans[44].time_ns, 14.0)[-1].status == "dropped"
     told = [track for scan in scans[45:50] for track in tracker.apply(scan, scan.time_ns + 4 * 10**9).tracks]
     assert {(track.track_number, track.status) for track in told} == {(2, "confirmed")}
     assert [track.revision for track in told] == list(range(1, len(told) + 1))

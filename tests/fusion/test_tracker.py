@@ -329,12 +329,31 @@ def test_a_track_unseen_coasts_and_is_then_given_up(start_ns: int) -> None:
     run(tracker, [position_scan(start_ns + k * step, (2.0 * k, 50.0, 20.0), looked=False) for k in range(10)])
     last_ns = start_ns + 9 * step
     statuses = []
-    for k in range(1, 90):
+    for k in range(1, 150):
         statuses += [(track.status, track.reason) for track in tracker.tick(last_ns + k * 100_000_000).tracks]
     assert statuses[0] == ("coasting", None)
     assert statuses[-1] == ("dropped", "unseen")
-    assert 4 <= len(statuses) <= 9  # about once a second
-    assert tracker.tracks_at(last_ns + 9 * 10**9) == ()
+    assert 10 <= len(statuses) <= 14  # about once a second, for as long as a silent sensor is waited for
+    assert tracker.tracks_at(last_ns + 14 * 10**9) == ()
+
+
+@pytest.mark.parametrize(("silent_s", "numbers"), [(9, {1}), (14, {1, 2})])
+def test_a_radar_that_was_silent_for_a_while_finds_its_track_again(
+    world: Callable, flying_object: Callable, radar: Sensor, start_ns: int, silent_s: int, numbers: set[int]
+) -> None:
+    scans = world([flying_object((-40.0, 80.0, 20.0), (2.0, 0.0, 0.0))], {"radar": 10.0}, [radar]).scans(22.0)
+    heard = [scan for scan in scans if not 5.0 <= (scan.time_ns - start_ns) / 1e9 < 5.0 + silent_s]
+    assert {track.track_number for track in run(Tracker([radar]), heard)} == numbers
+
+
+def test_a_track_that_its_radar_looks_for_and_does_not_see_is_given_up_within_seconds(
+    world: Callable, flying_object: Callable, radar: Sensor, start_ns: int
+) -> None:
+    scans = world([flying_object((-40.0, 80.0, 20.0), (2.0, 0.0, 0.0))], {"radar": 10.0}, [radar]).scans(11.0)
+    seen = [scan if scan.time_ns - start_ns < 5 * 10**9 else replace(scan, detections=()) for scan in scans]
+    tracker = Tracker([radar])
+    run(tracker, seen)
+    assert tracker.tracks_at(seen[-1].time_ns) == ()
 
 
 def test_revisions_grow_and_every_published_track_is_explained(two_drones_and_a_bird: Any) -> None:
