@@ -34,14 +34,22 @@ class Played:
     took_s: float
     readings: int
     scans: int
+    false_drones: int  # tracks called drone where none was
+    false_tracks: int  # confirmed tracks of nothing
 
     def line(self) -> str:
         head = f"{'ok  ' if not self.failures else 'FAIL'} {self.name}: {self.words} ({self.took_s:.1f} s)"
+        if self.seconds > QUICK_S:
+            an_hour = 3600.0 / self.seconds
+            head += (
+                f"; {self.false_drones * an_hour:g} false drones, {self.false_tracks * an_hour:g} false tracks an hour"
+            )
         return "\n".join([head, *(f"     {failure}" for failure in self.failures)])
 
     def as_json(self) -> str:
         told = {"name": self.name, "ok": not self.failures, "failures": list(self.failures), "seconds": self.seconds}
-        return json.dumps(told | {"took_s": round(self.took_s, 2), "readings": self.readings, "scans": self.scans})
+        told |= {"took_s": round(self.took_s, 2), "readings": self.readings, "scans": self.scans}
+        return json.dumps(told | {"false_drones": self.false_drones, "false_tracks": self.false_tracks})
 
 
 def check_library(
@@ -113,4 +121,6 @@ def play_one(path: Path, seed: int | None) -> Played:
         time.monotonic() - began_s,
         verdict.outcome.readings,
         verdict.outcome.scans,
+        len(verdict.outcome.false_drones()),
+        len(verdict.outcome.false_tracks()),
     )
