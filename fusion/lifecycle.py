@@ -66,9 +66,9 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
 def _awaited(table: TrackTable) -> BoolArray:
     """Rows in space that have explained a confirmed direction, but not yet often enough to be that."""
     asked = table.is_confirmed & (table.explained > 0) & (table.explained < SHARED_HITS)
+    if not asked.any():
+        return asked
     keys = {table.explained_by[row] for row in np.flatnonzero(asked).tolist()}
-    if not keys:
-        return np.zeros(len(table), dtype=bool)
     return np.array([key in keys for key in table.keys], dtype=bool)
 
 

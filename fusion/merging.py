@@ -32,9 +32,12 @@ def merge_directions(table: TrackTable, time_ns: int) -> None:
 
     So a direction that is told of already gets its range, rather than a second number. The older identity lives on.
     """
+    rows = np.flatnonzero((table.direction_of >= 0) & (table.explained >= SHARED_HITS)).tolist()
+    if not rows:
+        return
     gone: list[int] = []
     place = {key: row for row, key in enumerate(table.keys)}
-    for row in np.flatnonzero((table.direction_of >= 0) & (table.explained >= SHARED_HITS)).tolist():
+    for row in rows:
         by = table.explained_by[row]
         partner = None if by is None else place.get(by)
         if partner is None or not table.is_confirmed[partner] or table.direction_of[partner] >= 0:
