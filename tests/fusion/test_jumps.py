@@ -159,6 +159,22 @@ def test_a_second_drone_that_another_sensor_sees_too_is_no_jump(start_ns: int, o
     assert [ring(start_ns, [RADAR, other], one_goes_another_comes, seed=seed).jumps() for seed in (1, 2, 3)] == [()] * 3
 
 
+def test_what_another_sensor_has_lost_as_well_has_gone_and_has_not_jumped(start_ns: int) -> None:
+    """The second radar sees nothing of what comes then: it may lie behind a house."""
+
+    def sees(sensor_id: str, time_s: float) -> list[int]:
+        return [] if sensor_id == "second" and time_s > 15.0 else one_goes_another_comes(sensor_id, time_s)
+
+    assert ring(start_ns, [RADAR, SECOND], sees, seconds=20.0).jumps() == ()
+
+
+def test_what_another_sensor_sees_at_its_place_is_real_though_it_never_saw_what_went(start_ns: int) -> None:
+    def sees(sensor_id: str, time_s: float) -> list[int]:
+        return [] if sensor_id == "second" and time_s < 15.0 else one_goes_another_comes(sensor_id, time_s)
+
+    assert [ring(start_ns, [RADAR, SECOND], sees, seconds=16.6, seed=seed).jumps() for seed in (2, 3)] == [()] * 2
+
+
 def test_a_radar_that_jumps_beside_one_that_does_not_is_found(start_ns: int) -> None:
     (jump,) = ring(start_ns, [RADAR, SECOND], lambda *_: [0], math.radians(12.0)).jumps()
     assert jump.sensor_id == "radar"
