@@ -201,7 +201,7 @@ def _compared(
         y = residual(h[1:], h[:1], components)[0]
     else:  # a negative step undoes what the steps since have done
         back_s = (int(table.birth_ns[other]) - hand.scan.time_ns) / 1e9
-        x, P = motion.predict(table.x[rows[:1]], table.P[rows[:1]], back_s, table.q)
+        x, P = motion.predict(table.x[rows[:1]], table.P[rows[:1]], back_s, table.density(rows[:1]))
         h, H = expected(x, hand.sensor, components)
         accuracy = hand.sensor.accuracy
         of = {

@@ -23,6 +23,8 @@ from fusion.types import (
     Sensor,
 )
 
+pytestmark = pytest.mark.filterwarnings("error")  # an uncertainty that is none, as the root of less than nothing
+
 SIGMA_RAD, SIGMA_M, SIGMA_M_S = math.radians(1.0), 1.5, 0.3
 LIMITS = ((-1.2, 1.2), (-0.3, 0.7), (3.0, 900.0))
 RADAR = Sensor(
