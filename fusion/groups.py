@@ -23,6 +23,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from fusion.existence import BoolArray
+from fusion.measurement import IntArray
 from fusion.types import FloatArray, Group, Track
 
 LOOK_NS = 1_000_000_000  # between two judgements
@@ -56,9 +58,9 @@ class GroupBook:
         self._tracks: dict[int, Track] = {}  # by number, those in space that live
         self._lost: dict[int, Lost] = {}
         self._begun_ns: dict[int, int] = {}  # of those and these
-        self._pairs = np.empty((0, 2), dtype=np.int64)  # track numbers, the smaller first, sorted
-        self._scores = np.empty(0)  # log likelihood ratio of each pair
-        self._linked = np.empty(0, dtype=bool)
+        self._pairs: IntArray = np.empty((0, 2), dtype=np.int64)  # track numbers, the smaller first, sorted
+        self._scores: FloatArray = np.empty(0)  # log likelihood ratio of each pair
+        self._linked: BoolArray = np.empty(0, dtype=bool)
         self._groups: dict[int, Group] = {}
         self._of_track: dict[int, int] = {}
         self._next_number = 1
@@ -122,9 +124,7 @@ class GroupBook:
         kept = apart_m <= np.where(linked, FAR_M, NEAR_M)
         self._pairs, self._scores, self._linked = pairs[kept], scores[kept], linked[kept]
 
-    def _with_neighbours(
-        self, numbers: np.ndarray[tuple[int], np.dtype[np.int64]], places: FloatArray
-    ) -> tuple[np.ndarray[tuple[int, int], np.dtype[np.int64]], FloatArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    def _with_neighbours(self, numbers: IntArray, places: FloatArray) -> tuple[IntArray, FloatArray, BoolArray]:
         """The pairs judged before whose tracks live, and new ones of neighbours with a score of nought."""
         alive = np.isin(self._pairs, numbers).all(axis=1)
         pairs, scores, linked = self._pairs[alive], self._scores[alive], self._linked[alive]
@@ -223,7 +223,7 @@ def together(one_m_s: FloatArray, two_m_s: FloatArray, variance: FloatArray) -> 
     return np.asarray(1.5 * np.log(wide / near) - 0.5 * difference * (1.0 / near - 1.0 / wide))
 
 
-def connected(links: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> list[tuple[int, ...]]:
+def connected(links: IntArray) -> list[tuple[int, ...]]:
     """What hangs together by these links, (n, 2), each part sorted, by its smallest number."""
     if not len(links):
         return []
@@ -239,8 +239,8 @@ def connected(links: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> list[tu
 
 def count_interval(probabilities: Iterable[float]) -> tuple[int, int]:
     """The 5 % and 95 % quantiles of how many of independent objects exist (Poisson binomial distribution)."""
-    chance = np.ones(1)
+    chance: FloatArray = np.ones(1)
     for p in probabilities:
-        chance = np.convolve(chance, (1.0 - p, p))
+        chance = np.asarray(np.convolve(chance, (1.0 - p, p)))
     total = np.cumsum(chance)
     return int(np.searchsorted(total, INTERVAL[0])), int(np.searchsorted(total, INTERVAL[1] - 1e-12))

@@ -223,7 +223,8 @@ class Twins:
         """moved_px: right and down, how far the scenery moved since the picture given before."""
         points = sampled(grey)
         if self._last is not None:
-            self._steps.append(step_along(grey, self._last, moved_px))
+            # what moves before a still camera may be taken for a pan: then the scenery itself has stepped less
+            self._steps.append(min(step_along(grey, self._last, moved_px), step_along(grey, self._last, (0.0, 0.0))))
             usual = float(np.median(self._steps))
             self._had_twin.append((now_s, usual >= ALIVE_STEP and self._nearest(now_s, points) <= TWIN_RATIO * usual))
         self._last = grey

@@ -160,3 +160,13 @@ def test_filmed_clips_in_which_hardly_anything_moves_are_healthy(name: str) -> N
     for number, picture in enumerate(clip(name)):
         grey = half_grey(picture)
         assert health.see(number * 100_000_000, grey, motion.shift(grey)) == ""
+
+
+def test_something_that_flies_past_a_still_camera_and_is_taken_for_a_pan_makes_no_loop():
+    rng = np.random.default_rng(5)
+    scenery = cv2.GaussianBlur(rng.normal(0.0, 300.0, (256, 320)), (0, 0), 6.0) + 120.0
+    health = PictureHealth()
+    for number in range(80):
+        noise = rng.normal(0.0, 1.5, scenery.shape)
+        grey = np.clip(scenery + noise, 0, 255).astype(np.uint8)
+        assert health.see(number * 100_000_000, grey, (9.0, 0.0)) == "", number
