@@ -27,8 +27,8 @@ import numpy as np
 from edge.pipeline import Pipeline
 from edge.site_file import read_site
 from edge.training.clips import CLASSES, Clip, Picture, Pool, data_folder, read_frames, read_labels
-from edge.training.cuttings import without_objects
 from edge.training.evaluate import clips_of
+from edge.training.painting import without_objects
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, Detector, load_detector
 from edge.vision.following import Following, lowest_confidence
 from edge.vision.messages import Result, to_found

@@ -1,7 +1,7 @@
-"""`python -m edge.training --out DIR`: from clips and chance to the model that ships.
+"""`python -m edge.training --out DIR`: from clips and chance to a model that can ship.
 
     clips ─▶ pool of frames ─┐
-    rendered worlds ─▶ pool ─┼─▶ 72 000 pictures ─▶ checkpoint ─▶ DIR/sarhad-eyes-1.onnx ─▶ figures on the val days
+    rendered worlds ─▶ pool ─┼─▶ 40 000 pictures ─▶ checkpoint ─▶ DIR/sarhad-eyes-1.onnx ─▶ figures on the val days
 
 Pools are kept in DIR/cache and used again. `--export-only` makes the ONNX file and the figures from the last checkpoint,
 also while training still runs.
@@ -28,12 +28,11 @@ def main() -> None:
     parser.add_argument(
         "--data", type=Path, default=data_folder(), help="the Svanström folder (or $SARHAD_VISION_DATA)"
     )
-    parser.add_argument("--images", type=int, default=72_000)
+    parser.add_argument("--images", type=int, default=40_000)
     parser.add_argument("--minutes", type=float, default=math.inf, help="end in this time, whatever was seen by then")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--from", dest="begin_at", type=Path, help="go on from this checkpoint, or from a shipped ONNX file"
-    )
+    parser.add_argument("--from", dest="begin_at", type=Path, help="go on from this checkpoint")
+    parser.add_argument("--falls-from", type=float, default=0.6, help="share of the course with a constant rate")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
     parser.add_argument("--export-only", action="store_true")
@@ -45,7 +44,13 @@ def main() -> None:
         build_pools(arguments.data, cache, arguments.seed)
         from edge.training.train import Course, train
 
-        course = Course(arguments.images, arguments.minutes, learning_rate=arguments.learning_rate, seed=arguments.seed)
+        course = Course(
+            arguments.images,
+            arguments.minutes,
+            learning_rate=arguments.learning_rate,
+            falls_from=arguments.falls_from,
+            seed=arguments.seed,
+        )
         train(cache, arguments.out, course, arguments.begin_at)
     finish(checkpoint, arguments.out / f"{NAME}.onnx", arguments.data, arguments.every)
 

@@ -25,9 +25,11 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
 - Svanström et al., "A Dataset for Multi-Sensor Drone Detection", Data in Brief 2021, doi 10.5281/zenodo.5500576, CC0:
   {train_clips} clips of the days {train_days}.
 - Scenes rendered by `edge/simulator/scenery.py`, through an H.264 encoder, as the demo's camera sends them.
-- {images} pictures of 320x256 ({parts}).
-  Each part goes on from the one before; `scenes.py` holds what was shown in the last. All their settings stand in
-  the file's metadata, entry `training`. Last command: `{command}`
+  Clips of 2020-03-25 after 14:00 were held apart: they choose the temperature of tracklets' classes, and trained nothing.
+- {images} pictures of 320x256, from random weights:
+{parts}
+  Each part goes on from the one before; `scenes.py` holds what was shown in the last, the file's metadata (entry
+  `training`) all settings. A part that ends by `--minutes` sees as many pictures as its machine can show it.
 
 ## Measured
 
@@ -50,9 +52,8 @@ those trained on), confidence 0.25:
 {rendered}
 
 Thin: visible bird, airplane and helicopter have 2, 3 and 5 clips there, so their figures may change with one clip.
-The same clips were looked at while it was trained, and what was shown in the last parts (text overlays, magnified birds
-and airplanes, whole pictures, halved visible ones) answers to mistakes seen there; of the last parts' ends this one was
-taken by these figures. On days nobody has looked at, expect somewhat less.
+The recipe was chosen by figures on these same clips, looked at several times while it was trained, and so was how loosely
+visible boxes are drawn; on days nobody has looked at, expect somewhat less.
 
 ## Detection probability by pixels on target
 
@@ -70,13 +71,9 @@ def write_card(
 ) -> str:
     """The card as Markdown."""
     parts = [*training.get("earlier", []), {"course": training["course"], "images": training["images"]}]
-    told = "; then ".join(
-        f"{p['images']} with seed {p['course']['seed']}, at most {p['course']['minutes']:g} minutes" for p in parts
-    )
-    options = "--images {images} --minutes {minutes:g} --learning-rate {learning_rate:g} --seed {seed}".format(
-        **training["course"]
-    )
-    options += " --from CHECKPOINT" if len(parts) > 1 else ""
+    told = [
+        f"  {number}. {part['images']}: `{command_of(number, part['course'])}`" for number, part in enumerate(parts, 1)
+    ]
     return CARD.format(
         name=name,
         megabytes=len(onnx) / 1e6,
@@ -85,9 +82,8 @@ def write_card(
         train_days=days(clips, "train"),
         val_clips=measured["clips"],
         val_days=days(clips, "val"),
-        images=f"{sum(p['images'] for p in parts):,}".replace(",", " "),
-        parts=told,
-        command=f"python -m edge.training --out DIR {options}",
+        images=f"{sum(part['images'] for part in parts):,}".replace(",", " "),
+        parts="\n".join(told),
         every=measured["every"],
         rows=table_rows(measured),
         mean=measured["map50_four_classes"],
@@ -96,6 +92,14 @@ def write_card(
         rendered="\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in measured["rendered"].items()),
         table=json.dumps(measured["detection_probability"]),
     )
+
+
+def command_of(number: int, course: dict[str, Any]) -> str:
+    """How a part of the training is run again."""
+    begin = "" if number == 1 else " --from CHECKPOINT"
+    options = "--images {images} --minutes {minutes:g} --learning-rate {learning_rate:g} --falls-from {falls_from:g}"
+    options += " --seed {seed}"
+    return "python -m edge.training --out DIR " + options.format(**course) + begin
 
 
 def table_rows(measured: dict[str, Any]) -> str:

@@ -7,10 +7,9 @@ import pytest
 
 from edge.simulator.scenery import Scenery, Sprite
 from edge.training.clips import Pool, save_pool
-from edge.training.cuttings import background_of, lay, lift, without_objects
+from edge.training.painting import background_of, without_objects
 from edge.training.rendered import crop_of, render_world, through_encoder
-from edge.training.scenes import SIZE_PX, Scenes, inside, loosen, window
-from edge.training.weather import overlay
+from edge.training.scenes import SIZE_PX, Scenes, inside, loosen, relit, window
 
 
 def write_pool(path: Path, pictures: np.ndarray, boxes: list[np.ndarray]) -> None:
@@ -82,6 +81,18 @@ def test_boxes_follow_the_scale_of_their_window() -> None:
                 assert w <= scale * 30 + 0.01
 
 
+def test_visible_boxes_are_drawn_looser_and_infrared_ones_as_labelled(scenes: Scenes) -> None:
+    chance = np.random.default_rng(2)
+    for source, middle, sides in (
+        ("visible", (412.5, 310), (33 * 1.2, 28 * 1.2)),
+        ("halved", (206.25, 155), (33 * 0.6, 28 * 0.6)),
+        ("ir", None, (14, 12)),
+    ):
+        _, ((_, x, y, w, h),) = scenes._filmed(source, chance)
+        assert (w, h) == pytest.approx(sides)
+        assert middle is None or (x + w / 2, y + h / 2) == pytest.approx(middle)
+
+
 def test_objects_mostly_outside_are_not_labelled() -> None:
     boxes = np.array([[0, -8, 10, 10, 10], [1, -2, 10, 10, 10], [2, 400, 10, 10, 10]], np.float32)
     kept = inside(boxes, SIZE_PX)
@@ -94,21 +105,6 @@ def clip_of(pictures: np.ndarray, boxes: list[list[float]]) -> Pool:
     return Pool(pictures, rows, np.zeros(len(pictures), np.int32), np.zeros(1, np.int32))
 
 
-def test_an_object_on_smooth_sky_is_lifted_and_laid_elsewhere() -> None:
-    frame = np.full((1, 256, 320), 60, np.uint8)
-    frame[0, 100:108, 150:160] = 200
-    pool = clip_of(frame, [[0, 148, 98, 14, 12]])
-    cutting = lift(pool, 0, pool.boxes[0][0])
-    assert cutting is not None
-    picture, boxes = lay([cutting] * 3, np.full((256, 320, 3), 90, np.uint8), 1.0, np.random.default_rng(4))
-    assert 1 <= len(boxes) <= 3
-    outside = picture.copy()
-    for _, x, y, w, h in boxes:
-        assert picture[int(y) : int(y + h) + 1, int(x) : int(x + w) + 1].max() > 120
-        outside[int(y) - 6 : int(y + h) + 7, int(x) - 6 : int(x + w) + 7] = 90
-    assert (outside == 90).all()
-
-
 def test_what_lies_behind_an_object_is_taken_from_a_frame_in_which_it_is_elsewhere() -> None:
     chance = np.random.default_rng(2)
     ground = chance.integers(0, 255, (256, 320), np.uint8)  # too rough to guess
@@ -116,10 +112,6 @@ def test_what_lies_behind_an_object_is_taken_from_a_frame_in_which_it_is_elsewhe
     frames[0, 100:110, 150:162], frames[1, 30:40, 40:52] = 255, 255
     pool = clip_of(frames, [[0, 149, 99, 14, 12], [0, 39, 29, 14, 12]])
     assert (without_objects(pool, 0)[..., 0] == ground).all()
-    cutting = lift(pool, 0, pool.boxes[0][0])
-    assert cutting is not None
-    x, y = (round(v) for v in cutting.box[:2])
-    assert np.array_equal(cutting.difference[y + 1 : y + 9, x + 1 : x + 11, 0], 255.0 - ground[100:108, 150:160])
 
 
 def test_a_panning_camera_tells_nothing_of_what_lies_behind() -> None:
@@ -127,21 +119,17 @@ def test_a_panning_camera_tells_nothing_of_what_lies_behind() -> None:
     frames = chance.integers(0, 255, (2, 256, 320), np.uint8)
     pool = clip_of(frames, [[0, 149, 99, 14, 12], [0, 39, 29, 14, 12]])
     assert background_of(pool, 0, pool.boxes[0][0]) is None
-    assert lift(pool, 0, pool.boxes[0][0]) is None
     outside = np.ones((256, 320), bool)
     outside[95:116, 145:168] = False
     assert (without_objects(pool, 0)[outside, 0] == frames[0][outside]).all()
 
 
-def test_overlays_never_cover_an_object() -> None:
-    boxes = np.array([[0, 100, 20, 40, 30], [1, 220, 200, 60, 40]], np.float32)
-    written = 0
-    for seed in range(40):
-        picture = overlay(np.full((256, 320, 3), 90, np.uint8), boxes, np.random.default_rng(seed))
-        written += int((picture != 90).any())
-        for _, x, y, w, h in boxes.astype(int):
-            assert (picture[y : y + h, x : x + w] == 90).all()
-    assert written > 20
+def test_another_light_keeps_the_order_of_grey_levels() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    for seed in range(20):
+        levels = relit(ramp, np.random.default_rng(seed))[0, :, 0].astype(int)
+        assert (np.diff(levels) >= 0).all()
+        assert abs(levels[128] - 128) <= 21
 
 
 def test_rendered_boxes_are_loosened_around_the_same_centre() -> None:
