@@ -108,16 +108,3 @@ def test_the_ring_says_from_where_on_it_is_complete():
     begins, events = hub.after(RING_LENGTH)
     assert begins == 16
     assert [event.event_number for event in events] == list(range(RING_LENGTH + 1, RING_LENGTH + 16))
-
-
-def test_from_publishing_to_the_live_feed_takes_less_than_100_ms(center, post, listen_live, eventually):
-    reader = listen_live()
-    eventually(lambda: reader.events)
-    for _ in range(50):
-        post.say_tracks(post.track(1, post.sequence + 1))
-    eventually(lambda: len(reader.sequences()) == 50)
-    delays_ms = sorted(
-        (parse_rfc3339(data["received"]) - parse_rfc3339(data["message"]["as_of"])) / 1e6
-        for _, _, data in reader.named("tracks")
-    )
-    assert delays_ms[47] < 100  # the whole way from the serial byte may take 100 ms; this is its last part
