@@ -73,7 +73,7 @@ QUICK = (
 QUICK_WITH_PEERS = ("fuse_n5", "fuse_n20", "crossings_n20")
 QUICK_LIMIT_S, QUICK_PLANE_RUNS = 20.0, 4
 SCORERS = (
-    *(ROOT / "fusion" / f"{name}.py" for name in ("association", "gospa", "hota", "honesty", "scoring", "timeliness")),
+    *(ROOT / "fusion" / f"{name}.py" for name in ("assignment", "gospa", "hota", "honesty", "scoring", "timeliness")),
     *(ROOT / "sarhad" / "scores.py", ROOT / "benchmarks" / "scoreboard.py", ROOT / "benchmarks" / "regression.py"),
 )
 OUR_CODE = (

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fusion.association import assign
+from fusion.assignment import assign
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
 

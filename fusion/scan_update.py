@@ -15,7 +15,8 @@ from typing import TypeAlias
 import numpy as np
 
 from fusion import classification, clutter_map, crowds, direction, existence, filters, manoeuvres
-from fusion.association import Pairs, assign, gate_threshold, gated_pairs, unambiguous
+from fusion.assignment import assign
+from fusion.association import Pairs, gate_threshold, gated_pairs, unambiguous
 from fusion.initiation import ObjectModel
 from fusion.measurement import (
     AZIMUTH,

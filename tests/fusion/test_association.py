@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion.association import assign, gate_threshold, unambiguous
+from fusion.assignment import assign
+from fusion.association import gate_threshold, unambiguous
 
 
 def best_total(row: np.ndarray, column: np.ndarray, score: np.ndarray) -> float:
