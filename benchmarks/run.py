@@ -7,7 +7,7 @@
     memory growth                   with --minutes: how much the last third of the run needs beyond the first
 
 Real processes, real pseudo-terminals, the real detector; what they see is simulated, and the page says so. A table with the
-targets goes to stdout and into results.md beside this file. Exit code 1 where a target is missed.
+targets goes to stdout and into the first section of results.md beside this file. Exit code 1 where a target is missed.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def main() -> int:
     text = page(figures, arguments.minutes)
     print(text)
     if arguments.write:
-        RESULTS.write_text(text)
+        write_first_section(RESULTS, text)
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
@@ -171,8 +171,15 @@ def growth(watch: Watch, name: str, largest_mb: float | None, note: str = "") ->
     return Figure(f"{name}, memory growth", grown, target, "MB", f"over {watch.minutes:g} min{note}")
 
 
+def write_first_section(page: Path, text: str) -> None:
+    """Put the newest figures at the top of the page; the sections below it are of other runs and stay."""
+    before = page.read_text() if page.is_file() else ""
+    later = before.find("\n## ")
+    page.write_text(text + (before[later:] if later >= 0 else ""))
+
+
 def page(figures: Sequence[Figure], minutes: float) -> str:
-    """results.md."""
+    """The first section of results.md."""
     rows = [("figure", "measured", "target", "note"), ("-", "-", "-", "-"), *(f.cells() for f in figures)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     load = os.getloadavg()[0]
