@@ -1,4 +1,4 @@
-"""What a scan's detections, and its silence, do to the tracks that are there.
+"""What a scan's detections do to the tracks that are there; what its silence does, `misses.py` tells.
 
 Two kinds of rows live side by side. A scan of bearings is associated with ENU rows and, apart from them, with the direction
 rows of its own sensor: those follow objects across the picture and never compete for detections with tracks in space
@@ -34,7 +34,6 @@ from fusion.track_table import NEVER_NS, TrackTable
 from fusion.types import Explanation, FloatArray, Scan, Sensor, TrackerSettings
 
 MAX_DETECTIONS_PER_SCAN = 5000
-TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show itself in most frames
 PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
 BELIEVED = 0.5  # existence from which a tentative track competes with the confirmed ones
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
@@ -235,7 +234,7 @@ def _work_in_pairs(
     table.updated_x[row] = table.x[row]
     table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
     table.hits[row] += 1
-    if not as_direction and _learns_detection(table, hand):
+    if not as_direction and learns_detection(table, hand):
         declared = existence.detection_probability(hand.sensor, _ranges(table, hand.sensor, row, False))
         table.learned.note_hits(hand.number, np.nan_to_num(declared), table.is_confirmed[row].astype(np.float64))
     if measures_range(plots):
@@ -348,63 +347,7 @@ def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, ch
         )
 
 
-def count_misses(table: TrackTable, hand: ScanInHand) -> None:
-    """Silence lowers existence where it means something."""
-    looks = hand.scan.looked
-    if not looks or len(table) == 0 or hand.sensor.detection_probability is None:
-        return
-    hang_ns = np.where(table.is_confirmed, existence.misses_hang_ns(hand.sensor), TENTATIVE_MISSES_HANG_NS)
-    may = (table.direction_of < 0) | (table.direction_of == hand.number)
-    may &= table.seen_ns[:, hand.number] != hand.scan.time_ns
-    may &= hand.scan.time_ns - table.missed_ns[:, hand.number] >= hang_ns
-    rows = np.flatnonzero(may)
-    if len(rows) == 0:
-        return
-    x, P = table.in_enu(rows)
-    sigma_m = np.sqrt(np.linalg.eigvalsh(P[:, :3, :3])[:, -1])
-    own = table.direction_of[rows] == hand.number
-    if own.any():  # a direction is unsure along its ray, not across
-        across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(direction.bounded(table.x[rows, 2]))
-        sigma_m = np.where(own, np.where(own, across, 0.0), sigma_m)
-    probability = existence.counted_misses(
-        hand.sensor,
-        hand.scan.time_ns,
-        x[:, :3],
-        sigma_m,
-        np.where(own, 0.0, hand.sensor.mounting_sigma_rad),
-        looks,
-        table.seen_ns[rows, hand.number],
-        table.missed_ns[rows, hand.number],
-        hang_ns[rows],
-    )
-    counted = probability > 0.0
-    rows, probability = rows[counted], probability[counted]
-    expected_share, probability = probability, table.learned.probability(hand.number, probability)
-    ratio = 1.0 - probability * hand.rules.settings.gate_probability
-    seen = np.array([hand.perhaps_seen.get(row, 0.0) for row in rows.tolist()])
-    table.existence[rows] = np.minimum(
-        seen + (1.0 - seen) * existence.bayes(table.existence[rows], ratio), existence.HIGHEST_EXISTENCE
-    )
-    table.missed_ns[rows, hand.number] = hand.scan.time_ns
-    table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
-    if _learns_detection(table, hand):
-        table.learned.note_misses(hand.number, expected_share, table.existence[rows] * table.is_confirmed[rows])
-    if hand.sensor.accuracy.slant_range_m is not None:
-        table.silent[rows] += 1
-
-
-def _learns_detection(table: TrackTable, hand: ScanInHand) -> bool:
+def learns_detection(table: TrackTable, hand: ScanInHand) -> bool:
     """Whether every scan's silence counts: where several misses count as one, hits would outweigh them."""
     known = hand.sensor.detection_probability is not None and bool(hand.scan.looked) and hand.origin is None
     return known and table.interval_s[hand.number] * 1e9 >= existence.misses_hang_ns(hand.sensor)
-
-
-def learn_alarms(table: TrackTable, hand: ScanInHand) -> None:
-    """What no track explains tells how often the sensor errs; a thing that comes again in its place is no alarm."""
-    if hand.origin is not None or hand.identity is not None:
-        return
-    unexplained = sum(len(plots.z) for plots in hand.plots) - len(hand.taken.keys() | hand.used)
-    expected = float(table.undetected[hand.number].sum()) * existence.ASSUMED_DETECTION_PROBABILITY
-    declared = hand.sensor.false_alarms_per_scan
-    declared = existence.ASSUMED_FALSE_ALARMS if declared is None else declared
-    table.learned.note_scan(hand.number, declared, max(unexplained - expected, 0.0))

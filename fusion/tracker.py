@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypeAlias
 
-from fusion import births, hearing, jumps, lifecycle, merging, motion, scan_update, silence, true_size
+from fusion import births, hearing, jumps, lifecycle, merging, misses, motion, scan_update, silence, true_size
 from fusion.claims import ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
@@ -124,9 +124,9 @@ class Tracker:
         true_size.learn(table, hand)
         hearing.listen(table, hand)
         self._book.look(scan, hand.sensor, hand.plots)
-        scan_update.count_misses(table, hand)
+        misses.count(table, hand)
         silence.note(table, hand)
-        scan_update.learn_alarms(table, hand)
+        misses.learn_alarms(table, hand)
         lifecycle.confirm(table, settings, now_ns)
         births.start_tracks(table, hand, since_s)
         jumps.take_off(table, hand)
