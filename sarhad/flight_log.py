@@ -2,10 +2,11 @@
 
     flight.gpx ──▶ fixes (UTC, WGS-84) ──▶ + clock offset ──▶ OUT.truth.jsonl, ten moments a second
                                                ▲
-    IN.mcap ── detections with a position ─────┘  the offset at which most detections lie near the flight
+    IN.mcap ── detections ─────────────────────┘  the offset at which most detections lie near the flight
 
 A log's clock may be seconds off. Every candidate offset is judged by how many detections then lie near the drone at their
-time, first strictly, then less so; the best one counts only if it stands out against all that are far from it.
+time, first strictly, then less so; the best one counts only if it stands out against all that are far from it. A detection
+without a range is a ray, and its distance from the drone the ray's.
 """
 
 from __future__ import annotations
@@ -157,33 +158,45 @@ def fix_of(path: Path, place: str, time: str, latitude: str, longitude: str, hei
         raise WrongFlightLog(f"{path}: {place}: {error}; expected UTC, latitude, longitude and height") from error
 
 
-def align(flight: Flight, times_s: FloatArray, points_m: FloatArray, largest_s: float) -> Alignment | None:
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Detections: UTC s (n,), where they are or, of those without a range, where their ray starts, ENU m (n, 3), and the
+    ray's unit vector (n, 3), zero for those with a range."""
+
+    times_s: FloatArray
+    points_m: FloatArray
+    along: FloatArray
+
+    def squared_m2(self, places_m: FloatArray) -> FloatArray:
+        """Squared distance of each from a place of its own, (n,)."""
+        apart = places_m - self.points_m
+        ahead = np.maximum((apart * self.along).sum(axis=1), 0.0)
+        return np.maximum((apart**2).sum(axis=1) - ahead**2, 0.0)  # rounding, on the ray
+
+
+def align(flight: Flight, sightings: Sightings, largest_s: float) -> Alignment | None:
     """The clock offset that puts most detections on the flight; None where no offset stands out."""
     coarse = np.arange(-largest_s, largest_s + COARSE_S / 2.0, COARSE_S)
     for near_m in NEAR_M:
-        counts = np.array([_near(flight, times_s, points_m, offset_s, near_m)[0] for offset_s in coarse])
+        counts = np.array([_near(flight, sightings, offset_s, near_m)[0] for offset_s in coarse])
         best_s = float(coarse[counts.argmax()])
         next_best = int(counts[np.abs(coarse - best_s) > APART_S].max(initial=0))
         if counts.max() >= max(FEWEST_NEAR, STANDS_OUT * next_best):
-            return _refined(flight, times_s, points_m, best_s, near_m, next_best)
+            return _refined(flight, sightings, best_s, near_m, next_best)
     return None
 
 
-def _refined(
-    flight: Flight, times_s: FloatArray, points_m: FloatArray, about_s: float, near_m: float, next_best: int
-) -> Alignment:
+def _refined(flight: Flight, sightings: Sightings, about_s: float, near_m: float, next_best: int) -> Alignment:
     """The offset near a coarse one at which detections are most and closest."""
     fine = about_s + np.arange(-2.0 * COARSE_S, 2.0 * COARSE_S + FINE_S / 2.0, FINE_S)
-    judged = [(_near(flight, times_s, points_m, offset_s, near_m), float(offset_s)) for offset_s in fine]
+    judged = [(_near(flight, sightings, offset_s, near_m), float(offset_s)) for offset_s in fine]
     (near, squared), offset_s = max(judged, key=lambda each: each[0][0] * (1.0 - each[0][1] / near_m**2))
     return Alignment(round(offset_s, 3), near, next_best, math.sqrt(squared))
 
 
-def _near(
-    flight: Flight, times_s: FloatArray, points_m: FloatArray, offset_s: float, near_m: float
-) -> tuple[int, float]:
+def _near(flight: Flight, sightings: Sightings, offset_s: float, near_m: float) -> tuple[int, float]:
     """How many detections lie near the flight moved by an offset, and their median squared distance."""
-    squared = ((flight.at(times_s - offset_s) - points_m) ** 2).sum(axis=1)
+    squared = sightings.squared_m2(flight.at(sightings.times_s - offset_s))
     close = squared[squared < near_m**2]  # NaN, where the log is silent, is not near
     return len(close), float(np.median(close)) if len(close) else near_m**2
 

@@ -14,7 +14,7 @@ import numpy as np
 from edge.pipeline import Pipeline
 from edge.site_file import Site, parse_site
 from evidence.recording import read_recording
-from fusion.frames import LocalFrame
+from fusion.frames import LocalFrame, polar_to_enu
 from fusion.types import Fact, FloatArray, Polar, Position, Reading, Scan, Sensor
 
 
@@ -58,3 +58,14 @@ def points_of(scan: Scan, sensor: Sensor) -> FloatArray:
             d = [ground_m * np.sin(found.azimuth_rad), ground_m * np.cos(found.azimuth_rad)]
             points.append(np.add(sensor.position_enu_m, [*d, found.slant_range_m * np.sin(elevation)]).tolist())
     return np.array(points, float).reshape(-1, 3)
+
+
+def rays_of(scan: Scan) -> FloatArray:
+    """Unit vectors (n, 3), ENU, of a scan's detections that tell azimuth and elevation and no range."""
+    bearings = [found for found in (detection.measurement for detection in scan.detections) if isinstance(found, Polar)]
+    rays = [
+        polar_to_enu(found.azimuth_rad, found.elevation_rad, 1.0)
+        for found in bearings
+        if found.slant_range_m is None and found.azimuth_rad is not None and found.elevation_rad is not None
+    ]
+    return np.array(rays, float).reshape(-1, 3)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
-    from fusion.types import FloatArray, Geodetic
+    from fusion.types import Geodetic
     from sarhad.conditions import Conditions
-    from sarhad.flight_log import Alignment, Flight
+    from sarhad.flight_log import Alignment, Flight, Sightings
     from sarhad.recorded_facts import RecordedFacts
 
 
@@ -66,10 +66,13 @@ def import_log(
         flight = read_flight(log, found.frame, height_offset_m)
         alignment = None
         if clock_offset_s is None:
-            alignment = align(flight, *detections_of(found), search_s)
+            alignment = align(flight, sightings_of(found), search_s)
             if alignment is None:
-                refuse(f"{log}: no clock offset within {search_s:g} s puts the detections on the flight; "
-                       "expected a log of this recording's time, or --clock-offset-s", 1)  # fmt: skip
+                refuse(
+                    f"{log}: no clock offset within {search_s:g} s puts far more detections on the flight than others; "
+                    "expected a log of this time, a shorter --search-s where it flew the same way again, or --clock-offset-s",
+                    1,
+                )
             clock_offset_s = alignment.offset_s
         conditions = conditions_of(flight, found.site.origin, clock_offset_s, light, weather)
         out.write_text("".join(truth_lines(flight, found.site.origin, clock_offset_s, object_id, conditions)))
@@ -92,20 +95,24 @@ def conditions_of(
     return Conditions(light or light_at(middle_s, place.latitude_deg, place.longitude_deg), weather or UNKNOWN)
 
 
-def detections_of(found: RecordedFacts) -> tuple[FloatArray, FloatArray]:
-    """Times (n,), UTC s, and places (n, 3) of all detections that tell a position."""
+def sightings_of(found: RecordedFacts) -> Sightings:
+    """All detections that tell a position or a full direction."""
     import numpy as np
 
     from fusion.types import Scan
-    from sarhad.recorded_facts import points_of
+    from sarhad.flight_log import Sightings
+    from sarhad.recorded_facts import points_of, rays_of
 
     sensors = {entry.sensor.sensor_id: entry.sensor for entry in found.site.sensors}
-    times_s, points = [np.zeros(0)], [np.zeros((0, 3))]
+    times_s, points, along = [np.zeros(0)], [np.zeros((0, 3))], [np.zeros((0, 3))]
     for _, fact in found.facts:
         if isinstance(fact, Scan) and fact.sensor_id in sensors:
-            points.append(points_of(fact, sensors[fact.sensor_id]))
-            times_s.append(np.full(len(points[-1]), fact.time_ns / 1e9))
-    return np.concatenate(times_s), np.concatenate(points)
+            sensor = sensors[fact.sensor_id]
+            placed, rays = points_of(fact, sensor), rays_of(fact)
+            points += [placed, np.tile(sensor.position_enu_m, (len(rays), 1))]
+            along += [np.zeros_like(placed), rays]
+            times_s.append(np.full(len(placed) + len(rays), fact.time_ns / 1e9))
+    return Sightings(np.concatenate(times_s), np.concatenate(points), np.concatenate(along))
 
 
 def told(out: Path, fixes: int, offset_s: float, alignment: Alignment | None, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from fusion.frames import LocalFrame
 from fusion.types import Geodetic
 from sarhad.cli import main
-from sarhad.flight_log import WrongFlightLog, align, read_flight
+from sarhad.flight_log import Sightings, WrongFlightLog, align, read_flight
 from sarhad.scores import read_truth
 
 SCENARIO = Path(__file__).parents[2] / "edge" / "scenarios" / "demo.toml"
@@ -72,7 +72,28 @@ def test_detections_that_have_nothing_to_do_with_the_flight_set_no_clock(tmp_pat
     log.write_text("time,lat,lon,alt\n" + "\n".join(rows))
     random = np.random.default_rng(1)
     times_s, points_m = random.uniform(1000, 1060, 400), random.uniform(-500, 500, (400, 3))
-    assert align(read_flight(log, FRAME), times_s, points_m, 20.0) is None
+    flight = read_flight(log, FRAME)
+    assert align(flight, Sightings(times_s, points_m, np.zeros((400, 3))), 20.0) is None
+    rays = random.normal(size=(400, 3))
+    rays /= np.linalg.norm(rays, axis=1)[:, None]
+    assert align(flight, Sightings(times_s, np.zeros((400, 3)), rays), 20.0) is None
+
+
+def test_a_camera_alone_sets_the_logs_clock_and_sees_nothing_behind_it(tmp_path: Path) -> None:
+    log = tmp_path / "flight.csv"
+    rows = [f"{1000 + k},{60.0 + 2e-3 * np.sin(k / 5)},{25.002 + k * 5e-5},60" for k in range(60)]
+    log.write_text("time,lat,lon,alt\n" + "\n".join(rows))
+    flight = read_flight(log, FRAME)
+    times_s = np.arange(1003.0, 1050.0, 0.5)
+    camera = np.array([0.0, 0.0, 4.0])
+    apart = flight.at(times_s) - camera
+    rays = apart + np.random.default_rng(2).normal(0.0, 0.002, apart.shape) * np.linalg.norm(apart, axis=1)[:, None]
+    rays /= np.linalg.norm(rays, axis=1)[:, None]
+    seen = Sightings(times_s + LATE_S, np.tile(camera, (len(rays), 1)), rays)
+    found = align(flight, seen, 15.0)
+    assert found is not None
+    assert found.offset_s == pytest.approx(LATE_S, abs=0.1)
+    assert align(flight, Sightings(seen.times_s, seen.points_m, -rays), 15.0) is None
 
 
 def test_heights_are_moved_by_the_geoid_and_pauses_of_the_log_stay_empty(tmp_path: Path) -> None:
