@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edge.outbox import OutboxCounts
 from edge.pipeline import Pipeline
 from fusion import wire
 from hardware.box_state import BoxState
@@ -20,13 +21,28 @@ def disk_troubles(box: BoxState) -> list[str]:
         found.append(f"the disk has spent {box.disk_worn:.0%} of its life: replace it")
     if box.disk_temperature_c is not None and box.disk_temperature_c > DISK_HOT_C:
         found.append(f"the disk is {box.disk_temperature_c:.0f} °C warm: shade and air")
+    found += [f"the disk {warning}: replace it soon, save what it holds" for warning in box.disk_warnings]
+    return found
+
+
+def outbox_troubles(outbox: OutboxCounts) -> list[str]:
+    """Why it cannot be written, and what of it the center will never get."""
+    found = [] if outbox.trouble is None else [outbox.trouble]
+    if outbox.thinned:
+        found.append(
+            f"the outbox was full: {outbox.thinned} messages of positions left out, "
+            f"of the oldest tracks one each {outbox.spacing_s:.0f} s is kept"
+        )
+    if outbox.dropped:
+        told = ", ".join(f"{count} of {name}" for name, count in sorted(outbox.dropped.items()))
+        found.append(f"the outbox gave up messages that were too old or had no room: {told}")
     return found
 
 
 def health_message(
     pipeline: Pipeline,
     host: Host,
-    outbox_pending: int,
+    outbox: OutboxCounts,
     troubles: Sequence[str],
     box: BoxState = BoxState(),  # noqa: B008 (frozen)
 ) -> wire.HealthMessage:
@@ -45,7 +61,7 @@ def health_message(
         sensors=watch.sensor_messages(),
         own_positions=watch.own_position_messages(),
         clock_trusted=watch.clock_trusted,
-        outbox_pending=outbox_pending,
+        outbox_pending=outbox.pending,
         memory_mb={name: round(size_mb, 1) for name, size_mb in host.memory_mb.items()},
         temperature_c=host.temperature_c,
         disk_free_mb=None if host.disk_free_mb is None else round(host.disk_free_mb, 1),
@@ -58,4 +74,6 @@ def health_message(
         disk_worn=box.disk_worn,
         on_battery=box.on_battery,
         battery=box.battery,
+        outbox_dropped=dict(sorted(outbox.dropped.items())),
+        outbox_thinned=outbox.thinned,
     )

@@ -24,8 +24,8 @@ from edge.answer import sha256_of
 from edge.cues import cues_of
 from edge.guard_page import GuardPage
 from edge.heads import Heads
-from edge.health import disk_troubles, health_message
-from edge.outbox import Outbox
+from edge.health import disk_troubles, health_message, outbox_troubles
+from edge.outbox import Outbox, OutboxCounts
 from edge.pipeline import Outgoing, Pipeline
 from edge.publisher import Publisher
 from edge.radio_law import unrecorded
@@ -208,8 +208,8 @@ class Node:
         saving = self._saving.judge(host.temperature_c, self._box.on_battery, self._box.battery)
         self._saving.apply(vision.pid for vision in self.live.visions.values() if vision.pid is not None)
         troubles = [*self._troubles(), *disk_troubles(self._box), *([saving] if saving else [])]
-        pending = self.outbox.counts.pending if self.outbox else 0
-        message = health_message(self.pipeline, host, pending, troubles, self._box)
+        outbox = self.outbox.told() if self.outbox else OutboxCounts()
+        message = health_message(self.pipeline, host, outbox, troubles, self._box)
         tracks = tuple(self.pipeline.tracks_at(self.pipeline.watch.now_ns)) if self.alarm or self.page else ()
         if self.alarm:
             self.alarm.saw(tracks)
@@ -221,9 +221,9 @@ class Node:
     def _troubles(self) -> list[str]:
         """What is wrong with the box rather than with a sensor."""
         recording = self.recorder.trouble if self.recorder else None
-        outbox = self.outbox.counts.trouble if self.outbox else None
+        outbox = outbox_troubles(self.outbox.told()) if self.outbox else []
         alarm = self.alarm.trouble if self.alarm else None
-        return [text for text in (recording, outbox, alarm, self._page_trouble) if text]
+        return [text for text in (recording, *outbox, alarm, self._page_trouble) if text]
 
     def _host(self) -> Host:
         processes = {"edge": os.getpid()} | {name: v.pid for name, v in self.live.visions.items() if v.pid is not None}

@@ -8,9 +8,15 @@ the order in which it came. A message that is acknowledged before its commit nev
 loses at most the last `GATHER_S`; with WAL and synchronous=NORMAL a power cut may lose the seconds since the operating
 system last wrote, but never damages the file (https://www.sqlite.org/wal.html, section 3).
 
-Bounds: messages older than `keep_hours` go, and beyond `limit_bytes` the least urgent, oldest first. Every one of them is
-counted by topic and logged; nothing is dropped silently. Age is counted only by a clock that can be right: a computer
-that starts in 1970 must not lose two days of tracks when its time is set.
+Bounds: messages older than `keep_hours` go. Beyond `limit_bytes` go, until there is room again,
+
+    1. what is less urgent than tracks, oldest first
+    2. positions of tracks, oldest first: of each track one a second is kept, then one each 4, 16, 64 and 256 s;
+       with every change of what a track is (`thinning.py`)
+    3. the least urgent, oldest first
+
+Every one of them is counted and logged, and health tells of it. Age is counted only by a clock that can be right: a
+computer that starts in 1970 must not lose two days of tracks when its time is set.
 """
 
 from __future__ import annotations
@@ -23,11 +29,12 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from edge.outbox_file import OutboxError, open_file, set_aside
+from edge.thinning import Thinning
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +52,9 @@ RETRY_S = 1.0  # between attempts while the disk refuses
 SWEEP_S = 60.0  # between looks at the age of messages
 QUEUE_LIMIT_BYTES = 32 * 2**20  # held in memory while the disk refuses
 ROW_BYTES = 100  # about what a row costs beyond its payload
+ENOUGH = 0.95  # of the limit: room is made down to it, so that it is not made for every message
+FIRST_SPACING_S, LAST_SPACING_S, WIDER = 1.0, 256.0, 4.0  # between kept positions of a track that waits for long
+WALKED_AT_ONCE = 2000  # messages
 PLAUSIBLE_NS = 1_735_689_600_000_000_000  # 2025-01-01: a clock before it was never set
 
 Ranges: TypeAlias = Sequence[tuple[int, int]]  # closed ranges of sequence numbers
@@ -88,6 +98,8 @@ class OutboxCounts:
     pending: int = 0
     pending_bytes: int = 0
     dropped: Counter[str] = field(default_factory=Counter)  # by topic: too old, or no room
+    thinned: int = 0  # messages of positions only, left out since there was no room
+    spacing_s: float = 0.0  # so far apart are the positions left of a track where that was done last
     trouble: str | None = None  # why nothing can be written at the moment
 
 
@@ -113,11 +125,17 @@ class Outbox:
         self._asked = self._done = 0  # flushes
         self._is_closing = False
         self._swept_s = time.monotonic()
+        self._thinning, self._thinned_up_to = Thinning(FIRST_SPACING_S), 0  # the walk, and its last row's number
         self._connection = open_file(self.path)
         self._count()
         self._drop_old()
         self._thread = threading.Thread(target=self._write_on, name="outbox", daemon=True)
         self._thread.start()
+
+    def told(self) -> OutboxCounts:
+        """The counts, all of one moment."""
+        with self._changed:
+            return replace(self.counts, dropped=Counter(self.counts.dropped))
 
     def add(self, run_id: str, sequence: int, topic_name: str, payload: bytes) -> None:
         """Keep a message until it is acknowledged. Returns at once."""
@@ -248,7 +266,7 @@ class Outbox:
             self._count()
         if time.monotonic() - self._swept_s >= SWEEP_S:
             self._drop_old()
-        self._drop_beyond_limit()
+        self._make_room()
         self._note_trouble(None)
         return True
 
@@ -272,24 +290,66 @@ class Outbox:
             taken = self._take("added_ns < ?", (now_ns - self._keep_ns,))
         self._note_dropped({topic: count for topic, (count, _) in taken.items()}, "older than the outbox keeps")
 
-    def _drop_beyond_limit(self) -> None:
-        """Make room down to 95 % of the limit, so that it is not done for every message."""
+    def _make_room(self) -> None:
         if self._stored_bytes <= self._limit_bytes:
             return
-        excess, dropped = self._stored_bytes - int(0.95 * self._limit_bytes), Counter[str]()
-        query = "SELECT number, topic, LENGTH(payload) FROM messages ORDER BY priority DESC, number"
+        self._drop_oldest(f"priority > {PRIORITIES['tracks']}")
+        self._thin_tracks()
+        self._drop_oldest("TRUE")
+
+    def _drop_oldest(self, where: str) -> None:
+        """Of the messages in question the least urgent, oldest first, as far as room is needed."""
+        excess, dropped = self._excess(), Counter[str]()
+        query = f"SELECT number, topic, LENGTH(payload) FROM messages WHERE {where} ORDER BY priority DESC, number"
         numbers: list[int] = []
-        for number, topic, size in self._connection.execute(query):
+        for number, topic, size in self._connection.execute(query) if excess > 0 else ():
             if excess <= 0:
                 break
             numbers.append(number)
             dropped[topic] += 1
             excess -= size + ROW_BYTES
+        self._delete(numbers)
+        self._note_dropped(dropped, "no room in the outbox")
+
+    def _thin_tracks(self) -> None:
+        """Go on with the walk from the oldest track message to the newest; at its end one begins that leaves fewer."""
+        query = (
+            "SELECT number, run_id, payload FROM messages"
+            f" WHERE priority = {PRIORITIES['tracks']} AND number > ? ORDER BY number LIMIT {WALKED_AT_ONCE}"
+        )
+        gone = 0
+        while self._excess() > 0:
+            rows = self._connection.execute(query, (self._thinned_up_to,)).fetchall()
+            if rows:
+                gone += self._thin(rows)
+            elif self._thinning.spacing_s < LAST_SPACING_S:
+                self._thinning, self._thinned_up_to = Thinning(WIDER * self._thinning.spacing_s), 0
+            else:
+                break
+        self._note_thinned(gone)
+
+    def _thin(self, rows: Sequence[tuple[int, str, bytes]]) -> int:
+        """Delete of these rows what may go, as far as room is needed; how many."""
+        excess, numbers = self._excess(), []
+        for number, run_id, payload in rows:
+            if excess <= 0:
+                break
+            self._thinned_up_to = number
+            if not self._thinning.keeps(run_id, payload):
+                numbers.append(number)
+                excess -= len(payload) + ROW_BYTES
+        self._delete(numbers)
+        return len(numbers)
+
+    def _excess(self) -> int:
+        """Bytes by which more is stored than should be."""
+        return self._stored_bytes - int(ENOUGH * self._limit_bytes)
+
+    def _delete(self, numbers: Sequence[int]) -> None:
         with self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             for number in numbers:
                 self._take("number = ?", (number,))
-        self._note_dropped(dropped, "no room in the outbox")
 
     def _count(self) -> None:
         query = f"SELECT COUNT(*), COALESCE(SUM(LENGTH(payload) + {ROW_BYTES}), 0) FROM messages"
@@ -330,6 +390,16 @@ class Outbox:
                 self.counts.dropped.update(dropped)
             level = logging.WARNING if is_first else logging.INFO
             log.log(level, "outbox %s dropped %s: %s", self.path, dict(dropped), why)
+
+    def _note_thinned(self, count: int) -> None:
+        if count:
+            with self._changed:
+                is_first = not self.counts.thinned
+                self.counts.thinned += count
+                self.counts.spacing_s = self._thinning.spacing_s
+            level = logging.WARNING if is_first else logging.INFO
+            text = "outbox %s has no room: %d positions left out, of each track one each %.0f s is kept"
+            log.log(level, text, self.path, count, self._thinning.spacing_s)
 
     def _note_trouble(self, text: str | None) -> None:
         with self._changed:

@@ -288,6 +288,8 @@ class HealthMessage(msgspec.Struct, frozen=True):
     on_battery: bool | None = None
     battery: float | None = None  # share of its charge
     clock_offset_s: float = 0.0  # the clock now minus this run's times: what it was stepped by since the start
+    outbox_dropped: dict[str, int] = {}  # messages that will never come, by topic: too old, or no room for them
+    outbox_thinned: int = 0  # messages of tracks' positions only that will never come, for want of room
 
 
 class CueMessage(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,9 @@
     /sys/block/mmcblk0/device/life_time = 0x03 0x01      eMMC: tenths of its life that two kinds of cells have spent
     /sys/class/power_supply/*/type = Mains | Battery     online: 0 or 1; capacity: percent
 
-An SD card or a USB stick tells nothing of its wear. An NVMe's is only told to root (smartctl), which the service is not.
+    /run/sarhad-disk/nvme0.smart                         NVMe: what it told root of its wear and troubles (`nvme_log.py`)
+
+An SD card or a USB stick tells nothing of its wear.
 
 Sources: JEDEC JESD84-B51, 7.4.44 (DEVICE_LIFE_TIME_EST); Linux, Documentation/ABI/testing/sysfs-class-power.
 """
@@ -14,7 +16,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-SYSTEM = Path("/sys")
+from hardware import nvme_log
+
+SYSTEM, NVME_PAGES = Path("/sys"), Path("/run/sarhad-disk")
 DISK_SENSORS = ("nvme", "drivetemp")
 NOT_DEFINED = 0  # of an eMMC's life time
 EXCEEDED = 0x0B
@@ -28,12 +32,16 @@ class BoxState:
     disk_worn: float | None = None  # share of its life, 0 to 1; above 1: beyond what its maker states
     on_battery: bool | None = None
     battery: float | None = None  # share of its charge, 0 to 1
+    disk_warnings: tuple[str, ...] = ()  # what an NVMe says of itself that needs somebody
 
 
-def box_state(system: Path = SYSTEM) -> BoxState:
+def box_state(system: Path = SYSTEM, nvme_pages: Path = NVME_PAGES) -> BoxState:
     """Look now."""
     on_battery, battery = power(system)
-    return BoxState(disk_temperature_c(system), disk_worn(system), on_battery, battery)
+    disks = nvme_logs(nvme_pages)
+    worn = [share for share in (emmc_worn(system), *(log.worn for _, log in disks)) if share is not None]
+    warnings = tuple(f"{name} {warning}" for name, log in disks for warning in log.warnings)
+    return BoxState(disk_temperature_c(system), max(worn, default=None), on_battery, battery, warnings)
 
 
 def disk_temperature_c(system: Path) -> float | None:
@@ -46,7 +54,18 @@ def disk_temperature_c(system: Path) -> float | None:
     return max(found, default=None)
 
 
-def disk_worn(system: Path) -> float | None:
+def nvme_logs(pages: Path) -> list[tuple[str, nvme_log.SmartLog]]:
+    """Each NVMe by its name; a file that is no page is passed over."""
+    found = []
+    for file in sorted(pages.glob("*.smart")):
+        try:
+            found.append((file.stem, nvme_log.parse(file.read_bytes())))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def emmc_worn(system: Path) -> float | None:
     """Of the most worn eMMC; each step of its register is a tenth, 0x0B is more than the maker states."""
     found = []
     for file in system.glob("block/mmcblk*/device/life_time"):

@@ -1,15 +1,18 @@
+import itertools
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox import START, Message, Outbox
+from edge.outbox import ROW_BYTES, START, Message, Outbox
 from edge.outbox_file import OutboxBusy, OutboxError
+from fusion import wire
 
 NOW_NS = 1_800_000_000_000_000_000
 HOUR_NS = 3_600_000_000_000
@@ -168,6 +171,83 @@ def test_without_room_detections_go_before_tracks_and_alerts_stay(path: Path) ->
     assert kept[-1].sequence == 88  # the newest track stays
     assert sum(outbox.counts.dropped.values()) == 90 - len(kept)
     assert outbox.counts.pending_bytes <= 60_000
+    outbox.close()
+
+
+TRACK = wire.TrackMessage(
+    1, 1, "", "confirmed", None, 45.0, 7.0, 650.0, (3.0, 4.0, 0.0), (1.0,) * 21, 0.98, {"drone": 0.9}, (), ("radar",),
+    "2027-01-15T08:00:00.000000Z", None, None,
+)  # fmt: skip
+RATE_HZ = 5
+
+
+def flight(sequence: int, number: int = 1, **changes: object) -> bytes:
+    """A track's position; RATE_HZ of them a second."""
+    time = wire.rfc3339(NOW_NS + sequence * 1_000_000_000 // RATE_HZ)
+    track = msgspec.structs.replace(TRACK, track_number=number, time=time, **changes)
+    return wire.encode(wire.TracksMessage(1, "ridge", "run", sequence, time, (track,), ()))
+
+
+def happenings(sequence: int) -> dict[str, object]:
+    """What becomes of a track of 1000 positions beyond its place."""
+    if sequence < 5:
+        return {"status": "tentative"}
+    if sequence == 1000:
+        return {"status": "dropped", "reason": "retracted"}
+    contradicts = wire.ClaimMessage("rid", "now", "open_drone_id", "aa:bb", "contradicts", False, identity="X1")
+    return {"claims": (contradicts,)} if sequence in (501, 502) else {}
+
+
+EVENTS = {1, 5, 501, 503, 1000}  # where any of it is another than before
+
+
+def test_a_full_outbox_thins_the_oldest_positions_and_keeps_whatever_happened(path: Path) -> None:
+    size = len(flight(1)) + ROW_BYTES
+    outbox = Outbox(path, limit_bytes=600 * size)
+    outbox.add("run", 100_000, "alerts", b"a" * 500)
+    for sequence in range(1, 1001):
+        outbox.add("run", sequence, "tracks", flight(sequence, **happenings(sequence)))
+    outbox.flush()
+    kept = [sequence for sequence in numbers(outbox) if sequence < 100_000]
+    assert len(kept) < 600
+    assert set(kept) >= EVENTS
+    gaps = [after - before for before, after in itertools.pairwise(kept)]
+    assert max(gaps) == RATE_HZ  # no hole is longer than a second
+    assert kept[-300:] == list(range(701, 1001))  # the newest are all there
+    told = outbox.told()
+    assert told.thinned == 1000 - len(kept)
+    assert (told.spacing_s, told.dropped) == (1.0, {})
+    assert told.pending_bytes <= 600 * size
+    outbox.close()
+
+
+def test_days_without_a_link_leave_ever_fewer_positions_before_any_track_is_given_up(path: Path) -> None:
+    size = len(flight(1)) + ROW_BYTES
+    outbox = Outbox(path, limit_bytes=120 * size)
+    for sequence in range(1, 10_001):
+        outbox.add("run", sequence, "tracks", flight(sequence, number=1 + sequence // 2500))
+        if sequence % 500 == 0:
+            outbox.flush()
+    kept = numbers(outbox)
+    assert {1 + sequence // 2500 for sequence in kept} == {1, 2, 3, 4, 5}  # of every track something
+    assert {2500, 5000, 7500} <= set(kept)  # each from its beginning
+    assert outbox.told().spacing_s > 4.0
+    assert outbox.told().thinned == 10_000 - len(kept)
+    assert not outbox.told().dropped
+    outbox.close()
+
+
+def test_an_outbox_that_thinning_cannot_help_stays_within_its_limit_and_counts(path: Path) -> None:
+    size = len(flight(1)) + ROW_BYTES
+    outbox = Outbox(path, limit_bytes=100 * size)
+    for sequence in range(1, 401):  # each a track of its own: births, every one
+        outbox.add("run", sequence, "tracks", flight(sequence, number=sequence))
+    outbox.flush()
+    told = outbox.told()
+    assert told.pending_bytes <= 100 * size
+    assert told.thinned == 0
+    assert told.dropped == {"tracks": 400 - told.pending}
+    assert numbers(outbox)[-1] == 400
     outbox.close()
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ import pytest
 
 from edge.alarm import AlarmOutput
 from edge.guard_page import PAGE, STALE_S, GuardPage, snapshot
-from edge.health import disk_troubles, health_message
+from edge.health import disk_troubles, health_message, outbox_troubles
 from edge.node import Node
+from edge.outbox import OutboxCounts
 from edge.pipeline import Pipeline
 from edge.saving import Saving
 from edge.site_file import SiteFileError, parse_site
@@ -95,6 +97,7 @@ def test_vision_is_put_behind_the_rest_while_the_box_is_hot_and_let_go_again() -
 def test_a_worn_or_hot_disk_is_told_with_what_to_do() -> None:
     assert disk_troubles(BoxState(disk_worn=0.3, disk_temperature_c=50.0)) == []
     assert "replace" in disk_troubles(BoxState(disk_worn=0.95))[0]
+    assert "nvme0 can only be read: replace" in disk_troubles(BoxState(disk_warnings=("nvme0 can only be read",)))[0]
     assert "shade" in disk_troubles(BoxState(disk_temperature_c=75.0))[0]
 
 
@@ -196,7 +199,7 @@ def test_a_switch_with_a_fault_is_told_and_tried_again(monkeypatch: pytest.Monke
 
 
 def health(line: Pipeline, troubles: tuple[str, ...] = ()):
-    return health_message(line, Host(None, None, None, {}), 0, troubles)
+    return health_message(line, Host(None, None, None, {}), OutboxCounts(), troubles)
 
 
 def test_the_page_says_where_to_look_and_what_is_wrong() -> None:
@@ -224,6 +227,17 @@ def test_the_page_says_where_to_look_and_what_is_wrong() -> None:
     with pytest.raises(urllib.error.HTTPError):
         ask("/etc/passwd")
     page.close()
+
+
+def test_what_the_center_will_never_get_stands_on_health() -> None:
+    line = Pipeline(parse_site(SITE, "ridge.toml"), "run", "software")
+    counts = OutboxCounts(pending=9, dropped=Counter(detections=300, alerts=1), thinned=1200, spacing_s=4.0)
+    told = health_message(line, Host(None, None, None, {}), counts, outbox_troubles(counts))
+    assert (told.outbox_pending, told.outbox_thinned) == (9, 1200)
+    assert told.outbox_dropped == {"alerts": 1, "detections": 300}
+    assert "1200 messages of positions left out, of the oldest tracks one each 4 s is kept" in told.text
+    assert "1 of alerts, 300 of detections" in told.text
+    assert outbox_troubles(OutboxCounts(pending=9)) == []
 
 
 def test_a_post_that_hangs_does_not_look_like_an_empty_sky() -> None:

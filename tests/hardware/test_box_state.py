@@ -29,12 +29,24 @@ def test_the_warmest_disk_the_most_worn_cells_and_the_battery_are_told(tmp_path:
         "class/power_supply/bat/capacity": "28",
     }
     write(tmp_path, files)
-    assert box_state(tmp_path) == BoxState(61.85, 1.0, True, 0.28)
+    assert box_state(tmp_path, tmp_path) == BoxState(61.85, 1.0, True, 0.28)
     write(tmp_path, {"class/power_supply/ac/online": "1"})
-    assert box_state(tmp_path).on_battery is False
+    assert box_state(tmp_path, tmp_path).on_battery is False
 
 
 def test_a_box_that_tells_nothing_is_not_made_up(tmp_path: Path):
-    assert box_state(tmp_path) == BoxState()
+    assert box_state(tmp_path, tmp_path) == BoxState()
     write(tmp_path, {"class/power_supply/ac/type": "Mains", "class/power_supply/ac/online": "1"})
-    assert box_state(tmp_path) == BoxState()  # no battery: nothing to live on but the mains
+    assert box_state(tmp_path, tmp_path) == BoxState()  # no battery: nothing to live on but the mains
+
+
+def test_an_nvme_that_told_root_is_told_with_what_is_wrong_with_it(tmp_path: Path):
+    worn, sound = bytearray(512), bytearray(512)
+    worn[0], worn[5] = 0b1001, 104
+    sound[5] = 3
+    (tmp_path / "nvme0.smart").write_bytes(sound)
+    (tmp_path / "nvme1.smart").write_bytes(worn)
+    (tmp_path / "nvme2.smart").write_bytes(worn[:100])  # cut: passed over
+    state = box_state(tmp_path, tmp_path)
+    assert state.disk_worn == 1.04
+    assert state.disk_warnings == ("nvme1 has little spare left", "nvme1 can only be read")
