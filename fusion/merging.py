@@ -23,6 +23,7 @@ DUPLICATE_WITHIN_M = 60.0
 DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
+MOST_LIKE = 2  # others that a row may equal before it stands in a crowd
 APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an echo and its ghost
 APART_NS = 10_000_000_000  # so many scans that showed both make two objects of them, for so long
 
@@ -110,20 +111,31 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
 
 
 def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:
-    """Those pairs whose states are equal within their errors and whom no scan of the last seconds showed apart."""
-    pairs = pairs[~_seen_apart(table, pairs, time_ns)]
-    found: list[tuple[int, int]] = []
-    for in_space, compared in ((True, np.arange(6)), (False, BEARING_AND_RATE)):  # a direction's range tells nothing
-        one, two = pairs[(table.direction_of[pairs[:, 0]] < 0) == in_space].T
+    """Those pairs whose states are equal within their errors and whom no scan of the last seconds showed apart.
+
+    Rows that equal many others are objects closer together than their errors: no two of them are one sooner than others.
+    """
+    equal = _are_equal(table, pairs)
+    others = np.bincount(pairs[equal].ravel(), minlength=len(table))
+    crowded = (others[pairs] > MOST_LIKE).any(axis=1)
+    found = pairs[equal & ~crowded & ~_seen_apart(table, pairs, time_ns)].tolist()
+    return sorted((one, two) for one, two in found if _may_be_one(table.identities[one], table.identities[two]))
+
+
+def _are_equal(table: TrackTable, pairs: IntArray) -> BoolArray:
+    """Which pairs (k, 2) have states that half of all equal pairs would be farther apart than."""
+    equal = np.zeros(len(pairs), dtype=bool)
+    in_space = table.direction_of[pairs[:, 0]] < 0
+    for of, compared in ((in_space, np.arange(6)), (~in_space, BEARING_AND_RATE)):  # a direction's range tells nothing
+        one, two = pairs[of].T
         if len(one) == 0:
             continue
-        components = () if in_space else (AZIMUTH,)
+        components = (AZIMUTH,) if compared is BEARING_AND_RATE else ()
         apart = residual(table.x[one][:, compared], table.x[two][:, compared], components)
         S = (table.P[one] + table.P[two])[:, compared[:, None], compared]
         distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
-        equal = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
-        found += zip(one[equal].tolist(), two[equal].tolist(), strict=True)
-    return sorted(pair for pair in found if _may_be_one(table.identities[pair[0]], table.identities[pair[1]]))
+        equal[of] = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
+    return equal
 
 
 def _seen_apart(table: TrackTable, pairs: IntArray, time_ns: int) -> BoolArray:

@@ -29,3 +29,20 @@ def test_two_tracks_are_two_once_two_scans_showed_both(radar: Sensor, shown_twic
     assert len(table) == left
     merge_duplicates(table, shown_twice * SECOND_NS + APART_NS)
     assert len(table) == 1
+
+
+@pytest.mark.parametrize(("count", "left"), [(2, 1), (3, 1), (4, 4), (12, 12)])
+def test_a_row_that_equals_many_others_stands_in_a_crowd_and_is_not_merged(
+    radar: Sensor, count: int, left: int
+) -> None:
+    """Objects 5 m apart whose places are known to 20 m: each equals all the others, and none is one too many."""
+    table = TrackTable((radar,), 1.0, motion.spectral_density(3.0))
+    table.predict(0)
+    x, P = np.zeros((count, 6)), np.diag([400.0, 400.0, 400.0, 4.0, 4.0, 4.0])[None]
+    x[:, :3] = np.array([50.0, 80.0, 20.0]) + 5.0 * np.stack(np.unravel_index(np.arange(count), (2, 2, 3)), axis=1)
+    keys = [(0, radar.sensor_id, place) for place in range(count)]
+    table.append(Births(x, np.repeat(P, count, axis=0), -1, np.full(count, 0.9), keys, 1), 0, 0)
+    table.is_confirmed[:] = True
+    table.seen_ns[:, 0] = SECOND_NS * np.arange(count)
+    merge_duplicates(table, count * SECOND_NS)
+    assert len(table) == left
