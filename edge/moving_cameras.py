@@ -1,12 +1,14 @@
-"""Cameras on pan-tilt heads: what they found, placed by where the head pointed when the picture was taken. Pure.
+"""Cameras that turn: what they found, placed by where they pointed when the picture was taken. Pure.
+
+Of a camera on a pan-tilt head its head tells; of one that should stand still its landmarks do (`vision/landmark_lock.py`).
 
 A camera's decoder knows one mounting. What a scan says is turned back into the camera's own axes by that mounting, and out
 again by the head's pointing at the scan's time, straight between the two nearest tellings:
 
     level = body(pointing at the time) · body(mounting)ᵀ · level as decoded
 
-Between two tellings that lie far apart the head was turning, and the direction is so much less sure. A picture from a time of
-which the head tells nothing says nothing of where.
+Between two tellings that lie far apart the camera was turning, and the direction is so much less sure. A picture from a time
+of which a head tells nothing says nothing of where; one of a camera that should stand still counts as the site file has it.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ TURNING_SHARE = 0.15  # 1-sigma, as a share of what it turned between two tellin
 
 
 class MovingCamera:
-    """One camera on one head."""
+    """One camera."""
 
-    def __init__(self, sensor: Sensor) -> None:
-        self._sensor = sensor
+    def __init__(self, sensor: Sensor, on_head: bool = True) -> None:
+        self._sensor, self.on_head = sensor, on_head
         self._told: deque[Pointing] = deque(maxlen=KEPT)
-        self.unplaced = 0  # scans of whose time the head told nothing
+        self.unplaced = 0  # scans of whose time a head told nothing
 
     def heard(self, pointing: Pointing) -> None:
         """Tellings come in the order of their times; one that does not is left out.
@@ -50,7 +52,7 @@ class MovingCamera:
             return None
         first = self._told[after - 1]
         if after == len(self._told):
-            return (first.orientation, 0.0) if time_ns - first.time_ns <= OLDEST_NS else None
+            return (first.orientation, first.sigma_rad) if time_ns - first.time_ns <= OLDEST_NS else None
         second = self._told[after]
         if second.time_ns - first.time_ns > 2 * OLDEST_NS:
             return None
@@ -62,11 +64,14 @@ class MovingCamera:
             first.orientation.pitch_rad + share * lift,
             first.orientation.roll_rad,
         )
-        return between, TURNING_SHARE * math.hypot(turn, lift)
+        told_rad = max(first.sigma_rad, second.sigma_rad)
+        return between, math.hypot(told_rad, TURNING_SHARE * math.hypot(turn, lift) * (share > 0.0))
 
     def placed(self, scan: Scan) -> Scan | None:
         """The scan as seen from where the head pointed; None where nobody knows."""
         found = self.pointing(scan.time_ns)
+        if found is None and not self.on_head:
+            return scan
         if found is None:
             self.unplaced += 1
             return None

@@ -140,9 +140,10 @@ class Node:
 
     def _cues(self, entry: SensorEntry, time_ns: int) -> Sequence[Region]:
         moving = self.pipeline.moving.get(entry.sensor.sensor_id)
-        if moving is not None:
-            if (pointing := moving.pointing(time_ns)) is None:
-                return ()
+        pointing = None if moving is None else moving.pointing(time_ns)
+        if pointing is None and moving is not None and moving.on_head:
+            return ()
+        if pointing is not None:
             entry = replace(entry, sensor=replace(entry.sensor, orientation=pointing[0]))
         return cues_of(entry, self.pipeline.tracks_at(time_ns))
 

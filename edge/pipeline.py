@@ -20,7 +20,7 @@ import msgspec
 
 from edge.moving_cameras import MovingCamera
 from edge.radio_law import without_operator
-from edge.sensors import decoders_of
+from edge.sensors import decoders_of, is_camera
 from edge.site_file import SensorEntry, Site
 from edge.watch import PostWatch
 from fusion import wire
@@ -72,11 +72,12 @@ class Pipeline:
         self.watch = PostWatch(site, self.frame, self.decoders)
         on_heads = {entry.sensor.sensor_id: entry.head.carries for entry in site.sensors if entry.head}
         self.moving = {
-            entry.sensor.sensor_id: MovingCamera(entry.sensor)
+            entry.sensor.sensor_id: MovingCamera(entry.sensor, entry.sensor.sensor_id in on_heads.values())
             for entry in site.sensors
-            if entry.sensor.sensor_id in on_heads.values()
+            if is_camera(entry)
         }
-        self._carried = {head: self.moving[camera] for head, camera in on_heads.items()}
+        self._told_of = {head: self.moving[camera] for head, camera in on_heads.items()}  # who says where it points
+        self._told_of |= {name: camera for name, camera in self.moving.items() if not camera.on_head}
         self._software = software
         self._sequence = 0
         self._detections_published_ns: dict[str, int] = {}
@@ -127,10 +128,10 @@ class Pipeline:
     def _placed(self, fact: Fact, received_ns: int) -> Fact | None:
         """The fact by what the post knows beside it. All else as it is.
 
-        A moving camera's scan by where its head pointed; None where that is not known. A claim by when it was heard, while
+        A camera's scan by where it pointed; None where its head should tell and does not. A claim by when it was heard, while
         the post's clock may be anything: then the sender's time says nothing of its age.
         """
-        if isinstance(fact, Pointing) and (camera := self._carried.get(fact.sensor_id)) is not None:
+        if isinstance(fact, Pointing) and (camera := self._told_of.get(fact.sensor_id)) is not None:
             camera.heard(fact)
         if isinstance(fact, Claim) and self.watch.clock_doubted:
             latency_ns = self.watch.sensors[fact.sensor_id].entry.sensor.latency_ns

@@ -21,6 +21,7 @@ from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, mode
 from edge.site_file import SensorEntry, Site
 from edge.vision.client import VisionProcess
 from edge.vision.detector import Region
+from edge.vision.messages import View
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Reading
 from hardware.clock import Clock, ClockDriver
 from hardware.command_port import CommandPort
@@ -234,7 +235,8 @@ class Live:
             received_ns, monotonic_ns = self._clock.now()
             door.put_event(Reading(NODE, received_ns, monotonic_ns, None, None, told.to_json()))
 
-        vision = VisionProcess(model_path(entry), model_confidence(entry), report=report)
+        view = view_of(entry, self._site)
+        vision = VisionProcess(model_path(entry), model_confidence(entry), report=report, view=view)
         self.visions[sensor_id] = vision
         try:
             with contextlib.suppress(RuntimeError):  # told as lost; it is tried again
@@ -244,6 +246,13 @@ class Live:
                 door.put(Reading(sensor_id + VISION_SUFFIX, received_ns, monotonic_ns, None, None, result))
         finally:
             await vision.close()
+
+
+def view_of(entry: SensorEntry, site: Site) -> View | None:
+    """What its landmarks are looked for with; None where a head turns it."""
+    if entry.lens is None or any(e.head and e.head.carries == entry.sensor.sensor_id for e in site.sensors):
+        return None
+    return View(entry.sensor.sensor_id, entry.lens, entry.sensor.orientation, entry.sensor.mounting_sigma_rad)
 
 
 def hangs_after_s(entry: SensorEntry) -> float:

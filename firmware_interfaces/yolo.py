@@ -5,7 +5,7 @@ A reading of "<camera>/vision" is JSON:
     {"access_unit_ns": monotonic ns of the camera's reading that was looked at, "sensor_id": the camera,
      "size_px": [w, h], "looked": [[x, y, w, h], ...], "model_sha256": ..., "provider": ...,
      "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ..., "classes": {...}}, ...],
-     "trouble": "" or what is wrong with the picture}
+     "trouble": "" or what is wrong with the picture, "turn": null or how the camera is turned (`camera_turn.py`)}
 
 Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and elevation of the box's middle, no range.
 
@@ -29,10 +29,11 @@ from typing import Any
 
 import numpy as np
 
+from firmware_interfaces.camera_turn import CameraTurn
 from firmware_interfaces.decoder import Counts, Rejected
 from firmware_interfaces.mounting import Mounting
 from fusion.camera import Lens, angle_between, pixel_to_direction
-from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Reading, Scan, Sensor, Status
+from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Pointing, Reading, Scan, Sensor, Status
 
 MAX_READING_BYTES = 1_000_000
 MAX_DETECTIONS = 500  # more in one picture is a detector gone mad
@@ -72,6 +73,7 @@ class Decoder:
         self._range_m: Limits = (0.0, math.inf) if sensor.coverage is None else sensor.coverage.slant_range_m
         self._fault: str | None = None
         self._trouble = ""
+        self._turn = CameraTurn(sensor)
         self.counts = Counts()
 
     @property
@@ -79,28 +81,32 @@ class Decoder:
         """Nothing is kept: a reading is whole."""
         return 0
 
-    def feed(self, reading: Reading) -> list[Scan | Status]:
-        """The scan that this reading tells of, and the picture's health where it changes."""
+    def feed(self, reading: Reading) -> list[Scan | Status | Pointing]:
+        """Where the camera pointed, the picture's health where it changes, and the scan that this reading tells of."""
         self.counts.bytes += len(reading.data)
         try:
             found = parse(reading.data)
             trouble = trouble_of(found)
             scan = self._scan(found, reading)
+            pointing = None if found.get("turn") is None else self._turn.heard(found["turn"], scan.time_ns)
         except Rejected as rejected:
             self.counts.rejected[rejected.reason] += 1
             self._fault = str(rejected)
             return []
         self.counts.decoded["look"] += 1
         self._fault = None
-        facts: list[Scan | Status] = [] if trouble == self._trouble else [self._status(trouble, scan.time_ns)]
+        facts: list[Scan | Status | Pointing] = [] if pointing is None else [pointing]
+        facts += [] if trouble == self._trouble else [self._status(trouble, scan.time_ns)]
         self._trouble = trouble
         if trouble in SHOWS_NOTHING:
             return facts
         return [*facts, replace(scan, looked=()) if trouble in SHOWS_LESS else scan]
 
     def diagnosis(self) -> str | None:
-        """What is wrong with the last reading."""
-        return None if self._fault is None else f"the detector's last reading was refused: {self._fault}"
+        """What is wrong with the last reading, or with how the camera hangs."""
+        if self._fault is not None:
+            return f"the detector's last reading was refused: {self._fault}"
+        return self._turn.diagnosis()
 
     def _status(self, trouble: str, time_ns: int) -> Status:
         level = "ok" if not trouble else "fault" if trouble in SHOWS_NOTHING else "warning"

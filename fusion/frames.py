@@ -123,6 +123,26 @@ def body_to_level(orientation: Orientation) -> FloatArray:
     return np.asarray(heading @ pitch @ roll)
 
 
+def orientation_of(rotation: npt.ArrayLike) -> Orientation:
+    """The orientation whose rotation from body axes to level this is, shape (3, 3); undone by `body_to_level`."""
+    matrix = np.asarray(rotation, float)
+    east, north, up = matrix[:, 1]  # the boresight
+    return Orientation(
+        math.atan2(east, north), math.asin(max(-1.0, min(1.0, up))), math.atan2(-matrix[2, 0], matrix[2, 2])
+    )
+
+
+def turn_about(vector: npt.ArrayLike) -> FloatArray:
+    """How directions turn about a rotation vector, rad, shape (3,), right-handed; shape (3, 3). Rodrigues' formula."""
+    rotation = np.asarray(vector, float)
+    angle = float(np.linalg.norm(rotation))
+    if angle < 1e-12:
+        return np.eye(3)
+    x, y, z = rotation / angle
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.asarray(np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * cross @ cross)
+
+
 def polar_to_enu(azimuth_rad: float, elevation_rad: float, slant_range_m: float) -> FloatArray:
     """The level vector, m, shape (3,), of a direction and range."""
     ground_m = slant_range_m * math.cos(elevation_rad)

@@ -184,11 +184,12 @@ class OwnPosition:
 
 @dataclass(frozen=True, slots=True)
 class Pointing:
-    """Where a moving sensor points."""
+    """Where a sensor points that moves, or that is held against what stands still."""
 
     sensor_id: str
     time_ns: int
     orientation: Orientation
+    sigma_rad: float = 0.0  # of a direction, either way
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ import msgspec
 
 from edge.launch import module_arguments
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, Region
-from edge.vision.messages import ALIVE, LARGEST_MESSAGE, LENGTH, Packet, Settings, frame_message, to_tuples
+from edge.vision.messages import ALIVE, LARGEST_MESSAGE, LENGTH, Packet, Settings, View, frame_message, to_tuples
 from edge.vision.recent_stream import RecentStream
 
 log = logging.getLogger(__name__)
@@ -52,8 +52,11 @@ class VisionProcess:
         budget: int | None = None,
         silence_s: float = SILENCE_S,
         report: Report | None = None,
+        view: View | None = None,
     ) -> None:
-        """report takes (event, text, count): "lost", "back", "dropping", and "dropped" with how many packets."""
+        """view: of a camera that should stand still; each process is told of it.
+
+        report takes (event, text, count): "lost", "back", "dropping", and "dropped" with how many packets."""
         self.dropped_count = 0
         self.restart_count = 0
         self.is_ready = False
@@ -61,7 +64,7 @@ class VisionProcess:
         self.model_sha256: str | None = None
         self.pid: int | None = None
         self._arguments = ["--model", str(model), "--confidence", str(confidence), "--threads", str(threads)]
-        self._budget = budget
+        self._budget, self._view = budget, view
         self._silence_s = silence_s
         self._report = report or (lambda event, text, count: None)
         self._is_lost = False
@@ -135,7 +138,7 @@ class VisionProcess:
         transport = self._process.stdin.transport
         return not transport.is_closing() and transport.get_write_buffer_size() <= PIPE_BYTES
 
-    def _send(self, message: Packet | Settings) -> None:
+    def _send(self, message: Packet | Settings | View) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(frame_message(msgspec.msgpack.encode(message)))
@@ -203,6 +206,8 @@ class VisionProcess:
         self._is_behind = dict.fromkeys(self._is_behind, True)
         if self._budget is not None:
             self._send(Settings(budget=self._budget))
+        if self._view is not None:
+            self._send(self._view)
         if self._first_ready is not None and not self._first_ready.done():
             self._first_ready.set_result(None)
         if self._is_lost:

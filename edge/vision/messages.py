@@ -1,6 +1,6 @@
 """What the vision process and its parent say to each other over a pipe.
 
-Every message is four bytes of length, big-endian, then so many bytes. To the process: msgpack, `Packet` or `Settings`.
+Every message is four bytes of length, big-endian, then so many bytes. To the process: msgpack, `Packet`, `View` or `Settings`.
 From it: JSON, first `{"ready": true, …}`, then a `Result` for each picture looked at; or `{"ready": false, "reason": …}`,
 where a canary fails. A result goes through the door and into the recording as it is, so it says all that is needed to look
 again: which access unit, where, which model.
@@ -15,6 +15,9 @@ import msgspec
 
 from edge.vision.detector import Region
 from edge.vision.image_tracks import Seen
+from edge.vision.landmark_lock import LandmarkLock, Turn
+from fusion.camera import Lens
+from fusion.types import Orientation
 
 LENGTH = struct.Struct(">I")
 ALIVE = b'{"alive":true}'  # said instead of a result when packets have come but no picture to look at
@@ -30,6 +33,15 @@ class Packet(msgspec.Struct, tag="packet", frozen=True):
     cues: list[tuple[int, int, int, int]] = []
     after_loss: bool = False  # packets before this one were left out
     is_past: bool = False  # only for what is built on it: a younger packet of this camera follows at once
+
+
+class View(msgspec.Struct, tag="view", frozen=True):
+    """A camera that should stand still, so that its landmarks tell how it hangs: its lens and mounting by the site file."""
+
+    sensor_id: str
+    lens: Lens
+    mounting: Orientation
+    mounting_sigma_rad: float
 
 
 class Settings(msgspec.Struct, tag="settings", frozen=True):
@@ -52,6 +64,18 @@ class Found(msgspec.Struct, frozen=True, rename={"class_name": "class"}):
     tracklet: int = 0  # number within this camera's `looks`; 0: not linked
 
 
+class TurnFound(msgspec.Struct, frozen=True):
+    """How a fixed camera hangs against how it hung; without a turn where its landmarks do not tell."""
+
+    is_learned: bool  # what its landmarks are
+    landmarks: int
+    agreeing: int
+    right_rad: float | None = None
+    up_rad: float | None = None
+    roll_rad: float | None = None  # right side down
+    sigma_rad: tuple[float, float, float] | None = None  # of each
+
+
 class Result(msgspec.Struct, frozen=True, omit_defaults=False):
     """One look of one camera."""
 
@@ -67,6 +91,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=False):
     damaged_packets: int = 0  # of this camera since the process began
     look: int = 0  # number of this camera's looks before this one, since the process began
     trouble: str = ""  # of the picture: a word of `picture_health`; else of `drift`
+    turn: TurnFound | None = None  # None: a camera that may turn
 
 
 def to_found(seen: Sequence[Seen]) -> list[Found]:
@@ -83,6 +108,15 @@ def to_found(seen: Sequence[Seen]) -> list[Found]:
         )
         for one in seen
     ]
+
+
+def to_turn(lock: LandmarkLock, turn: Turn | None) -> TurnFound:
+    told = TurnFound(lock.is_learned, lock.landmarks, lock.agreeing)
+    if turn is None:
+        return told
+    right, up, roll = (round(angle, 7) for angle in (turn.right_rad, turn.up_rad, turn.roll_rad))
+    sigma = tuple(round(each, 7) for each in turn.sigma_rad)
+    return msgspec.structs.replace(told, right_rad=right, up_rad=up, roll_rad=roll, sigma_rad=sigma)
 
 
 def to_tuples(regions: Sequence[Region]) -> list[tuple[int, int, int, int]]:

@@ -24,6 +24,8 @@ from edge.vision.canary import failed_canary, has_canaries
 from edge.vision.decoder import Decoded, PacketDecoder, codec_of, is_key
 from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, load_detector
 from edge.vision.following import Following, cues_of, lowest_confidence
+from edge.vision.landmark_lock import LandmarkLock
+from edge.vision.landmarks import Grey
 from edge.vision.messages import (
     ALIVE,
     LARGEST_MESSAGE,
@@ -31,10 +33,13 @@ from edge.vision.messages import (
     Packet,
     Result,
     Settings,
+    TurnFound,
+    View,
     frame_message,
     to_found,
     to_regions,
     to_tuples,
+    to_turn,
 )
 from edge.vision.picture_health import PictureHealth
 from edge.vision.regions import BUDGET, REGION_PX, Outlook, half_grey
@@ -46,7 +51,9 @@ LOOK_S = 0.4  # a look should take no longer; the tracker rewinds by some second
 PACE_WEIGHT = 0.3  # how fast the measured cost of a region follows the last look's
 FEWEST_REGIONS = 3  # one where something is expected, one where something moves, one of the sweep
 
-Incoming = Packet | Settings
+SHOWS_NOTHING = ("black", "over-exposed", "frozen", "looped")  # of now
+
+Incoming = Packet | Settings | View
 
 
 @dataclass(slots=True)
@@ -57,6 +64,7 @@ class Camera:
     outlook: Outlook = field(default_factory=Outlook)
     following: Following | None = None
     health: PictureHealth = field(default_factory=PictureHealth)
+    lock: LandmarkLock | None = None  # of one that should stand still
     codec_name: str | None = None
     look_count: int = 0
     newest: Decoded | None = None
@@ -96,6 +104,10 @@ class Eyes:
         """Decode a packet, or follow a setting."""
         if isinstance(message, Settings):
             self._follow(message)
+            return
+        if isinstance(message, View):
+            lock = LandmarkLock(message.lens, message.mounting, message.mounting_sigma_rad)
+            self._camera(message.sensor_id).lock = lock
             return
         camera = self._camera(message.sensor_id)
         if message.after_loss:
@@ -142,6 +154,7 @@ class Eyes:
         grey = half_grey(picture)
         shift_px = camera.following.see(grey)
         trouble = camera.health.see(decoded.monotonic_ns, grey, shift_px)
+        turn = self._turn(camera, decoded.monotonic_ns, None if trouble in SHOWS_NOTHING else grey)
         camera.outlook.budget = self._affordable()
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
@@ -162,7 +175,12 @@ class Eyes:
             damaged_packets=camera.decoder.damaged_count,
             look=camera.look_count - 1,
             trouble=trouble or camera.following.drift.word,
+            turn=turn,
         )
+
+    @staticmethod
+    def _turn(camera: Camera, monotonic_ns: int, grey: Grey | None) -> TurnFound | None:
+        return None if camera.lock is None else to_turn(camera.lock, camera.lock.see(monotonic_ns / 1e9, grey))
 
     def _affordable(self) -> int:
         """How many regions a look may have, by what they cost lately."""
@@ -247,7 +265,9 @@ def read_messages(source: BinaryIO, waiting: Waiting) -> None:
         try:
             waiting.put(decoder.decode(body), length)
         except msgspec.DecodeError as garbled:
-            print(f"vision: found a message that is none ({garbled}), expected Packet or Settings", file=sys.stderr)
+            print(
+                f"vision: found a message that is none ({garbled}), expected Packet, View or Settings", file=sys.stderr
+            )
     waiting.put(None)
 
 

@@ -68,5 +68,6 @@ class SecondLook:
             damaged_packets=result.damaged_packets,
             look=result.look,
             trouble=trouble or following.drift.word,
+            turn=result.turn,  # of the pictures, not of what was found in them
         )
         return msgspec.json.encode(again)

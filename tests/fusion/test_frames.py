@@ -16,7 +16,9 @@ from fusion.frames import (
     ecef_to_geodetic,
     enu_to_polar,
     geodetic_to_ecef,
+    orientation_of,
     polar_to_enu,
+    turn_about,
     wrap_angle,
 )
 from fusion.types import Geodetic, Orientation
@@ -81,3 +83,20 @@ def test_heading_turns_the_boresight_pitch_lifts_it_and_roll_lowers_the_right_si
     assert boresight(0, 0, 45) == pytest.approx([0.0, 1.0, 0.0], abs=1e-12)
     right_side = body_to_level(Orientation(0.0, 0.0, math.radians(10))) @ [1.0, 0.0, 0.0]
     assert right_side[2] == pytest.approx(-math.sin(math.radians(10)))
+
+
+@given(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
+def test_an_orientation_is_what_its_rotation_says(heading_rad: float, pitch_rad: float, roll_rad: float) -> None:
+    back = orientation_of(body_to_level(Orientation(heading_rad, pitch_rad, roll_rad)))
+    told = (back.heading_rad, back.pitch_rad, back.roll_rad)
+    assert told == pytest.approx((heading_rad, pitch_rad, roll_rad), abs=1e-9)
+
+
+def test_a_quarter_turn_about_up_takes_east_to_north() -> None:
+    assert turn_about([0.0, 0.0, math.pi / 2]) @ [1.0, 0.0, 0.0] == pytest.approx([0.0, 1.0, 0.0], abs=1e-12)
+    assert turn_about([0.0, 0.0, 0.0]) == pytest.approx(np.eye(3))
+
+
+@given(st.floats(-1.0, 1.0), st.floats(-1.0, 1.0), st.floats(-1.0, 1.0))
+def test_turning_back_undoes_a_turn(x: float, y: float, z: float) -> None:
+    assert turn_about([x, y, z]) @ turn_about([-x, -y, -z]) == pytest.approx(np.eye(3), abs=1e-12)

@@ -131,7 +131,7 @@ def test_rubbish_between_the_messages_is_named_and_passed_over(capsys: pytest.Ca
     sink = io.BytesIO()
     run(SHIPPED_MODEL, 0.25, 1, source, sink)
     assert messages(sink.getvalue())[-1]["access_unit_ns"] == 1_000
-    assert "expected Packet or Settings" in capsys.readouterr().err
+    assert "expected Packet, View or Settings" in capsys.readouterr().err
 
 
 def test_packets_without_a_picture_are_answered_by_a_sign_of_life() -> None:
