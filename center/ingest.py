@@ -1,7 +1,7 @@
 """From the broker into the store: every message is read, kept once, committed, and only then acknowledged.
 
     broker ──▶ network thread ──▶ read, sort out duplicates ──▶ on_received (the live picture, at once)
-                                           │
+                                           │          └── sensors, scans ──▶ on_scans (the tracker; not kept)
                                            ▼
                                    writing thread ──▶ commit (each 40 ms or 500 messages) ──▶ ack to the post
 
@@ -29,7 +29,7 @@ import paho.mqtt.client as mqtt
 
 from center.broker_link import BrokerLink
 from center.ranges import Range, SequenceRanges
-from center.received import Received, Refused, read
+from center.received import FOR_THE_TRACKER, Received, Refused, read
 from center.settings import BrokerSettings
 from center.store import RunKey, Store
 from fusion.wire import VERSION, AckMessage, encode, topic
@@ -50,10 +50,20 @@ Deliver = Callable[[Received], None]
 
 
 class Ingest:
-    """What the broker brings, kept once. `on_received` is called from the network thread, once for each new message."""
+    """What the broker brings, kept once. `on_received` is called from the network thread, once for each new message.
 
-    def __init__(self, broker: BrokerSettings, store: Store, retention_days: float, on_received: Deliver) -> None:
-        self._store, self._on_received = store, on_received
+    So is `on_scans`, for what is not kept.
+    """
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        store: Store,
+        retention_days: float,
+        on_received: Deliver,
+        on_scans: Deliver = lambda received: None,
+    ) -> None:
+        self._store, self._on_received, self._on_scans = store, on_received, on_scans
         self._retention_ns = int(retention_days * 86_400 * 1e9)
         self._queue: queue.Queue[Received | None] = queue.Queue(QUEUE_SIZE)
         self._lock = threading.Lock()  # holds the counts and the known sequence numbers together
@@ -127,11 +137,15 @@ class Ingest:
             self._count_refused(Refused("topic", str(error)))
         else:
             if received is not None and received.message is not None:
-                self._on_received(received)
+                (self._on_scans if received.name in FOR_THE_TRACKER else self._on_received)(received)
 
     def _take(self, topic_name: str, payload: bytes) -> Received | None:
         """Queue a message for the store; None when it has come before. Raises Refused."""
         received = read(topic_name, payload, time.time_ns())
+        if received.name in FOR_THE_TRACKER:
+            with self._lock:
+                self.counts.count(received, is_new=True)
+            return received
         with self._lock:
             known = self._known_of(received)
             if self._queue.full() or self._queued_bytes + len(payload) > QUEUE_BYTES:

@@ -9,7 +9,8 @@ Reasons: "topic" (not one of ours), "oversized", "malformed" (not the JSON of it
 
 A message whose envelope is right but whose body is not is kept and acknowledged, else its post would send it for ever;
 it is not shown. One of another version is not acknowledged: the post keeps it until the center understands it.
-Alerts, evidence and media are kept by their envelope; their bodies are not read here.
+Alerts, evidence and media are kept by their envelope; their bodies are not read here. Nor are those of sensors and scans,
+which are for the tracker's process and are not kept.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ MAX_PAYLOAD_BYTES = 1_048_576  # 1 MiB: some thousand tracks in one message
 MAX_MEMBERS = 10_000  # of a group: as many as there may be tracks
 MAX_SEQUENCE = 2**53 - 1  # what JSON readers in browsers keep exactly
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,127}")  # of a site or a run; fits a topic and an address
+FOR_THE_TRACKER = ("sensors", "scans")
 FUSED = "fused"  # sarhad/v1/fused/... is the center's own
 LATEST_NS = 2**63 - 1  # in the year 2262: what the store holds as a whole number
 UPPER_TRIANGLE_LENGTH = 21  # of a 6 x 6 matrix
@@ -63,6 +65,8 @@ DECODERS: dict[str, msgspec.json.Decoder[Message]] = {
     "tracks": msgspec.json.Decoder(TracksMessage),
     "detections": msgspec.json.Decoder(DetectionsMessage),
     "health": msgspec.json.Decoder(HealthMessage),
+    "sensors": msgspec.json.Decoder(Envelope),
+    "scans": msgspec.json.Decoder(Envelope),
     "alerts": msgspec.json.Decoder(Envelope),
     "evidence": msgspec.json.Decoder(Envelope),
     "media": msgspec.json.Decoder(Envelope),
@@ -130,7 +134,7 @@ def read_envelope(topic: str, payload: bytes, site_id: str) -> Envelope:
         raise Refused("site_mismatch", f"{topic}: the message says it is from {envelope.site_id!r}")
     if not NAME.fullmatch(envelope.run_id):
         raise Refused("malformed", f"{topic}: run_id is {envelope.run_id[:140]!r}; expected {NAME.pattern}")
-    lowest = 0 if topic.endswith(("/health", "/site")) else 1
+    lowest = 0 if topic.rpartition("/")[2] in ("health", "site", *FOR_THE_TRACKER) else 1
     if not lowest <= envelope.sequence <= MAX_SEQUENCE:
         raise Refused("malformed", f"{topic}: sequence is {envelope.sequence}; expected {lowest} to {MAX_SEQUENCE}")
     return envelope

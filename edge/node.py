@@ -19,6 +19,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edge.alarm import AlarmOutput
 from edge.answer import sha256_of
 from edge.cues import cues_of
@@ -152,7 +154,7 @@ class Node:
         self._loop = asyncio.get_running_loop()
         if self.publisher:
             self.publisher.start()
-        self._send([self.pipeline.opening(self.started_ns)])
+        self._send([self.pipeline.opening(self.started_ns), *self.pipeline.sensors(self.started_ns)])
         notify("READY=1")
         try:
             async for reading in self.live.readings():
@@ -194,7 +196,10 @@ class Node:
         self._published += len(outgoing)
         if self.publisher:
             for message in outgoing:
-                self.publisher.publish(message.topic, message.sequence, message.payload)
+                if message.sequence:
+                    self.publisher.publish(message.topic, message.sequence, message.payload)
+                else:
+                    self.publisher.publish_live(message.topic, message.payload)
 
     def _tell_health(self) -> None:
         notify("WATCHDOG=1")
@@ -217,7 +222,8 @@ class Node:
         if self.page:
             self.page.show(tracks, message)
         if self.publisher:
-            self.publisher.publish_health(wire.encode(message))
+            message = msgspec.structs.replace(message, scans_dropped=self.publisher.counters.scans_dropped)
+            self.publisher.publish_retained("health", wire.encode(message))
 
     def _troubles(self) -> list[str]:
         """What is wrong with the box rather than with a sensor."""

@@ -1,7 +1,7 @@
 """Readings in, messages out: decoders, tracker and the post's one sequence of messages.
 
     Reading ──▶ decoder ──▶ Scan, Claim ──▶ tracker ──▶ TracksMessage
-                   │
+                   │             └── where the site file says so ──▶ ScansMessage, for the center's tracker
                    └──────▶ OwnPosition, Status, counts ──▶ health
 
 Nothing here knows whether a reading is live, recorded or simulated, and nothing asks the time: the clock's ticks are
@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from edge.gathered_scans import GatheredScans
 from edge.moving_cameras import MovingCamera
 from edge.radio_law import without_operator
 from edge.sensors import decoders_of, is_camera
@@ -53,7 +54,7 @@ MOST_PRESENCES = 5  # of one sensor in any second: a text may carry a level that
 
 
 class Outgoing(NamedTuple):
-    """A message on its way: the stream it belongs to, its place in the sequence, its bytes."""
+    """A message on its way: the stream it belongs to, its place in the sequence (0: outside it), its bytes."""
 
     topic: str
     sequence: int
@@ -69,6 +70,7 @@ class Pipeline:
         self.decoders = decoders_of(site)
         self.tracker = Tracker([entry.sensor for entry in site.sensors], site.tracker, self.frame)
         self.groups = GroupBook()
+        self._gathered = GatheredScans(site, run_id) if site.broker.send_detections else None
         self.watch = PostWatch(site, self.frame, self.decoders)
         on_heads = {entry.sensor.sensor_id: entry.head.carries for entry in site.sensors if entry.head}
         self.moving = {
@@ -91,6 +93,12 @@ class Pipeline:
             "site", site_message(self.site, self.run_id, self._next(), started_ns, self.frame, self._software)
         )
 
+    def sensors(self, started_ns: int) -> list[Outgoing]:
+        """What a tracker of all posts' detections must know of this post's sensors; nothing where none are sent."""
+        if self._gathered is None:
+            return []
+        return [Outgoing("sensors", 0, wire.encode(self._gathered.described(started_ns, self.frame)))]
+
     def feed(self, reading: Reading) -> list[Outgoing]:
         """What one reading makes known."""
         self.watch.saw(reading)
@@ -99,7 +107,7 @@ class Pipeline:
                 self._note_clock_error()
                 return []
             self.watch.note_jumps(self.tracker.jumps())
-            return self._tracks(self.tracker.tick(reading.received_ns), reading)
+            return [*self._tracks(self.tracker.tick(reading.received_ns), reading), *self._scans(reading.received_ns)]
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []
         outgoing: list[Outgoing] = []
@@ -113,6 +121,8 @@ class Pipeline:
                 update = self.tracker.apply(fact, reading.received_ns)
                 self.watch.applied(fact, update)
                 outgoing += self._tracks(update, reading)
+                if self._gathered is not None:
+                    self._gathered.take(fact)
             if isinstance(fact, Scan):
                 outgoing += self._detections(fact)
             if isinstance(fact, RemoteTrack):
@@ -141,9 +151,17 @@ class Pipeline:
         return fact
 
     def _note_clock_error(self) -> None:
+        self.tracker.note_clock_error(self._clock_error_s())
+
+    def _clock_error_s(self) -> float:
         """What the kernel says of its clock, but never less than the site file states."""
-        stated_s = self.site.tracker.clock_error_s
-        self.tracker.note_clock_error(min(max(stated_s, self.watch.clock_error_s or 0.0), LARGEST_CLOCK_ERROR_S))
+        return min(max(self.site.tracker.clock_error_s, self.watch.clock_error_s or 0.0), LARGEST_CLOCK_ERROR_S)
+
+    def _scans(self, now_ns: int) -> list[Outgoing]:
+        if self._gathered is None:
+            return []
+        told = self._gathered.told(now_ns, self._clock_error_s())
+        return [Outgoing("scans", 0, wire.encode(message)) for message in told]
 
     def _tracks(self, update: Update, reading: Reading) -> list[Outgoing]:
         groups = self.groups.changes(update.tracks, reading.received_ns)

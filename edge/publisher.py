@@ -9,6 +9,9 @@ broker's own (PUBACK) only says that a broker had it, and one that restarts forg
 what did not fit, and what earlier runs left goes out again from the outbox. Which message goes next, and how fast,
 `sending_order.py` decides; here are the connection, its threads, and the lock around that order.
 
+Health and the sensors' descriptions stand outside the sequence and are retained. Scans are worth something only while they are
+young: one that finds no connection, or a link that is behind, is dropped and counted.
+
 The center may get a message twice; (run_id, sequence) tells. MQTT 3.1.1, QoS 1. Last will: `health` with state "gone".
 """
 
@@ -19,6 +22,7 @@ import logging
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,6 +43,8 @@ CONNECT_TIMEOUT_S = 5.0
 FIRST_RETRY_S, LAST_RETRY_S = 1, 10  # pauses between attempts to reach the broker: 1, 2, 4, 8, 10, 10 ...
 DEAF_S = 30.0  # a broker that takes nothing for so long has forgotten us, though it may still answer pings
 PARTING_S = 5.0  # the network thread is a daemon: one that still hangs then does not hold the process
+SCANS_ON_THE_WAY = 10  # messages that the broker has not taken: a second of them
+SCANS_BEHIND_S = 0.5  # a link whose broker has not taken one for so long gets no more: what matters must not wait
 HIGHEST_SEQUENCE = 2**63 - 1  # what SQLite can hold
 
 
@@ -53,6 +59,7 @@ class PublisherCounters:
     pending: int = 0
     dropped: int = 0
     bad_acks: int = 0  # messages on the ack topic that are none
+    scans_dropped: int = 0  # messages of scans that found no connection, or a link that is behind
     connected: bool = False
     connects: int = 0
 
@@ -74,7 +81,7 @@ class SteadyClient(mqtt.Client):
 
 
 class Publisher:
-    """Sends one post's messages. `publish` and `publish_health` may be called from any thread and never wait."""
+    """Sends one post's messages. Its `publish` methods may be called from any thread and never wait."""
 
     def __init__(
         self,
@@ -95,7 +102,8 @@ class Publisher:
         self._order = SendingOrder(is_behind=outbox.counts.pending > 0)
         self._is_running = False
         self._site: Message | None = None
-        self._health: bytes | None = None
+        self._retained: dict[str, bytes] = {}  # by topic: what stands outside the sequence
+        self._scans: deque[tuple[mqtt.MQTTMessageInfo, float]] = deque()  # on their way, and since when
         self._client = self._make_client()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -133,13 +141,31 @@ class Publisher:
         if goes_now:  # the usual case: without a thread between, which costs milliseconds on a busy machine
             self._send(message, is_backlog=False)
 
-    def publish_health(self, payload: bytes) -> None:
-        """Tell how the post is: outside the sequence, not kept, retained by the broker for whoever comes later."""
+    def publish_retained(self, topic_name: str, payload: bytes) -> None:
+        """Say what holds until it is said anew: outside the sequence, retained by the broker for whoever comes later."""
         with self._changed:
-            self._health = payload
+            self._retained[topic_name] = payload
             is_connected = self._order.is_connected
         if is_connected:
-            self._client.publish(topic(self.site_id, "health"), payload, qos=0, retain=True)
+            self._client.publish(topic(self.site_id, topic_name), payload, qos=0, retain=True)
+
+    def publish_live(self, topic_name: str, payload: bytes) -> None:
+        """Say what stands outside the sequence: sensors are retained, scans go now or never."""
+        if topic_name == "sensors":
+            self.publish_retained(topic_name, payload)
+        elif self._has_room_for_scans(time.monotonic()):
+            sent = self._client.publish(topic(self.site_id, topic_name), payload, qos=1)
+            with self._changed:
+                self._scans.append((sent, time.monotonic()))
+
+    def _has_room_for_scans(self, now_s: float) -> bool:
+        with self._changed:
+            while self._scans and self._scans[0][0].is_published():
+                self._scans.popleft()
+            is_behind = bool(self._scans) and now_s - self._scans[0][1] > SCANS_BEHIND_S
+            has_room = self._order.is_connected and not is_behind and len(self._scans) < SCANS_ON_THE_WAY
+            self._counters.scans_dropped += not has_room
+            return has_room
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Wait for outstanding acknowledgements, say good-bye and disconnect; True when nothing is left in the outbox.
@@ -185,7 +211,7 @@ class Publisher:
         client.suppress_exceptions = True
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.reconnect_delay_set(FIRST_RETRY_S, LAST_RETRY_S)
-        client.max_inflight_messages_set(2 * LIVE_ON_THE_WAY + 1)
+        client.max_inflight_messages_set(2 * LIVE_ON_THE_WAY + SCANS_ON_THE_WAY + 1)
         client.will_set(topic(self.site_id, "health"), self._gone("connection lost"), qos=1, retain=True)
         if self._broker.authority or self._broker.certificate:
             client.tls_set(self._broker.authority, self._broker.certificate, self._broker.key)
@@ -224,12 +250,13 @@ class Publisher:
         with self._changed:
             self._counters.connects += 1
             self._order.connect(time.monotonic())
-            site, health = self._site, self._health
+            self._scans.clear()
+            site, retained = self._site, list(self._retained.items())
             self._changed.notify_all()
         if site is not None:  # a broker that restarted has forgotten what it retained
             client.publish(topic(self.site_id, "site"), site.payload, qos=1, retain=True)
-        if health is not None:
-            client.publish(topic(self.site_id, "health"), health, qos=0, retain=True)
+        for topic_name, payload in retained:
+            client.publish(topic(self.site_id, topic_name), payload, qos=0, retain=True)
 
     def _disconnected(self, _client: object, _data: object, _flags: object, reason: object, _more: object) -> None:
         with self._changed:

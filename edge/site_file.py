@@ -190,6 +190,7 @@ def read_broker(table: Any, site_id: str, folder: Path | None, place: Place) -> 
         authority=paths["authority"],
         outbox_path=resolve(outbox["path"] or f"outbox-{site_id}.db", folder),
         keep_hours=outbox["keep_hours"],
+        send_detections=written["send_detections"],
     )
 
 

@@ -103,6 +103,7 @@ class BrokerSettings:
     authority: str | None
     outbox_path: str
     keep_hours: float
+    send_detections: bool = False
 
     @property
     def is_tls(self) -> bool:

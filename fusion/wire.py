@@ -1,11 +1,12 @@
 """The messages that posts and center exchange over MQTT: the wire format, in one place.
 
-    sarhad/v1/<site_id>/{site,tracks,detections,health,alerts,evidence,media}     up, written by the post alone
-    sarhad/v1/<site_id>/{ack,cosign,cue,config,request}                           down, written by the center alone
-    sarhad/v1/fused/{tracks,alerts}                                               the fused picture, read only
+    sarhad/v1/<site_id>/{site,tracks,detections,health,sensors,scans,alerts,evidence,media}   up, written by the post alone
+    sarhad/v1/<site_id>/{ack,cosign,cue,config,request}                                       down, written by the center alone
+    sarhad/v1/fused/{tracks,alerts}                                                           the fused picture, read only
 
 The wire speaks degrees, metres, seconds, WGS-84 and RFC 3339. Every message in the sequence carries `version`, `site_id`,
-`run_id` and `sequence`: one count for each (site, run), starting at 1. Health and last will stand outside it (sequence 0).
+`run_id` and `sequence`: one count for each (site, run), starting at 1. Health, last will, `sensors` and `scans` (their types:
+`scan_messages.py`) stand outside it (sequence 0).
 The center acknowledges ranges of it after its commit; only that empties the post's outbox.
 
 Numbers are rounded to what they mean, so that a message is short and the same everywhere: positions to 1e-7 deg and 1 cm,
@@ -21,7 +22,7 @@ import numpy as np
 
 VERSION = 1
 TOPIC_ROOT = "sarhad/v1"
-UP_TOPICS = ("site", "tracks", "detections", "health", "alerts", "evidence", "media")
+UP_TOPICS = ("site", "tracks", "detections", "health", "sensors", "scans", "alerts", "evidence", "media")
 DOWN_TOPICS = ("ack", "cosign", "cue", "config", "request")
 
 
@@ -290,6 +291,7 @@ class HealthMessage(msgspec.Struct, frozen=True):
     clock_offset_s: float = 0.0  # the clock now minus this run's times: what it was stepped by since the start
     outbox_dropped: dict[str, int] = {}  # messages that will never come, by topic: too old, or no room for them
     outbox_thinned: int = 0  # messages of tracks' positions only that will never come, for want of room
+    scans_dropped: int = 0  # messages of scans, a tenth of a second each, that the link did not take
 
 
 class CueMessage(msgspec.Struct, frozen=True, omit_defaults=True):

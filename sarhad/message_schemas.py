@@ -1,4 +1,5 @@
-"""What posts and center exchange, for programs of others: JSON Schema and AsyncAPI, made from the types of `fusion/wire.py`.
+"""What posts and center exchange, for programs of others: JSON Schema and AsyncAPI from the types of `fusion/wire.py` and
+`fusion/scan_messages.py`.
 
     python -m sarhad.message_schemas docs/messages
 
@@ -16,13 +17,21 @@ from typing import Any
 
 import msgspec
 
-from fusion import wire
+from fusion import scan_messages, wire
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 UP: dict[str, tuple[type[msgspec.Struct], str]] = {
     "site": (wire.SiteMessage, "Who and where the post is and what it sees with; retained."),
     "tracks": (wire.TracksMessage, "Tracks and claims that one reading, or the passing of time, has changed."),
     "detections": (wire.DetectionsMessage, "The newest scan of a sensor, at most one a second; for orientation only."),
+    "sensors": (
+        scan_messages.SensorsMessage,
+        "Each sensor as a tracker needs it, where detections are sent; retained.",
+    ),
+    "scans": (
+        scan_messages.ScansMessage,
+        "Where the site file says so: every scan and claim, ten messages a second, live only, outside the sequence.",
+    ),
     "health": (wire.HealthMessage, "How the post and each sensor is; retained, and the last will with state `gone`."),
 }
 DOWN: dict[str, tuple[type[msgspec.Struct], str]] = {

@@ -220,7 +220,7 @@ def test_health_is_retained_and_the_last_will_replaces_it_when_the_connection_br
     publisher = Publisher(SITE, "run-1", settings(gate.port), outbox)
     publisher.start()
     assert until(lambda: publisher.counters.connected)
-    publisher.publish_health(b'{"state":"ok"}')
+    publisher.publish_retained("health", b'{"state":"ok"}')
     assert until(lambda: any(payload == b'{"state":"ok"}' for _, payload, _ in listener.came))
     gate.cut()
     assert until(lambda: any(name == "health" and b"connection lost" in payload for name, payload, _ in listener.came))
@@ -254,6 +254,43 @@ def test_the_site_message_is_retained_and_an_older_runs_one_does_not_replace_it(
     assert ("site", message(1, "run-0"), True) not in late.came
     for open_one in (silent, late):
         open_one.close()
+
+
+def test_sensors_are_retained_and_scans_are_neither_kept_nor_awaited(
+    listener: Listener, publisher: Publisher, broker: Broker
+) -> None:
+    publisher.publish_live("scans", b"of nobody")  # there is no connection yet, or it takes it
+    assert until(lambda: publisher.counters.connected)
+    publisher.publish_live("sensors", b'{"run_id":"run-1","sequence":0}')
+    publisher.publish_live("scans", b'{"run_id":"run-1","sequence":0}')
+    assert until(lambda: "scans" in {name for name, _, _ in listener.came if name != "health"})
+    assert publisher.counters.pending == 0
+    late = Listener(broker.port)
+    assert until(lambda: "sensors" in {name for name, _, _ in late.came})
+    assert "scans" not in {name for name, _, _ in late.came}
+    late.close()
+
+
+def test_on_a_link_that_is_behind_scans_are_dropped_and_counted_and_an_alert_does_not_wait(
+    broker: Broker, outbox: Outbox
+) -> None:
+    gate = Gate(broker.port, bytes_per_s=20_000.0)
+    publisher, listener = Publisher(SITE, "run-1", settings(gate.port), outbox), Listener(broker.port)
+    publisher.start()
+    assert until(lambda: publisher.counters.connected)
+    for _ in range(100):
+        publisher.publish_live("scans", json.dumps({"run_id": "run-1", "sequence": 0, "more": "x" * 4000}).encode())
+        time.sleep(0.02)
+    publisher.publish("alerts", 1, message(1))
+    asked_s = time.monotonic()
+    assert until(lambda: "alerts" in {name for name, _, _ in listener.came}, 20.0)
+    assert time.monotonic() - asked_s < 3.0  # ten messages of 4 kB at 20 kB/s are two seconds
+    came = [name for name, _, _ in listener.came].count("scans")
+    assert publisher.counters.scans_dropped >= 100 - came - edge.publisher.SCANS_ON_THE_WAY
+    assert came < 60
+    assert publisher.stop(20.0)
+    gate.close()
+    listener.close()
 
 
 def test_nonsense_on_the_ack_topic_is_counted_and_changes_nothing(
