@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.device_options import PROTOCOLS, ProtocolKind
+from edge.site_keys import REQUIRED
 from firmware_interfaces.captures import FORMATS
 from firmware_interfaces.sniffing import Guess, identify
 from hardware.device import DeviceLost, Driver
@@ -33,8 +34,12 @@ LISTEN_UDP_S = 8.0
 ENOUGH_BYTES = 6_000  # four frames of a radar; more is not needed to tell what it is
 READ_S = 0.1
 SURE_MESSAGES, SURE_SHARE = 3, 0.9
-TYPICAL_BAUD = {"ti_mmwave": 921600, "ld2450": 256000, "gnss": 9600, "ads_b": 3000000, "ops243": 19200}
+TYPICAL_BAUD = {
+    "ti_mmwave": 921600, "ld2450": 256000, "gnss": 9600, "ads_b": 3000000, "ops243": 19200, "visca": 9600, "pelco_d": 2400,
+    "modbus_rtu": 9600,
+}  # fmt: skip
 TYPICAL_PORT = {"ads_b": 30005, "asterix": 8600, "asterix_tracks": 8600, "antsdr": 41030}
+READ_BY = {"dji_droneid": "radio_frames", "visca": "visca"}  # a kind of message whose format has several decoders
 RADAR_CATEGORIES = ("CAT001", "CAT002", "CAT034", "CAT048")
 
 
@@ -58,6 +63,9 @@ def site_protocol(guess: Guess) -> str | None:
     if guess.name == "asterix":
         has_plots = any(name in RADAR_CATEGORIES for name in guess.messages)
         return "asterix" if has_plots else "asterix_tracks"
+    most = max(guess.messages, key=lambda kind: guess.messages[kind])
+    if most in READ_BY:
+        return READ_BY[most]
     return next((name for name in (guess.name, *FORMATS[guess.name].aliases) if name in PROTOCOLS), None)
 
 
@@ -127,9 +135,10 @@ def site_lines(found: Sniffed) -> list[str]:
         return [f"# no decoder of a post reads {found.guess.name}; `sarhad decode {found.guess.name}` does"]
     kind = PROTOCOLS[name]
     lines = ["[[sensor]]", f'id = "{name.replace("_", "-")}-1"', device_line(name, kind, found), f'protocol = "{name}"']
-    if found.guess.settings:
-        settings = ", ".join(f"{key} = {toml(value)}" for key, value in found.guess.settings.items())
-        lines.append(f"protocol_options = {{ {settings} }}")
+    needed = {key.name: 1.0 for key in kind.options if key.default is REQUIRED}
+    if settings := found.guess.settings | needed:
+        table = ", ".join(f"{key} = {toml(value)}" for key, value in settings.items())
+        lines.append(f"protocol_options = {{ {table} }}" + ("  # from its manual" if needed else ""))
     return lines + mounting_lines(kind)
 
 

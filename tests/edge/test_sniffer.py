@@ -16,16 +16,20 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge.device_options import PROTOCOLS
+from edge.sensors import decoders_of
 from edge.site_file import parse_site
 from edge.sniffer import BAUDS, MOST_S, Sniffed, site_lines, site_protocol, sniff, sniff_port
 from firmware_interfaces import nmea
 from firmware_interfaces.captures import FORMATS
+from firmware_interfaces.pcap import datagrams, is_capture
 from firmware_interfaces.sniffing import Guess
 from firmware_interfaces.ti_mmwave import encode_frame
+from fusion.types import Reading
 from hardware.device import DeviceLost
 from hardware.serial_port import SerialPort
 from sarhad.commands.sniff import command
 
+NOW_NS = 1_780_000_000_000_000_000
 SITE = '[site]\nid = "ridge-04"\norigin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 612.4 }\n\n'
 
 
@@ -156,6 +160,53 @@ def test_noise_in_a_file_is_unknown_and_exit_code_1(tmp_path: Path) -> None:
     path.write_bytes(os.urandom(5000))
     result = run(str(path))
     assert (result.exit_code, "unknown; 5000 bytes" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "messages", "protocol"),
+    [
+        ("ptz", {"visca": 8, "pelco_d": 1}, "visca"),
+        ("ptz", {"pelco_d": 6}, "pelco_d"),
+        ("dji_droneid", {"dji_droneid": 10}, "radio_frames"),  # Wi-Fi beacons in a capture: no AntSDR wrote them
+        ("dji_droneid", {"O2": 3, "O4": 1}, "antsdr"),
+        ("asterix", {"CAT062": 3}, "asterix_tracks"),
+        ("asterix", {"CAT048": 1, "CAT062": 3}, "asterix"),
+    ],
+)
+def test_a_format_of_several_decoders_is_given_to_the_one_that_reads_it(
+    name: str, messages: dict[str, int], protocol: str
+) -> None:
+    guess = Guess(name, "", 1.0, messages)
+    assert site_protocol(guess) == protocol
+    lines = site_lines(Sniffed(guess, 100, None, "capture.bin"))
+    assert parse_site(SITE + "\n".join(lines), "ridge.toml").sensors[0].protocol == protocol
+
+
+CAPTURES = Path(os.environ.get("SARHAD_SENSOR_DATA", Path(__file__).parents[3] / "shared" / "data" / "sensors"))
+FILES = sorted(
+    path
+    for expected in CAPTURES.glob("*/*.expected.json")
+    if (path := expected.with_name(expected.name.removesuffix(".expected.json"))).is_file()
+)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_the_protocol_that_is_named_for_a_capture_reads_it(path: Path) -> None:
+    found = sniff(str(path))
+    if found.guess is None:
+        assert not any(json.loads(path.with_name(path.name + ".expected.json").read_text()).get("messages", [1]))
+        return
+    assert found.protocol is not None or found.guess.name == "remote_id"
+    site = parse_site(SITE + "\n".join(site_lines(found)), "ridge.toml")
+    (decoder,) = decoders_of(site).values()
+    data = path.read_bytes()
+    is_datagrams = found.guess.name == "asterix" and is_capture(data)
+    pieces = [one.data for one in datagrams(data)] if is_datagrams else [data]
+    if found.protocol == "dronescout":
+        pieces = data.splitlines()  # each is a message
+    for number, piece in enumerate(pieces):
+        decoder.feed(Reading("one", NOW_NS, number, None, None, piece))
+    assert sum(decoder.counts.decoded.values()) > 0
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
