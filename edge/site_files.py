@@ -45,6 +45,19 @@ def read_model(table: Any, is_camera: bool, folder: Path | None, place: Place) -
     return ModelSettings(path, written["sha256"], written["confidence"])
 
 
+def read_aligned_picture(table: Any, is_camera: bool, folder: Path | None, place: Place) -> str | None:
+    """The picture by which a camera was aligned; the file must be there and be the one its hash says."""
+    if table is None:
+        return None
+    if not is_camera:
+        raise place.found("aligned_picture", table, "none; only a camera has one")
+    inside = place.within("aligned_picture")
+    written = read_keys(table, site_tables.ALIGNED_PICTURE, inside)
+    path = resolve(written["path"], folder)
+    check_hash(path, written["path"], written["sha256"], folder, inside)
+    return path
+
+
 def check_classes(options: dict[str, Any], place: Place) -> None:
     """Whether a model's classes are mapped to ones that are known here."""
     for name, meant in (options.get("classes") or {}).items():

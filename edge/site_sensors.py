@@ -14,7 +14,7 @@ from typing import Any
 from edge import site_tables
 from edge.device_options import PROTOCOLS, ProtocolKind
 from edge.site_devices import given, one_of, read_device
-from edge.site_files import check_classes, read_lines, read_model
+from edge.site_files import check_classes, read_aligned_picture, read_lines, read_model
 from edge.site_keys import Place, read_keys, resolve
 from edge.site_types import (
     CommandPort,
@@ -55,6 +55,7 @@ def read_sensor(
         transmits=read_transmits(written["transmits"], place),
         power=read_power(written["power"], folder, place),
         head=read_head(written["head"], protocol, device.driver, place),
+        aligned_picture=read_aligned_picture(written["aligned_picture"], protocol.family == "camera", folder, place),
     )
 
 

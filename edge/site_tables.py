@@ -142,6 +142,12 @@ SENSOR = (
     Key("false_alarms_per_scan", "number", "detections of nothing, in one scan", None, at_least=0.0, at_most=1e6),
     Key("lens", "table", "a camera's lens; cameras need it", None),
     Key("model", "table", "a camera's detector; left out: the one that ships", {}),
+    Key(
+        "aligned_picture",
+        "table",
+        "a camera's picture by which it was aligned: its landmarks tell what turned it since; `sarhad align` writes it",
+        None,
+    ),
 )
 
 COMMAND = (
@@ -275,6 +281,8 @@ MODEL = (
     Key("confidence", "number", "detections below are left out", 0.25, above=0.0, below=1.0),
 )
 
+ALIGNED_PICTURE = (Key("path", "path", "the file"), Key("sha256", "text", "of the file; checked"))
+
 SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("[site]", SITE),
     ("site.origin", ORIGIN),
@@ -300,4 +308,5 @@ SECTIONS: tuple[tuple[str, tuple[Key, ...]], ...] = (
     ("sensor.detection_probability", DETECTION_PROBABILITY),
     ("sensor.lens", LENS),
     ("sensor.model", MODEL),
+    ("sensor.aligned_picture", ALIGNED_PICTURE),
 )

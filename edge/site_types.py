@@ -90,6 +90,7 @@ class SensorEntry:
     transmits: str | None  # what it radiates and under which permit, in words
     power: PowerSettings | None = None
     head: HeadSettings | None = None
+    aligned_picture: str | None = None  # the file
 
 
 @dataclass(frozen=True, slots=True)

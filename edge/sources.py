@@ -16,6 +16,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
 
 from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path, power_of
 from edge.site_file import SensorEntry, Site
@@ -252,7 +253,9 @@ def view_of(entry: SensorEntry, site: Site) -> View | None:
     """What its landmarks are looked for with; None where a head turns it."""
     if entry.lens is None or any(e.head and e.head.carries == entry.sensor.sensor_id for e in site.sensors):
         return None
-    return View(entry.sensor.sensor_id, entry.lens, entry.sensor.orientation, entry.sensor.mounting_sigma_rad)
+    sensor, file = entry.sensor, entry.aligned_picture
+    picture = b"" if file is None else Path(file).read_bytes()
+    return View(sensor.sensor_id, entry.lens, sensor.orientation, sensor.mounting_sigma_rad, picture)
 
 
 def hangs_after_s(entry: SensorEntry) -> float:

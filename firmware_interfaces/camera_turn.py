@@ -4,14 +4,15 @@ A detector's reading (`yolo.py`) may carry "turn":
 
     {"is_learned": whether its landmarks are known yet, "landmarks": how many, "agreeing": how many said this turn,
      "right_rad", "up_rad", "roll_rad": against how it hung when they were learned, right side down; null: they do not tell,
-     "sigma_rad": [of each]}
+     "sigma_rad": [of each], "by_alignment": whether it is against the picture by which the camera was aligned, or null}
 
     turn at hand ─────────────────────────────▶ Pointing: mounting turned by it, its own sigma
     none now ──▶ the middle of the last minute ─▶ Pointing: sigma is the sway of that minute, growing by the hour
     not learned yet ──▶ nothing: the mounting counts as the site file has it
 
 A vision process that begins anew learns its landmarks anew; until then, and from then on, what the camera was turned by before
-is added. A camera that is turned for good is told of, and so are landmarks that are not found.
+is added, unless the new turns are against the picture of the alignment. A camera that is turned for good is told of, and so
+are landmarks that are not found, or are not those of that picture.
 
     turned body axes = level · body(mounting) · R(w)ᵀ       w = (-up, -roll, right)
 """
@@ -52,10 +53,12 @@ class CameraTurn:
         self._told_ns: int | None = None  # when there was a turn last
         self._now_ns = 0
         self._turned_since_ns: int | None = None
+        self._is_other = False  # its landmarks are not those of the picture by which it was aligned
 
     def heard(self, told: Any, time_ns: int) -> Pointing | None:
         """Where the camera points at the time of a picture; None where its landmarks are not known. Raises Rejected."""
         is_learned, turn, sigma = parse(told)
+        by_alignment = told.get("by_alignment")
         self._now_ns = max(self._now_ns, time_ns)
         if self._is_learned and not is_learned:  # the process began anew
             self._before, self._before_sigma_rad = self._usual(), math.hypot(self._before_sigma_rad, BEGUN_ANEW_RAD)
@@ -65,6 +68,9 @@ class CameraTurn:
             return None
         if turn is None or sigma is None:
             return self._pointing(time_ns, self._usual(), self._unsure_rad(time_ns))
+        self._is_other = by_alignment is False
+        if by_alignment is True:  # it says all that has turned it
+            self._before, self._before_sigma_rad = np.zeros(3), 0.0
         turn = turn + self._before
         sigma_rad = math.hypot(float(sigma[:2].max()), self._before_sigma_rad)
         self._told_ns = time_ns
@@ -77,6 +83,11 @@ class CameraTurn:
     def diagnosis(self) -> str | None:
         """That it is turned for good, or that nobody knows; None when all is well."""
         told = []
+        if self._is_other:
+            told.append(
+                "it does not show what the picture shows by which it was aligned: turned by more than its landmarks tell, "
+                "or another season or light; align it anew"
+            )
         if self._turned_since_ns is not None:
             since_min = max(1, round((self._now_ns - self._turned_since_ns) / 60e9))
             told.append(

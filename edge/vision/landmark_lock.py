@@ -8,7 +8,9 @@
 What is a landmark is found out, not told: of the sharpest corners below the horizon (by the site file's mounting, less its
 own uncertainty), those that keep their places among each other for `LEARN_S`. Leaves, water, cars and shadows do not. Clouds
 stand above the horizon; and a scene that drifts as a whole while it is learned is no scene to hold on to, so it is learned
-anew. The mean of the turns while it was learned is the zero, for a mast sways about where it stands.
+anew. The mean of the turns while it was learned is the zero, for a mast sways about where it stands. Where the picture is at
+hand by which the camera was aligned, corners of that are tried first: if they are found again, its moment is the zero, and
+what turned the camera since then is known.
 
 Later most of them must agree: what flies through hides one or two, a cloth or the night hides all, and then there is no turn.
 One that has faded in the light is cut anew where the others say it is, which makes the zero a little less sure each time; one
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from edge.vision.landmarks import (
@@ -71,8 +74,12 @@ class Turn:
 class LandmarkLock:
     """One camera's landmarks."""
 
-    def __init__(self, lens: Lens, mounting: Orientation, mounting_sigma_rad: float) -> None:
-        self._full_lens = lens
+    def __init__(
+        self, lens: Lens, mounting: Orientation, mounting_sigma_rad: float, aligned: Grey | None = None
+    ) -> None:
+        """aligned: the picture by which it was aligned, grey, of any size."""
+        self._full_lens, self._aligned = lens, aligned
+        self.by_alignment: bool | None = None  # whether the zero is that picture's; None: there is none
         self._to_level, self._below_rad = body_to_level(mounting), max(0.0, mounting_sigma_rad)
         self._shape: tuple[int, ...] | None = None
         self.is_learned = False
@@ -89,7 +96,7 @@ class LandmarkLock:
             self._shape = grey.shape
             self._lens = lens_for(self._full_lens, grey.shape)
             self._allowed = below_horizon(self._lens, grey.shape, self._to_level, self._below_rad)
-            self._begin(time_s, grey)
+            self._begin(time_s, grey, by_alignment=self._aligned is not None)
             return None
         coarse = coarse_of(grey)
         found = self._register(grey, coarse)
@@ -103,9 +110,12 @@ class LandmarkLock:
         self._renew(time_s, grey, coarse, rotation)
         return self._turn(rotation, covariance)
 
-    def _begin(self, time_s: float, grey: Grey) -> None:
-        """Start to learn from this picture."""
+    def _begin(self, time_s: float, grey: Grey, by_alignment: bool = False) -> None:
+        """Start to learn, from this picture or from that of the alignment."""
+        if by_alignment and self._aligned is not None:
+            grey = np.asarray(cv2.resize(self._aligned, grey.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
         self.is_learned, self.landmarks = False, 0
+        self.by_alignment = None if self._aligned is None else by_alignment
         self._patches: list[Patch] = []
         self._rotation = np.zeros(3)
         self._zero, self._zero_variance = np.zeros(3), np.zeros(3)
@@ -221,10 +231,12 @@ class LandmarkLock:
         for patch in steady:
             patch.is_landmark = True
         turns = np.stack([turn for _, turn in self._turns])
+        self._turns = []
+        if self.by_alignment:
+            return
         self._zero = np.median(turns, axis=0)
         swings = max(1.0, LEARN_S / SWAY_S)
         self._zero_variance = np.var(turns, axis=0) * (np.pi / 2.0) / swings  # of a median
-        self._turns = []
 
     def _drifts(self) -> bool:
         """Whether the scene moved on as a whole while it was learned."""

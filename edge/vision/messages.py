@@ -42,6 +42,7 @@ class View(msgspec.Struct, tag="view", frozen=True):
     lens: Lens
     mounting: Orientation
     mounting_sigma_rad: float
+    aligned_picture: bytes = b""  # by which it was aligned, as a file; empty: none
 
 
 class Settings(msgspec.Struct, tag="settings", frozen=True):
@@ -74,6 +75,7 @@ class TurnFound(msgspec.Struct, frozen=True):
     up_rad: float | None = None
     roll_rad: float | None = None  # right side down
     sigma_rad: tuple[float, float, float] | None = None  # of each
+    by_alignment: bool | None = None  # against how it hung in the picture by which it was aligned; null: there is none
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=False):
@@ -111,7 +113,7 @@ def to_found(seen: Sequence[Seen]) -> list[Found]:
 
 
 def to_turn(lock: LandmarkLock, turn: Turn | None) -> TurnFound:
-    told = TurnFound(lock.is_learned, lock.landmarks, lock.agreeing)
+    told = TurnFound(lock.is_learned, lock.landmarks, lock.agreeing, by_alignment=lock.by_alignment)
     if turn is None:
         return told
     right, up, roll = (round(angle, 7) for angle in (turn.right_rad, turn.up_rad, turn.roll_rad))

@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+import cv2
 import msgspec
+import numpy as np
 
 from edge.vision.canary import failed_canary, has_canaries
 from edge.vision.decoder import Decoded, PacketDecoder, codec_of, is_key
@@ -106,8 +108,7 @@ class Eyes:
             self._follow(message)
             return
         if isinstance(message, View):
-            lock = LandmarkLock(message.lens, message.mounting, message.mounting_sigma_rad)
-            self._camera(message.sensor_id).lock = lock
+            self._camera(message.sensor_id).lock = lock_of(message)
             return
         camera = self._camera(message.sensor_id)
         if message.after_loss:
@@ -197,11 +198,16 @@ class Eyes:
         return boxes
 
 
+def lock_of(view: View) -> LandmarkLock:
+    """A file of the alignment that is no picture counts as none."""
+    data = np.frombuffer(view.aligned_picture, np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    aligned = None if picture is None else half_grey(np.asarray(picture, np.uint8))
+    return LandmarkLock(view.lens, view.mounting, view.mounting_sigma_rad, aligned)
+
+
 def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: BinaryIO) -> None:
     """Serve until the input ends."""
-    import cv2
-    import numpy as np
-
     cv2.setNumThreads(1)
     detector = load_detector(model, lowest_confidence(confidence), threads=threads)
     detector.look(np.zeros((REGION_PX[1], REGION_PX[0], 3), np.uint8))  # the first run allocates

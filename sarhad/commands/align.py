@@ -67,6 +67,7 @@ def command(
     from sarhad.running import one_thread
 
     one_thread()
+    image: bytes | None = None
     try:
         site = read_site(site_file)
         entry = next((one for one in site.sensors if one.sensor.sensor_id == sensor_id), None)
@@ -76,14 +77,15 @@ def command(
                 f'{site_file}: "{sensor_id}" is no sensor that can be aligned; expected one of: {known}'
             )
         if landmarks is not None:
-            found = by_landmarks(site, entry, landmarks, snapshot, host, port)
+            found, image = by_landmarks(site, entry, landmarks, snapshot, host, port)
         elif sky is not None:
             found = by_sky(site, entry, sky)
         elif recording is not None and against is not None:
             found = by_path(site, entry, recording, against, identity)
         else:
             raise SiteFileError("nothing to align by; expected --recording with --against, --landmarks, or --sky")
-        tell(entry, found, picture, as_json)
+        kept = "" if image is None else keep_picture(site_file, entry, image)
+        tell(entry, found, kept, picture, as_json)
     except (SiteFileError, WrongFile, RecordingDamaged, OSError) as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
@@ -92,10 +94,19 @@ def command(
         raise SystemExit(1) from None
 
 
-def tell(entry: SensorEntry, found: Alignment, picture: Path | None, as_json: bool) -> None:
+def keep_picture(site_file: Path, entry: SensorEntry, image: bytes) -> str:
+    """Write the picture by which it was aligned beside the site file; the line that names it there."""
+    from hashlib import sha256
+
+    name = f"{entry.sensor.sensor_id}-aligned.jpg"
+    site_file.with_name(name).write_bytes(image)
+    return f'aligned_picture = {{ path = "{name}", sha256 = "{sha256(image).hexdigest()}" }}\n'
+
+
+def tell(entry: SensorEntry, found: Alignment, kept: str, picture: Path | None, as_json: bool) -> None:
     from edge import alignment_words
 
-    patch = alignment_words.patch(entry.sensor, found)
+    patch = alignment_words.patch(entry.sensor, found) + kept
     if picture is not None:
         picture.write_text(alignment_words.picture(found), encoding="utf-8")
     if as_json:
@@ -154,15 +165,18 @@ def by_sky(site: Site, entry: SensorEntry, file: Path) -> Alignment:
     return found
 
 
-def by_landmarks(site: Site, entry: SensorEntry, file: Path, snapshot: Path | None, host: str, port: int) -> Alignment:
-    """By points whose places are known: clicked already, or on a page."""
+def by_landmarks(
+    site: Site, entry: SensorEntry, file: Path, snapshot: Path | None, host: str, port: int
+) -> tuple[Alignment, bytes | None]:
+    """By points whose places are known: clicked already, or on a page; and the picture, where there is one."""
     from edge.alignment import CannotAlign
     from edge.landmark_page import align_by_clicks, read_landmarks, serve_until_solved, take_snapshot
 
     if entry.lens is None:
         raise CannotAlign("landmarks are for cameras")
     known = read_landmarks(file)
+    image = None if snapshot is None else snapshot.read_bytes()
     if all(landmark.pixel is not None for landmark in known):
-        return align_by_clicks(site, entry, known)
-    image = snapshot.read_bytes() if snapshot is not None else take_snapshot(entry)
-    return serve_until_solved(site, entry, known, image, host, port, click.echo)
+        return align_by_clicks(site, entry, known), image
+    image = image or take_snapshot(entry)
+    return serve_until_solved(site, entry, known, image, host, port, click.echo), image

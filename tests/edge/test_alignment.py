@@ -16,14 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made_sites import RIDGE
+from made_sites import RECEIVER, RIDGE
 
 from edge.alignment import CannotAlign, Pair, Sight, align
 from edge.alignment import Path as KnownPath
 from edge.alignment_sources import landmark_pairs, time_of
 from edge.landmark_page import read_landmarks, serve_until_solved
-from edge.site_file import parse_site
+from edge.site_file import SiteFileError, parse_site, read_site
 from edge.sky_sights import sun_deg
+from edge.sources import view_of
 from evidence.recording import read_recording
 from fusion.camera import direction_to_pixel
 from fusion.frames import LocalFrame, body_to_level, polar_to_enu
@@ -249,6 +250,27 @@ def test_a_camera_is_aligned_by_landmarks_to_better_than_a_pixel(tmp_path: Path)
     assert found["roll_deg"] == pytest.approx(-0.8, abs=0.2)
     assert "mounting_sigma_deg" in found["patch"]
     assert "latency_s" not in found["patch"]
+    assert "aligned_picture" not in found["patch"]  # there was none
+
+
+def test_the_picture_by_which_a_camera_is_aligned_is_kept_for_its_landmarks(tmp_path: Path) -> None:
+    site, snapshot = tmp_path / "ridge.toml", tmp_path / "seen.png"
+    site.write_text(CAMERA)
+    snapshot.write_bytes(b"a picture")
+    towers = write_landmarks(tmp_path / "towers.csv", 6)
+    found = aligned(site, "camera", "--landmarks", towers, "--snapshot", snapshot)
+    (line,) = [line for line in found["patch"].splitlines() if line.startswith("aligned_picture")]
+    site.write_text(CAMERA + line + "\n")
+    entry = read_site(site).sensors[0]
+    assert entry.aligned_picture == str(tmp_path / "camera-aligned.jpg")
+    view = view_of(entry, read_site(site))
+    assert view is not None
+    assert view.aligned_picture == b"a picture"
+    (tmp_path / "camera-aligned.jpg").write_bytes(b"another picture")
+    with pytest.raises(SiteFileError, match=r"aligned_picture\.sha256"):
+        read_site(site)
+    with pytest.raises(SiteFileError, match="only a camera has one"):
+        parse_site(RIDGE + RECEIVER + line + "\n", "ridge.toml")
 
 
 def write_sky(file: Path, told: list[tuple[str, float, float, bool]]) -> Path:

@@ -111,6 +111,19 @@ def test_a_process_that_begins_anew_does_not_make_a_turned_camera_straight() -> 
     assert again.sigma_rad > 2.0 * SIGMA_RAD  # it may have moved meanwhile
 
 
+def test_turns_against_the_picture_of_the_alignment_are_all_there_is() -> None:
+    turn = CameraTurn(CAMERA)
+    by_alignment = {"by_alignment": True}
+    for number in range(100):
+        heard(turn, {**told(right_deg=2.0), **by_alignment}, float(number))
+    heard(turn, LEARNING, 101.0)
+    again = heard(turn, {**told(right_deg=2.1), **by_alignment}, 170.0)
+    assert degrees(again.orientation)[0] == pytest.approx(82.1, abs=0.02)  # not twice
+    assert "aligned: turned by more" not in (turn.diagnosis() or "")
+    heard(turn, {**told(), "by_alignment": False}, 171.0)
+    assert "does not show what the picture shows by which it was aligned" in (turn.diagnosis() or "")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

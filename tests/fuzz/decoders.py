@@ -83,8 +83,8 @@ def main() -> None:
         for size in sizes:
             (Path(corpus) / f"whole-{size}").write_bytes(bytes((size,)) + stream[:MOST_BYTES])
         options = [
-            f"-max_total_time={asked.seconds}", f"-max_len={MOST_BYTES}", f"-artifact_prefix={findings}/", "-timeout=5",
-            "-print_final_stats=1",
+            f"-max_total_time={asked.seconds}", f"-max_len={MOST_BYTES}", f"-artifact_prefix={findings}/",
+            "-timeout=60", "-print_final_stats=1",  # seconds of the wall clock: on a busy machine 5 pass without a turn
         ]  # fmt: skip
         atheris.Setup([sys.argv[0], *options, corpus], lambda data: check(case, conftest.reading, data))
         atheris.Fuzz()

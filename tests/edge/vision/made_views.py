@@ -7,12 +7,12 @@ A turned camera sees it through the homography K R K^-1. The horizon of the worl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from edge.simulator.scenery import LOOKS, Sprite, paint_ridges, paint_sky
+from edge.simulator.scenery import LOOKS, paint_ridges, paint_sky
 from edge.vision.regions import half_grey
 from fusion.camera import Lens
 from fusion.frames import turn_about
@@ -36,43 +36,43 @@ class View:
     light: str = "day"
     cloudiness: float = 0.8
     ground: bool = True
-    sprites: list[Sprite] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._chance = np.random.default_rng(self.seed)
         look = LOOKS["visible", self.light]
         width, height = (side + 2 * SPARE_PX for side in SIZE_PX)
-        self._sky = paint_sky((2 * width, height), HORIZON_PX + SPARE_PX, look, self.cloudiness, self._chance)
+        self._sky = grey_of(paint_sky((2 * width, height), HORIZON_PX + SPARE_PX, look, self.cloudiness, self._chance))
         empty = [np.full((height, width, 3), level, np.float32) for level in (0.0, 255.0)]
         for layer in empty:
             if self.ground:
                 paint_ridges(layer, HORIZON_PX + SPARE_PX, look, True, np.random.default_rng(self.seed + 1))
-        self._through = (empty[1] - empty[0]) / 255.0
-        self._ground = empty[0]
+        black, white = (grey_of(layer) for layer in empty)
+        self._ground, self._through = black, (white - black) / 255.0
         self._noise_sigma = look.noise_sigma
 
     def picture(self, turn: FloatArray | None = None, clouds_px: float = 0.0) -> np.ndarray:
-        """BGR, as the camera sees it turned by (right, up, right side down), rad, the clouds so far to the right."""
+        """BGR, as the camera sees it turned by (right, up, right side down), rad, the clouds so far to the left."""
         width = self._ground.shape[1]
-        shift = np.array([[1.0, 0.0, clouds_px - width / 2], [0.0, 1.0, 0.0]])
-        sky = cv2.warpAffine(self._sky, shift, (width, self._ground.shape[0]), borderMode=cv2.BORDER_WRAP)
-        world = self._ground + self._through * sky
+        first = round(clouds_px) % width
+        world = self._ground + self._through * self._sky[:, first : first + width]
         right, up, roll = np.zeros(3) if turn is None else turn
         turned = BODY_TO_OPTICAL @ turn_about(np.array([-up, -roll, right])) @ BODY_TO_OPTICAL.T
         of_world, of_camera = (
             np.array([[FOCAL_PX, 0.0, LENS.center_px[0] + s], [0.0, FOCAL_PX, LENS.center_px[1] + s], [0, 0, 1.0]])
             for s in (SPARE_PX, 0)
         )
-        seen = cv2.warpPerspective(
-            world, of_camera @ turned @ np.linalg.inv(of_world), SIZE_PX, flags=cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REFLECT,
-        )  # fmt: skip
-        seen += self._chance.standard_normal(seen.shape[:2], np.float32)[..., None] * self._noise_sigma
-        return np.clip(seen + 0.5, 0, 255).astype(np.uint8)
+        through = of_camera @ turned @ np.linalg.inv(of_world)
+        seen = cv2.warpPerspective(world, through, SIZE_PX, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+        seen += self._chance.standard_normal(seen.shape, np.float32) * self._noise_sigma
+        return cv2.merge([np.clip(seen + 0.5, 0, 255).astype(np.uint8)] * 3)
 
     def grey(self, turn: FloatArray | None = None, clouds_px: float = 0.0) -> np.ndarray:
         """The same as the lock gets it."""
         return half_grey(self.picture(turn, clouds_px))
+
+
+def grey_of(layer: np.ndarray) -> np.ndarray:
+    return cv2.cvtColor(layer, cv2.COLOR_BGR2GRAY)
 
 
 def sway(time_s: float, sigma_deg: float = 0.25) -> FloatArray:

@@ -21,7 +21,7 @@ from edge.vision.detector import Box
 from edge.vision.landmark_lock import LEARN_S
 from edge.vision.landmarks import project
 from edge.vision.messages import Packet
-from edge.vision.process import Eyes
+from edge.vision.process import Eyes, lock_of
 from fusion.frames import body_to_level, enu_to_polar, turn_about
 from fusion.types import VISION_SUFFIX, Reading
 
@@ -135,3 +135,13 @@ head = { carries = "camera" }
 """
     site = parse_site(SITE + head, "ridge.toml")
     assert view_of(site.sensors[0], site) is None
+
+
+def test_a_file_of_the_alignment_that_is_no_picture_counts_as_none() -> None:
+    site = parse_site(SITE, "ridge.toml")
+    view = view_of(site.sensors[0], site)
+    assert view is not None
+    assert lock_of(msgspec.structs.replace(view, aligned_picture=b"no picture")).see(0.0, View().grey()) is None
+    shown = lock_of(msgspec.structs.replace(view, aligned_picture=encode([View().picture()], "mjpeg")[0]))
+    shown.see(0.0, View().grey())
+    assert shown.by_alignment is True

@@ -38,8 +38,8 @@ def look(lock: LandmarkLock, view: View, time_s: float, turn: np.ndarray, cover=
     return lock.see(time_s, grey if cover is None else cover(grey))
 
 
-def learn(view: View, mounting: Orientation = MOUNTING, turn=sway) -> LandmarkLock:
-    lock = LandmarkLock(LENS, mounting, ALIGNED_RAD)
+def learn(view: View, mounting: Orientation = MOUNTING, turn=sway, aligned=None) -> LandmarkLock:
+    lock = LandmarkLock(LENS, mounting, ALIGNED_RAD, aligned)
     for number in range(int(LEARNED_S * LOOKS_HZ)):
         told = look(lock, view, number / LOOKS_HZ, turn(number / LOOKS_HZ))
         assert told is None or lock.is_learned
@@ -166,6 +166,25 @@ def test_fading_light_changes_the_landmarks_not_the_turn(lock: LandmarkLock) -> 
 def test_a_scene_that_drifts_as_a_whole_is_no_scene_to_hold_on_to() -> None:
     drifting = learn(View(), turn=lambda time_s: np.radians([0.02 * time_s, 0.0, 0.0]))
     assert not drifting.is_learned
+
+
+def test_what_turned_it_since_it_was_aligned_is_known_from_that_picture() -> None:
+    moment, moved = np.radians([0.2, -0.1, 0.0]), np.radians([1.2, 0.4, 0.0])  # it swayed when the picture was taken
+    aligned = cv2.resize(View().grey(moment, clouds_px=300.0), (640, 360))  # another size, other clouds
+    lock = learn(View(), turn=lambda time_s: sway(time_s) + moved, aligned=aligned)
+    assert (lock.is_learned, lock.by_alignment) == (True, True)
+    told = look(lock, View(), LEARNED_S, sway(LEARNED_S) + moved)
+    assert told is not None
+    expected = sway(LEARNED_S) + moved - moment
+    assert (np.abs(turn_of(told) - expected) < WITHIN_RAD + 0.02 * np.abs(moved).max()).all()
+    assert max(told.sigma_rad[:2]) < math.radians(0.05)  # no minute's middle enters
+
+
+def test_a_picture_of_another_place_is_told_and_not_held_on_to() -> None:
+    lock, view = LandmarkLock(LENS, MOUNTING, ALIGNED_RAD, View(seed=11).grey()), View()
+    for number in range(int((2 * LEARN_S + 5.0) * LOOKS_HZ)):
+        look(lock, view, number / LOOKS_HZ, sway(number / LOOKS_HZ))
+    assert (lock.is_learned, lock.by_alignment) == (True, False)
 
 
 def test_the_same_pictures_give_the_same_turns(learned: LandmarkLock) -> None:
