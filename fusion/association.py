@@ -14,8 +14,10 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from fusion.filters import innovation_covariance, squared_distance
-from fusion.measurement import IntArray, Plots, residual
+from fusion.measurement import AZIMUTH, IntArray, Plots, residual
 from fusion.types import FloatArray
+
+SMALL_TABLE = 10_000  # rows × plots that are compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +29,21 @@ class Pairs:
     y: FloatArray  # (k, d)
     H: FloatArray  # (k, d, 6)
     R: FloatArray  # (k, d, d), with what the mounting and the clock add
+    S: FloatArray  # (k, d, d), of the innovations
     nis: FloatArray  # (k,)
     log_likelihood: FloatArray  # (k,)
 
     def chosen(self, kept: IntArray) -> Pairs:
-        """Only these pairs."""
+        """Only these pairs, whose places grow."""
+        if len(kept) == len(self.row):
+            return self
         return Pairs(
             self.row[kept],
             self.plot[kept],
             self.y[kept],
             self.H[kept],
             self.R[kept],
+            self.S[kept],
             self.nis[kept],
             self.log_likelihood[kept],
         )
@@ -54,16 +60,46 @@ def gated_pairs(
     """All pairs of these rows and plots within the gate; P, h, H, added belong to the rows, shapes (n, ...)."""
     base = innovation_covariance(P, H, added)
     reach = np.sqrt(gate * (np.diagonal(base, axis1=1, axis2=2) + plots.R.diagonal(axis1=1, axis2=2).max(axis=0)))
-    near = np.ones((len(rows), len(plots.z)), dtype=bool)
-    for column, component in enumerate(plots.components):
-        apart = residual(plots.z[None, :, column, None], h[:, column, None, None], (component,))[..., 0]
-        near &= np.abs(apart) <= reach[:, column, None]
-    i, j = np.nonzero(near)
-    y = residual(plots.z[j], h[i], plots.components)
-    nis, log_determinant = squared_distance(y, base[i] + plots.R[j])
+    i, j = _within_reach(h, reach, plots)
+    y, S = residual(plots.z[j], h[i], plots.components), base[i] + plots.R[j]
+    nis, log_determinant = squared_distance(y, S)
+    inside = np.flatnonzero(nis <= gate)
+    if len(inside) < len(i):
+        i, j, y, S = i[inside], j[inside], y[inside], S[inside]
+        nis, log_determinant = nis[inside], log_determinant[inside]
     log_likelihood = -0.5 * (nis + log_determinant + y.shape[1] * math.log(2.0 * math.pi))
-    pairs = Pairs(rows[i], j, y, H[i], added[i] + plots.R[j], nis, log_likelihood)
-    return pairs.chosen(np.flatnonzero(nis <= gate))
+    return Pairs(rows[i], j, y, H[i], added[i] + plots.R[j], S, nis, log_likelihood)
+
+
+def _within_reach(h: FloatArray, reach: FloatArray, plots: Plots) -> tuple[IntArray, IntArray]:
+    """Places of rows and plots that no component sets farther apart than its reach, h and reach of shape (n, d).
+
+    Many against many are first taken by windows of the first component, in its order.
+    """
+    if len(h) * len(plots.z) <= SMALL_TABLE:
+        apart = residual(plots.z[None], h[:, None], plots.components)
+        i, j = (np.abs(apart) <= reach[:, None]).all(axis=2).nonzero()
+        return i, j
+    i, j = _windows(h[:, 0], reach[:, 0], plots.z[:, 0], plots.components[0] == AZIMUTH)
+    near = np.ones(len(i), dtype=bool)
+    for column, component in enumerate(plots.components):
+        near &= np.abs(residual(plots.z[j, column, None], h[i, column, None], (component,)))[:, 0] <= reach[i, column]
+    i, j = i[near], j[near]
+    order = np.lexsort((j, i))
+    return i[order], j[order]
+
+
+def _windows(middle: FloatArray, reach: FloatArray, z: FloatArray, is_angle: bool) -> tuple[IntArray, IntArray]:
+    """Places of all middles (n,) and values (m,) that are no farther apart than each middle's reach."""
+    place = np.argsort(z, kind="stable")
+    value = z[place]
+    if is_angle:  # once around in both ways, so that no window ends at ±π
+        reach = np.minimum(reach, np.nextafter(math.pi, 0.0))
+        value, place = np.concatenate([value - 2.0 * math.pi, value, value + 2.0 * math.pi]), np.tile(place, 3)
+    first, last = np.searchsorted(value, middle - reach), np.searchsorted(value, middle + reach, side="right")
+    count = last - first
+    i = np.repeat(np.arange(len(middle)), count)
+    return i, place[np.arange(len(i)) + np.repeat(first - np.cumsum(count) + count, count)]
 
 
 def unambiguous(row: IntArray, column: IntArray) -> IntArray:

@@ -14,6 +14,8 @@ whole vote every `VOTE_S`. Old votes fade, so a class never becomes certain.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fusion.types import CLASSES, FloatArray
@@ -42,17 +44,17 @@ def prior_log(count: int) -> FloatArray:
     return np.tile(np.log(PRIOR), (count, 1))
 
 
-def vote_log_likelihood(classes: tuple[tuple[str, float], ...]) -> FloatArray:
-    """Log likelihood of one detection's votes under each class, shape (classes,); zeros where it names none of ours."""
-    named: FloatArray = np.zeros(len(KNOWN))
-    for name, probability in classes:
-        if name in KNOWN and 0.0 < probability <= 1.0:
-            named[KNOWN.index(name)] += probability
-    total = float(named.sum())
-    if total == 0.0:
-        return np.zeros(len(CLASSES))
-    share, named = min(total, 1.0), named / total
-    return np.asarray(np.log(share * NAMES @ named + (1.0 - share) * float(GUESSES @ named)))
+def vote_log_likelihood(votes: Sequence[tuple[tuple[str, float], ...]]) -> FloatArray:
+    """Log likelihood of n detections' votes under each class, shape (n, classes); zeros where one names none of ours."""
+    named: FloatArray = np.array([[_named(classes, name) for name in KNOWN] for classes in votes])
+    total = named.sum(axis=1, keepdims=True)
+    share, named = np.minimum(total, 1.0), named / np.where(total > 0.0, total, 1.0)
+    likelihood = share * (named @ NAMES.T) + (1.0 - share) * (named @ GUESSES)[:, None]
+    return np.where(total > 0.0, np.log(np.where(total > 0.0, likelihood, 1.0)), 0.0)
+
+
+def _named(classes: tuple[tuple[str, float], ...], name: str) -> float:
+    return sum(probability for one, probability in classes if one == name and 0.0 < probability <= 1.0)
 
 
 def after_votes(log_weight: FloatArray, vote_log: FloatArray, since_s: FloatArray) -> FloatArray:

@@ -21,11 +21,21 @@ def innovation_covariance(P: FloatArray, H: FloatArray, R: FloatArray) -> FloatA
 
 
 def squared_distance(y: FloatArray, S: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Normalised innovation squared and ln det S, each shape (n,), of innovations (n, d)."""
-    L = np.linalg.cholesky(S)
-    whitened = np.linalg.solve(L, y[:, :, None])[:, :, 0]
-    log_determinant = 2.0 * np.log(np.diagonal(L, axis1=1, axis2=2)).sum(axis=1)
-    return (whitened**2).sum(axis=1), log_determinant
+    """Normalised innovation squared and ln det S, each shape (n,), of innovations (n, d).
+
+    S = L D Lᵀ, one column at a time for all n: yᵀ S⁻¹ y = Σ (L⁻¹ y)_k² / D_k and ln det S = Σ ln D_k.
+    """
+    left, rest = S.transpose(1, 2, 0).copy(), y.T.copy()
+    squared, determinant = np.zeros(len(y)), np.ones(len(y))
+    for k in range(len(rest)):
+        pivot = left[k, k]
+        squared += rest[k] ** 2 / pivot
+        determinant *= pivot
+        if k + 1 < len(rest):
+            column = left[k + 1 :, k] / pivot
+            rest[k + 1 :] -= column * rest[k]
+            left[k + 1 :, k + 1 :] -= column[:, None] * left[k, None, k + 1 :]
+    return squared, np.log(determinant)
 
 
 def update(x: FloatArray, P: FloatArray, y: FloatArray, H: FloatArray, R: FloatArray) -> tuple[FloatArray, FloatArray]:

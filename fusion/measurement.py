@@ -155,38 +155,33 @@ def rotation_of(sensor: Sensor) -> FloatArray:
 
 def expected(x: FloatArray, sensor: Sensor, components: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
     """h(x), shape (n, d), and its Jacobian H, shape (n, d, 6), of ENU states (n, 6)."""
-    count = len(x)
-    h = np.empty((count, len(components)))
-    H = np.zeros((count, len(components), 6))
-    if set(components) <= POSITION:
-        for row, component in enumerate(components):
-            h[:, row] = x[:, component - EAST]
-            H[:, row, component - EAST] = 1.0
-        return h, H
+    if POSITION.issuperset(components):
+        axes = [component - EAST for component in components]
+        return x[:, axes], np.repeat(np.eye(6)[None, axes], len(x), axis=0)
     rotation = rotation_of(sensor)
-    d = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation  # row vectors: d @ M is Mᵀ d
-    v = x[:, 3:] @ rotation
-    east, north, up = d[:, 0], d[:, 1], d[:, 2]
-    g = np.maximum(np.hypot(east, north), NEAREST_M)
-    r = np.maximum(np.sqrt((d**2).sum(axis=1)), NEAREST_M)
-    unit = d / r[:, None]
-    rate = (v * unit).sum(axis=1)
+    d, v = rotation.T @ (x[:, :3] - np.array(sensor.position_enu_m)).T, rotation.T @ x[:, 3:].T
+    east, north, up = d
+    ground = np.hypot(east, north)
+    g, r = np.maximum(ground, NEAREST_M), np.maximum(np.sqrt((d**2).sum(axis=0)), NEAREST_M)
+    unit = d / r
+    h, by_place = np.empty((len(components), len(x))), np.zeros((len(components), 3, len(x)))
+    H = np.zeros((len(x), len(components), 6))
     for row, component in enumerate(components):
         if component == AZIMUTH:
-            h[:, row] = np.arctan2(east, north)
-            gradient = np.stack([north / g**2, -east / g**2, np.zeros(count)], axis=1)
+            h[row] = np.arctan2(east, north)
+            by_place[row, 0], by_place[row, 1] = north / g**2, -east / g**2
         elif component == ELEVATION:
-            h[:, row] = np.arctan2(up, np.hypot(east, north))
-            gradient = np.stack([-east * up / (r**2 * g), -north * up / (r**2 * g), g / r**2], axis=1)
+            h[row] = np.arctan2(up, ground)
+            by_place[row, :2] = d[:2] * (-up / (r**2 * g))
+            by_place[row, 2] = g / r**2
         elif component == SLANT_RANGE:
-            h[:, row] = r
-            gradient = unit
+            h[row], by_place[row] = r, unit
         else:
-            h[:, row] = rate
-            gradient = (v - rate[:, None] * unit) / r[:, None]
-            H[:, row, 3:] = unit @ rotation.T
-        H[:, row, :3] = gradient @ rotation.T
-    return h, H
+            h[row] = (v * unit).sum(axis=0)
+            by_place[row] = (v - h[row] * unit) / r
+            H[:, row, 3:] = (rotation @ unit).T
+    H[:, :, :3] = (rotation @ by_place).transpose(2, 0, 1)
+    return h.T, H
 
 
 def residual(z: FloatArray, h: FloatArray, components: tuple[int, ...]) -> FloatArray:

@@ -27,18 +27,27 @@ def spectral_density(acceleration_m_s2: float) -> FloatArray:
 
 
 def predict(x: FloatArray, P: FloatArray, dt_s: float, q: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """States (n, 6) and covariances (n, 6, 6) dt_s later; q has shape (n, 3) or (3,)."""
-    q = np.broadcast_to(q, (len(x), 3))
-    predicted_x = x.copy()
-    predicted_x[:, :3] += dt_s * x[:, 3:]
-    pp, pv, vv = P[:, :3, :3], P[:, :3, 3:], P[:, 3:, 3:]
-    predicted_P = np.empty_like(P)
-    predicted_P[:, :3, :3] = pp + dt_s * (pv + pv.transpose(0, 2, 1)) + dt_s**2 * vv
-    predicted_P[:, :3, 3:] = pv + dt_s * vv
-    predicted_P[:, 3:, 3:] = vv
+    """States (n, 6) and covariances (n, 6, 6) dt_s later; q has shape (n, 3) or (3,).
+
+    Covariances are taken as rows of 36, P' = (F ⊗ F) P, so that one product carries all of them.
+    """
+    carried = P.reshape(-1, 36) @ (UNMOVED + dt_s * ONCE + dt_s**2 * TWICE)
+    carried += q @ (dt_s**3 / 3.0 * OF_PLACES + dt_s**2 / 2.0 * OF_BOTH + dt_s * OF_VELOCITIES)
+    return x + dt_s * (x @ SHIFT), carried.reshape(-1, 6, 6)
+
+
+SHIFT: FloatArray = np.eye(6, k=-3)  # x @ SHIFT: velocities in the places of positions; Fᵀ = I + dt SHIFT
+UNMOVED: FloatArray = np.eye(36)
+ONCE: FloatArray = np.kron(SHIFT, np.eye(6)) + np.kron(np.eye(6), SHIFT)
+TWICE: FloatArray = np.kron(SHIFT, SHIFT)
+
+
+def _blocks(row: int, column: int) -> FloatArray:
+    """Which elements of a covariance, as a row of 36, the noise of each axis enters, shape (3, 36)."""
+    entered = np.zeros((3, 6, 6))
     for axis in range(3):
-        predicted_P[:, axis, axis] += q[:, axis] * dt_s**3 / 3.0
-        predicted_P[:, axis, axis + 3] += q[:, axis] * dt_s**2 / 2.0
-        predicted_P[:, axis + 3, axis + 3] += q[:, axis] * dt_s
-    predicted_P[:, 3:, :3] = predicted_P[:, :3, 3:].transpose(0, 2, 1)
-    return predicted_x, predicted_P
+        entered[axis, axis + row, axis + column] = entered[axis, axis + column, axis + row] = 1.0
+    return entered.reshape(3, 36)
+
+
+OF_PLACES, OF_BOTH, OF_VELOCITIES = _blocks(0, 0), _blocks(0, 3), _blocks(3, 3)

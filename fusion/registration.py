@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion.existence import BoolArray
+from fusion.filters import squared_distance
 from fusion.measurement import AZIMUTH, ELEVATION, SLANT_RANGE, IntArray, Plots
 from fusion.types import FloatArray, Sensor
 
@@ -147,19 +148,21 @@ class Registration:
         """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""
         left = y - A @ self._mean()
         spread = S + A @ self._covariance @ A.transpose(0, 2, 1)
-        square = (left * np.linalg.solve(spread, left[:, :, None])[:, :, 0]).sum(axis=1)
+        square, _ = squared_distance(left, spread)
         usable = square < LARGEST_SQUARE * y.shape[1]
-        weighed = np.asarray(np.linalg.solve(S * SLACK, A), float)
+        weighed = np.linalg.solve(S * SLACK, A)
         self._fade(left, A, weighed)
-        A, y, weighed = A[usable], y[usable], weighed[usable]
-        self._information = self._information + np.einsum("kdb,kdc->bc", A, weighed)
-        self._pull = self._pull + np.einsum("kdb,kd->b", weighed, y)
+        places = len(self.places)  # all components of all innovations as rows
+        A, weighed = A[usable].reshape(-1, places), weighed[usable].reshape(-1, places)
+        self._information = self._information + A.T @ weighed
+        self._pull = self._pull + weighed.T @ y[usable].reshape(-1)
         self._covariance = np.asarray(np.linalg.inv(self._information), float)
 
     def _fade(self, left: FloatArray, A: FloatArray, weighed: FloatArray) -> None:
         """Trust the past less, by as much as these innovations, less the estimate, teach."""
-        weight = np.einsum("kdb,kdb->b", A, weighed)
-        self._recent = WINDOW * self._recent + np.array([np.einsum("kdb,kd->b", weighed, left), weight])
+        weight = (A * weighed).sum(axis=(0, 1))
+        self._recent = WINDOW * self._recent
+        self._recent += (weighed * left[:, :, None]).sum(axis=(0, 1)), weight
         pull, weights = self._recent
         spread = weights + weights**2 * np.diagonal(self._covariance)
         has_moved = pull**2 > MOVED**2 * spread

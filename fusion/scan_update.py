@@ -17,6 +17,7 @@ import numpy as np
 from fusion import classification, clutter_map, crowds, direction, existence, filters, manoeuvres
 from fusion.assignment import assign
 from fusion.association import Pairs, gate_threshold, gated_pairs, unambiguous
+from fusion.existence import BoolArray
 from fusion.initiation import ObjectModel
 from fusion.measurement import (
     AZIMUTH,
@@ -84,14 +85,11 @@ def take_in_hand(
 def associate(table: TrackTable, hand: ScanInHand) -> None:
     """Give each track its detection and work it in: believed tracks first, then the others."""
     for plots in hand.plots:
-        in_space = table.direction_of < 0
         believed = table.is_confirmed | (table.existence >= BELIEVED)
-        for first in (True, False):
-            _associate_rows(table, hand, plots, np.flatnonzero(in_space & (believed == first)))
+        _associate_rows(table, hand, plots, np.flatnonzero(table.direction_of < 0), believed)
         if is_bearing(plots):
-            for confirmed in (True, False):
-                rows = np.flatnonzero((table.direction_of == hand.number) & (table.is_confirmed == confirmed))
-                _associate_rows(table, hand, plots, rows, as_direction=True)
+            rows = np.flatnonzero(table.direction_of == hand.number)
+            _associate_rows(table, hand, plots, rows, table.is_confirmed.copy(), as_direction=True)
 
 
 def is_bearing(plots: Plots) -> bool:
@@ -105,17 +103,25 @@ def measures_range(plots: Plots) -> bool:
 
 
 def _associate_rows(
-    table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool = False
+    table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, goes_first: BoolArray, as_direction: bool = False
 ) -> None:
+    """Rows that go first, shape (all rows,), take their detections before the other rows choose among the rest."""
     rows = rows[table.seen_ns[rows, hand.number] != hand.scan.time_ns]
     if len(rows) == 0:
         return
     pairs = _pairs(table, hand, plots, rows, as_direction)
-    spent = hand.used if as_direction else hand.taken.keys()
-    free = [int(index) not in spent for index in plots.index[pairs.plot]]
-    pairs = pairs.chosen(np.flatnonzero(free))
-    if len(pairs.row) == 0:
-        return
+    for first in (True, False):
+        is_open = goes_first[pairs.row] == first
+        spent = hand.used if as_direction else hand.taken
+        if spent:
+            is_open &= ~np.isin(plots.index[pairs.plot], list(spent))
+        places = np.flatnonzero(is_open)
+        if len(places):
+            _give(table, hand, plots, pairs.chosen(places), as_direction)
+
+
+def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_direction: bool) -> None:
+    """Choose among these pairs, which compete with one another alone, and work the chosen ones in."""
     slant_range = _ranges(table, hand.sensor, pairs.row, as_direction)
     probability = table.learned.probability(hand.number, existence.assumed_probability(hand.sensor, slant_range))
     density = alarm_density(table, hand, plots)[pairs.plot]
@@ -198,6 +204,8 @@ def _shares(
     chosen: IntArray,
 ) -> FloatArray:
     """How much of each pair goes into its track, shape (k,)."""
+    if len(chosen) == len(pairs.row):  # nobody shares anything
+        return np.ones(len(chosen))
     if hand.origin is not None or hand.identity is not None or plots.components == (AZIMUTH,):
         share = np.zeros(len(pairs.row))
         share[chosen] = 1.0
@@ -221,13 +229,16 @@ def _work_in_pairs(
     """Kalman update, existence, bookkeeping and classes of the chosen pairs."""
     torn, torn_x, torn_P = crowds.melted(table.x, table.P, pairs, share)
     hand.perhaps_seen.update(crowds.perhaps_seen(pairs.row, chosen, share))
-    row, plot = pairs.row[chosen], pairs.plot[chosen]
-    P = table.P[row] if as_direction else _weigh_manoeuvres(table, hand, row, pairs.chosen(chosen), share[chosen])
-    x, P = filters.update(table.x[row], P, pairs.y[chosen], pairs.H[chosen], pairs.R[chosen])
-    sound = np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2))
-    row, plot, chosen, x, P = row[sound], plot[sound], chosen[sound], x[sound], P[sound]
+    taken = pairs.chosen(chosen)
+    row, before = taken.row, table.P[taken.row]
+    P = before if as_direction else _weigh_manoeuvres(table, hand, taken, before, share[chosen])
+    x, P = filters.update(table.x[row], P, taken.y, taken.H, taken.R)
+    if not np.isfinite(x.sum() + P.sum()):
+        sound = np.flatnonzero(np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2)))
+        chosen, taken, x, P, before = chosen[sound], taken.chosen(sound), x[sound], P[sound], before[sound]
+        row = taken.row
     if not as_direction:
-        _learn_biases(table, hand, plots.components, row, pairs.chosen(chosen), share[chosen])
+        _learn_biases(table, hand, plots.components, taken, before, share[chosen])
     table.x[row], table.P[row] = x, P
     table.x[torn], table.P[torn] = torn_x, torn_P
     table.carried_ns[row] = table.carried_ns[torn] = hand.scan.time_ns
@@ -244,7 +255,8 @@ def _work_in_pairs(
     table.last_sensor[row] = hand.number
     table.seen_ns[row, hand.number] = hand.scan.time_ns
     table.denied_log[row, hand.number] = 0.0
-    for one_row, one_plot in zip(row.tolist(), plots.index[plot].tolist(), strict=True):
+    index = plots.index[taken.plot]
+    for one_row, one_plot in zip(row.tolist(), index.tolist(), strict=True):
         if as_direction:
             learn_size(table, hand, one_row, one_plot)
             _note_explained(table, one_row, hand.taken.get(one_plot))
@@ -253,19 +265,25 @@ def _work_in_pairs(
             hand.taken[one_plot] = one_row
             if hand.identity is not None:
                 table.identities[one_row] = hand.identity
-    vote(table, hand, row, plots.index[plot])
-    _explain(table, hand, plots, pairs, chosen, row)
+    vote(table, hand, row, index)
+    _explain(table, hand, plots, pairs, taken)
 
 
 def _weigh_manoeuvres(
-    table: TrackTable, hand: ScanInHand, row: IntArray, pairs: Pairs, share: FloatArray
+    table: TrackTable, hand: ScanInHand, pairs: Pairs, P: FloatArray, share: FloatArray
 ) -> FloatArray:
-    """How much these rows manoeuvre, by detections that are surely theirs; the predicted covariances that it means."""
+    """How much the rows of these pairs, of covariances P, manoeuvre, by detections that are surely theirs; the predicted
+    covariances that it means."""
+    row = pairs.row
     since_s = (hand.scan.time_ns - table.carried_ns[row]) / 1e9
-    modes, P = manoeuvres.weighed(table.modes[row], table.P[row], pairs.y, pairs.H, pairs.R, table.q, since_s)
-    sure = (share == 1.0) & np.isfinite(P).all(axis=(1, 2)) & np.isfinite(modes).all(axis=1)
+    modes, weighed = manoeuvres.weighed(table.modes[row], P, pairs.y, pairs.H, pairs.R, table.q, since_s)
+    sure = share == 1.0
+    if sure.all() and np.isfinite(modes.sum() + weighed.sum()):
+        table.modes[row] = modes
+        return weighed
+    sure &= np.isfinite(weighed).all(axis=(1, 2)) & np.isfinite(modes).all(axis=1)
     table.modes[row[sure]] = modes[sure]
-    return np.where(sure[:, None, None], P, table.P[row])
+    return np.where(sure[:, None, None], weighed, P)
 
 
 def _note_explained(table: TrackTable, row: int, by: int | None) -> None:
@@ -278,32 +296,35 @@ def _note_explained(table: TrackTable, row: int, by: int | None) -> None:
 
 
 def _learn_biases(
-    table: TrackTable, hand: ScanInHand, components: tuple[int, ...], row: IntArray, pairs: Pairs, share: FloatArray
+    table: TrackTable, hand: ScanInHand, components: tuple[int, ...], pairs: Pairs, P: FloatArray, share: FloatArray
 ) -> None:
-    """What these pairs, not yet worked in, tell of their sensor's bias, and how the tracks come to lean on it."""
-    S = filters.innovation_covariance(table.P[row], pairs.H, pairs.R)
-    D = table.registration.selection(hand.number, components)
-    A = D - pairs.H @ table.leaning[row]
-    K = np.linalg.solve(S, pairs.H @ table.P[row]).transpose(0, 2, 1)
+    """What these pairs, not yet worked in, tell of their sensor's bias, and how the tracks, of covariances P, come to lean
+    on it."""
+    row, registration = pairs.row, table.registration
+    if not registration.places:
+        return
+    A = registration.selection(hand.number, components) - pairs.H @ table.leaning[row]
+    K = np.linalg.solve(pairs.S, pairs.H @ P).transpose(0, 2, 1)
     table.leaning[row] += share[:, None, None] * (K @ A)
     may = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
     if not may.any():
         return
-    row, y, S, A = row[may], pairs.y[may], S[may], A[may]
-    compared = table.registration.compared(hand.number, table.seen_ns[row], table.x[row, :3], hand.scan.time_ns)
+    row, y, S, A = row[may], pairs.y[may], pairs.S[may], A[may]
+    compared = registration.compared(hand.number, table.seen_ns[row], table.x[row, :3], hand.scan.time_ns)
     teaching = compared.any(axis=1)
     if teaching.any():
-        A = np.where(compared[:, None, :], A, 0.0)
-        table.registration.learn(y[teaching], S[teaching], A[teaching])
+        registration.learn(y[teaching], S[teaching], A[teaching] * compared[teaching, None, :])
 
 
 def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray) -> None:
     """Classes named by these detections go to these rows."""
-    named = [k for k, index in enumerate(indices) if hand.scan.detections[int(index)].classes]
+    votes = [hand.scan.detections[index].classes for index in indices.tolist()]
+    named = [k for k, classes in enumerate(votes) if classes]
     if not named:
         return
-    rows, indices = rows[named], indices[named]
-    log = np.array([classification.vote_log_likelihood(hand.scan.detections[int(i)].classes) for i in indices])
+    if len(named) < len(votes):
+        rows, votes = rows[named], [votes[k] for k in named]
+    log = classification.vote_log_likelihood(votes)
     last = table.voted_ns[rows, hand.number]
     since_s = np.where(last == NEVER_NS, classification.VOTE_S, (hand.scan.time_ns - last) / 1e9)
     table.class_log[rows] = classification.after_votes(table.class_log[rows], log, since_s)
@@ -333,15 +354,15 @@ def _is_likely_small(table: TrackTable, row: int) -> bool:
     return bool(np.any(table.voted_ns[row] != NEVER_NS) and drone + bird > airplane + helicopter)
 
 
-def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, chosen: IntArray, rows: IntArray) -> None:
+def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, taken: Pairs) -> None:
     """Why: for the rows worth telling of, what was in the gate and what was taken."""
-    worth = {int(row): int(plots.index[pairs.plot[k]]) for row, k in zip(rows, chosen, strict=True)}
-    worth = {row: index for row, index in worth.items() if table.existence[row] >= 0.5}
-    considered: dict[int, list[tuple[int, float]]] = {row: [] for row in worth}
-    for row, plot, nis in zip(pairs.row.tolist(), pairs.plot.tolist(), pairs.nis.tolist(), strict=True):
+    worth = np.flatnonzero(table.existence[taken.row] >= 0.5)
+    rows, chosen = taken.row[worth].tolist(), plots.index[taken.plot[worth]].tolist()
+    considered: dict[int, list[tuple[int, float]]] = {row: [] for row in rows}
+    for row, index, nis in zip(pairs.row.tolist(), plots.index[pairs.plot].tolist(), pairs.nis.tolist(), strict=True):
         if row in considered:
-            considered[row].append((int(plots.index[plot]), nis))
-    for row, index in worth.items():
+            considered[row].append((index, nis))
+    for row, index in zip(rows, chosen, strict=True):
         table.explanations[row] = Explanation(
             hand.scan.sensor_id, hand.scan.time_ns, tuple(sorted(considered[row])), index, (), ()
         )
