@@ -32,16 +32,16 @@ RIVAL_SIGMAS = 3.0  # azimuths nearer than this may be one emitter's
 
 def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     """What nobody explains begins new rows."""
-    room = min(MAX_TRACKS - len(table), MAX_TENTATIVE - int((~table.is_confirmed).sum()))
+    tentative = len(table) - int(np.count_nonzero(table.is_confirmed))
+    room = min(MAX_TRACKS - len(table), MAX_TENTATIVE - tentative)
     number = hand.number
     births_per_s = table.newcomers.per_s(hand.rules.objects.births_per_s)
     undetected = next_undetected(table.undetected[number], hand.sensor, births_per_s, since_s)
     first = 0
     for plots in hand.plots:
         first += len(plots.z)
-        free = np.flatnonzero([_is_free(table, hand, int(index), is_bearing(plots)) for index in plots.index])[
-            : max(room, 0)
-        ]
+        towards = is_bearing(plots)
+        free = np.flatnonzero([_is_free(table, hand, index, towards) for index in plots.index.tolist()])[: max(room, 0)]
         if len(free) == 0:
             continue
         fresh = Plots(plots.components, plots.z[free], plots.R[free], plots.index[free])

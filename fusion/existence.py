@@ -105,6 +105,20 @@ def looked_at(
     return inside
 
 
+def largest_variance(P: FloatArray) -> FloatArray:
+    """Of the places in covariances (n, >= 3, >= 3), along whatever axis, shape (n,): the largest eigenvalue.
+
+    q + 2 p cos(φ / 3), q = tr A / 3, p² = tr (A - q I)² / 6, cos φ = det (A - q I) / 2 p³ (Smith 1961).
+    """
+    ee, nn, uu, en, eu, nu = P[:, 0, 0], P[:, 1, 1], P[:, 2, 2], P[:, 0, 1], P[:, 0, 2], P[:, 1, 2]
+    q = (ee + nn + uu) / 3.0
+    ee, nn, uu = ee - q, nn - q, uu - q
+    p = np.sqrt((ee**2 + nn**2 + uu**2 + 2.0 * (en**2 + eu**2 + nu**2)) / 6.0)
+    determinant = ee * (nn * uu - nu**2) - en * (en * uu - nu * eu) + eu * (en * nu - nn * eu)
+    cosine = np.clip(determinant / np.maximum(2.0 * p**3, np.finfo(float).tiny), -1.0, 1.0)
+    return np.asarray(q + 2.0 * p * np.cos(np.arccos(cosine) / 3.0))
+
+
 def _within(value: FloatArray, limits: tuple[float, float], margin: FloatArray) -> BoolArray:
     return np.asarray((value >= limits[0] + margin) & (value <= limits[1] - margin))
 

@@ -46,6 +46,9 @@ RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so 
 
 def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     """Tentative rows that are believed become confirmed."""
+    believed = (table.existence >= settings.confirm_at) & ~table.is_confirmed
+    if not believed.any():
+        return
     age_ns = time_ns - table.birth_ns
     as_direction = table.direction_of >= 0
     seen_again = (table.seen_ns >= table.birth_ns[:, None] + CROSSED_NS) & points(table)
@@ -58,7 +61,7 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     )
     steady = (table.hits >= STEADY_SHARE * scans) | _reports(table)
     ripe &= ~(_awaited(table) & (age_ns < AWAITED_NS))
-    fresh = ripe & steady & (table.existence >= settings.confirm_at) & ~table.is_confirmed
+    fresh = ripe & steady & believed
     table.is_confirmed |= fresh
     table.newcomers.note(float(table.newcomer[fresh & (table.origin < 0)].sum()))
 
@@ -117,8 +120,10 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
 
     So goes a row whose numbers have outgrown all measure: it says nothing of where its object is, and must harm no other.
     """
-    is_lost = ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
-    table.end(np.flatnonzero((time_ns - table.last_ns > unseen_limit_ns(table)) | is_lost), "unseen", time_ns)
+    goes = time_ns - table.last_ns > unseen_limit_ns(table)
+    if not np.isfinite(table.x.sum() + table.P.sum()):
+        goes |= ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
+    table.end(np.flatnonzero(goes), "unseen", time_ns)
 
 
 def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:

@@ -18,12 +18,14 @@ from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
 from fusion.scan_update import SHARED_HITS
 from fusion.track_table import TrackKey, TrackTable
+from fusion.types import FloatArray
 
 DUPLICATE_WITHIN_M = 60.0
 DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
 MOST_LIKE = 2  # others that a row may equal before it stands in a crowd
+FEW = 60  # points whose distances are all looked at: a tree would take longer
 APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an echo and its ghost
 APART_NS = 10_000_000_000  # so many scans that showed both make two objects of them, for so long
 
@@ -99,7 +101,7 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
     in_space = rows[table.direction_of[rows] < 0]
     pairs: list[IntArray] = [np.zeros((0, 2), dtype=np.int64)]
     if len(in_space) > 1:
-        pairs.append(in_space[cKDTree(table.x[in_space, :3]).query_pairs(DUPLICATE_WITHIN_M, output_type="ndarray")])
+        pairs.append(in_space[_within(table.x[in_space, :3], DUPLICATE_WITHIN_M)])
     towards = rows[table.direction_of[rows] >= 0]
     if len(towards) > 1:
         apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
@@ -110,11 +112,22 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
     return np.concatenate(pairs)
 
 
+def _within(points: FloatArray, distance: float) -> IntArray:
+    """Places (k, 2) of those points (n, 3) that are no farther apart, the lower place first."""
+    if len(points) > FEW:
+        return np.asarray(cKDTree(points).query_pairs(distance, output_type="ndarray"))
+    square = ((points[:, None] - points) ** 2).sum(axis=2)
+    one, two = np.nonzero(square <= distance**2)
+    return np.stack([one, two], axis=1)[one < two]
+
+
 def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:
     """Those pairs whose states are equal within their errors and whom no scan of the last seconds showed apart.
 
     Rows that equal many others are objects closer together than their errors: no two of them are one sooner than others.
     """
+    if len(pairs) == 0:
+        return []
     equal = _are_equal(table, pairs)
     others = np.bincount(pairs[equal].ravel(), minlength=len(table))
     crowded = (others[pairs] > MOST_LIKE).any(axis=1)

@@ -30,7 +30,7 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     if len(rows) == 0:
         return
     x, P = table.in_enu(rows)
-    sigma_m = np.sqrt(np.linalg.eigvalsh(P[:, :3, :3])[:, -1])
+    sigma_m = np.sqrt(existence.largest_variance(P))
     own = table.direction_of[rows] == hand.number
     if own.any():  # a direction is unsure along its ray, not across
         across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(direction.bounded(table.x[rows, 2]))
@@ -50,10 +50,11 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     rows, probability = rows[counted], probability[counted]
     expected_share, probability = probability, table.learned.probability(hand.number, probability)
     ratio = 1.0 - probability * hand.rules.settings.gate_probability
-    seen = np.array([hand.perhaps_seen.get(row, 0.0) for row in rows.tolist()])
-    table.existence[rows] = np.minimum(
-        seen + (1.0 - seen) * existence.bayes(table.existence[rows], ratio), existence.HIGHEST_EXISTENCE
-    )
+    r = existence.bayes(table.existence[rows], ratio)
+    if hand.perhaps_seen:
+        seen = np.array([hand.perhaps_seen.get(row, 0.0) for row in rows.tolist()])
+        r = np.minimum(seen + (1.0 - seen) * r, existence.HIGHEST_EXISTENCE)
+    table.existence[rows] = r
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
     table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
     if learns_detection(table, hand):

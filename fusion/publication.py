@@ -17,6 +17,7 @@ import numpy as np
 
 from fusion import direction, motion, silence, true_size
 from fusion.classification import probabilities
+from fusion.existence import BoolArray
 from fusion.lifecycle import coast_after_ns, unseen_limit_ns
 from fusion.measurement import IntArray
 from fusion.mounting_error import mounting_covariance
@@ -29,6 +30,8 @@ TICK_MARGIN_NS = 1_000_000_000  # a tick waits this much longer than a scan befo
 SAME_STATE = 1e-4  # metres or radians
 FORGET_EVERY_NS = 1_000_000_000
 FORGET_NS = 60_000_000_000  # dropped tracks are remembered this long, far beyond any rewind
+
+STATUSES = ("", "confirmed", "coasting", "dropped")  # as `told_status` counts them
 
 ClaimsOf = Callable[[TrackKey, int], tuple[ClaimAgreement, ...]]
 
@@ -71,6 +74,7 @@ class Publication:
         self._claims_of = claims_of
         self._book: dict[TrackKey, Published] = {}
         self._next_number = 1
+        self._table: TrackTable | None = None  # whose columns `told_…` are true; another one after a rewind
         self._alive: set[TrackKey] = set()  # confirmed rows, as the book was last held against them
         self._forgotten_ns = 0  # when old tracks were last looked for
 
@@ -78,14 +82,23 @@ class Publication:
         """Tracks whose published form differs from what was last said. now_ns: a tick, that lets time pass."""
         tracks = self._gone(table)
         time_ns = max(table.time_ns or 0, now_ns or 0)
+        is_tick = now_ns is not None
         confirmed = np.flatnonzero(table.is_confirmed)
-        statuses = _statuses(table, confirmed, time_ns, now_ns is not None)
+        statuses = _statuses(table, confirmed, time_ns, is_tick)
+        if table is self._table:
+            asked = _may_be_news(table, confirmed, statuses, time_ns, is_tick)
+            confirmed, statuses = confirmed[asked], statuses[asked]
+        self._table = table
         news: list[tuple[int, str, Row]] = []
-        for row, status, seen in zip(confirmed.tolist(), statuses, _rows(table, confirmed), strict=True):
-            known = self._book.get(table.keys[row])
-            if self._is_news(status, seen, known, time_ns, now_ns is not None):
+        settled: list[int] = []
+        for row, place, seen in zip(confirmed.tolist(), statuses.tolist(), _rows(table, confirmed), strict=True):
+            known, status = self._book.get(table.keys[row]), STATUSES[place]
+            if self._is_news(status, seen, known, time_ns, is_tick):
                 news.append((row, status, seen))
+            elif known is not None and seen.is_like(known.row):
+                settled.append(row)
         tracks += self._publish(table, news, time_ns)
+        self._note_told(table, settled)
         self._forget(table, time_ns)
         return tuple(sorted(tracks, key=lambda track: track.track_number))
 
@@ -94,8 +107,8 @@ class Publication:
         time_ns = max(time_ns, table.time_ns or 0)
         confirmed = np.flatnonzero(table.is_confirmed)
         named: list[Named] = []
-        for row, status in zip(confirmed.tolist(), _statuses(table, confirmed, time_ns, True), strict=True):
-            known = self._book.get(table.keys[row])
+        for row, place in zip(confirmed.tolist(), _statuses(table, confirmed, time_ns, True).tolist(), strict=True):
+            known, status = self._book.get(table.keys[row]), STATUSES[place]
             if known is not None and "dropped" not in (status, known.track.status):
                 named.append(Named(row, known.track.track_number, known.track.revision, status))
         return tuple(sorted(self._form(table, named, time_ns), key=lambda track: track.track_number))
@@ -106,7 +119,7 @@ class Publication:
             return ()
         row, time_ns = table.keys.index(key), max(table.time_ns or 0, self._book[key].track.time_ns)
         rows = np.array([row])
-        status, seen = _statuses(table, rows, time_ns, True)[0], _rows(table, rows)[0]
+        status, seen = STATUSES[int(_statuses(table, rows, time_ns, True)[0])], _rows(table, rows)[0]
         return tuple(self._publish(table, [(row, status, seen)], time_ns))
 
     def _is_news(self, status: str, seen: Row, known: Published | None, time_ns: int, is_tick: bool) -> bool:
@@ -131,7 +144,18 @@ class Publication:
         tracks = self._form(table, named, time_ns)
         for (row, _, seen), track in zip(news, tracks, strict=True):
             self._book[table.keys[row]] = Published(track, seen)
+        self._note_told(table, [row for row, _, _ in news])
         return tracks
+
+    def _note_told(self, table: TrackTable, rows: list[int]) -> None:
+        """What the book says of these rows is what they are."""
+        if not rows:
+            return
+        known = [self._book[table.keys[row]].track for row in rows]
+        table.told_hits[rows], table.told_last_ns[rows] = table.hits[rows], table.last_ns[rows]
+        table.told_direction_of[rows], table.told_x[rows] = table.direction_of[rows], table.updated_x[rows]
+        table.told_status[rows] = [STATUSES.index(track.status) for track in known]
+        table.told_ns[rows] = [track.time_ns for track in known]
 
     def _form(self, table: TrackTable, named: list[Named], time_ns: int) -> list[Track]:
         """The published forms of these rows at a time; the arithmetic is done for all at once."""
@@ -202,13 +226,20 @@ class Publication:
             del self._book[key]
 
 
-def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) -> list[str]:
-    """Status of each of these rows at a time."""
+def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) -> IntArray:
+    """Status of each of these rows at a time, as its place in STATUSES."""
     unseen_ns = time_ns - table.last_ns[rows]
     coasting = unseen_ns > coast_after_ns(table)[rows]
     dropped = unseen_ns > unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
-    pairs = zip(dropped.tolist(), coasting.tolist(), strict=True)
-    return ["dropped" if d else "coasting" if c else "confirmed" for d, c in pairs]
+    return np.asarray(np.where(dropped, STATUSES.index("dropped"), np.where(coasting, 2, 1)))
+
+
+def _may_be_news(table: TrackTable, rows: IntArray, statuses: IntArray, time_ns: int, is_tick: bool) -> BoolArray:
+    """Which of these rows differ, in whatever digit, from what was last told of them."""
+    differs = (table.updated_x != table.told_x).any(axis=1) | (table.hits != table.told_hits)
+    differs |= (table.last_ns != table.told_last_ns) | (table.direction_of != table.told_direction_of)
+    asked = differs[rows] | (statuses != table.told_status[rows])
+    return asked | (time_ns - table.told_ns[rows] >= REPUBLISH_NS) if is_tick else asked
 
 
 def _rows(table: TrackTable, rows: IntArray) -> list[Row]:

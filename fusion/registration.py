@@ -87,6 +87,8 @@ class Registration:
         )
         self._stand_m = np.array([sensor.position_enu_m for sensor in sensors], float).reshape(-1, 3)
         self._ranging = np.array([sensor.accuracy.slant_range_m is not None for sensor in sensors], dtype=bool)
+        self._of = np.array([number for number, _ in self.places], dtype=np.int64)
+        self._selections: dict[tuple[int, tuple[int, ...]], FloatArray] = {}
         self._prior = np.array([PRIOR[KINDS.index(kind)] for _, kind in self.places])
         self._information: FloatArray = np.diag(self._prior**-2.0)
         self._pull: FloatArray = np.zeros(len(self.places))
@@ -95,12 +97,14 @@ class Registration:
         self._doubts: dict[int, int] = {}  # column -> scans in a row that spoke against its jump
         self.applied: FloatArray = np.zeros(len(self.places))  # taken off the measurements
         self._covariance: FloatArray = np.diag(self._prior**2)
+        self._may_be_due = False  # since something was learned
 
     def copy(self) -> Registration:
         """An independent copy."""
         other = Registration.__new__(Registration)
         other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
-        other._stand_m, other._ranging = self._stand_m, self._ranging
+        other._stand_m, other._ranging, other._of = self._stand_m, self._ranging, self._of
+        other._selections, other._may_be_due = self._selections, self._may_be_due
         other._information, other._pull = self._information.copy(), self._pull.copy()
         other._recent, other._jumps, other._doubts = self._recent.copy(), self._jumps, self._doubts
         other.applied, other._covariance = self.applied.copy(), self._covariance.copy()
@@ -108,14 +112,18 @@ class Registration:
 
     def selection(self, number: int, components: tuple[int, ...]) -> FloatArray:
         """D (d, b): which bias enters which component of this sensor's measurements."""
-        D = np.zeros((len(components), len(self.places)))
-        for column, (of, kind) in enumerate(self.places):
-            if of == number and kind in components:
-                D[components.index(kind), column] = 1.0
-        return D
+        if (number, components) not in self._selections:
+            D = np.zeros((len(components), len(self.places)))
+            for column, (of, kind) in enumerate(self.places):
+                if of == number and kind in components:
+                    D[components.index(kind), column] = 1.0
+            self._selections[number, components] = D
+        return self._selections[number, components]
 
     def corrected(self, number: int, plots: Plots) -> Plots:
         """These plots with the applied bias taken off."""
+        if not self.applied.any():
+            return plots
         shift = self.selection(number, plots.components) @ self.applied
         return Plots(plots.components, plots.z - shift, plots.R, plots.index) if shift.any() else plots
 
@@ -128,9 +136,10 @@ class Registration:
         """
         lately = seen_ns > time_ns - COMPARED_NS
         lately[:, number] = True
-        found = np.zeros((len(seen_ns), len(self.places)), dtype=bool)
+        found = np.asarray(lately.sum(axis=1, keepdims=True) > lately[:, self._of])  # by another than its own
         for column, (of, kind) in enumerate(self.places):
-            found[:, column] = (lately & self.witnesses(of, kind, position_m)).any(axis=1)
+            if kind == SLANT_RANGE:
+                found[:, column] = (lately & self.witnesses(of, kind, position_m)).any(axis=1)
         return found
 
     def witnesses(self, number: int, kind: int, position_m: FloatArray) -> BoolArray:
@@ -139,9 +148,10 @@ class Registration:
         can[:, number] = False
         if kind == SLANT_RANGE:
             lines = position_m[:, None, :] - self._stand_m
-            lines = lines / np.maximum(np.linalg.norm(lines, axis=2, keepdims=True), 1.0)
-            across = np.linalg.norm(np.cross(lines, lines[:, number : number + 1]), axis=2)
-            can &= self._ranging | (across > CROSSING_SINE)
+            square, own = (lines**2).sum(axis=2), lines[:, number : number + 1]
+            along, own_square = (lines * own).sum(axis=2), square[:, number : number + 1]
+            across = square * own_square - along**2  # of the cross product
+            can &= self._ranging | (across > CROSSING_SINE**2 * np.maximum(square, 1.0) * np.maximum(own_square, 1.0))
         return can
 
     def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
@@ -157,6 +167,7 @@ class Registration:
         self._information = self._information + A.T @ weighed
         self._pull = self._pull + weighed.T @ y[usable].reshape(-1)
         self._covariance = np.asarray(np.linalg.inv(self._information), float)
+        self._may_be_due = True
 
     def _fade(self, left: FloatArray, A: FloatArray, weighed: FloatArray) -> None:
         """Trust the past less, by as much as these innovations, less the estimate, teach."""
@@ -174,6 +185,9 @@ class Registration:
 
     def release(self) -> FloatArray | None:
         """The biases (b,) that are due to be applied now, moved from the estimate to `applied`; None where none is."""
+        if not self._may_be_due:
+            return None
+        self._may_be_due = False
         mean, sigma = self._mean(), self._sigma()
         due = self._observable() & (np.abs(mean) > SIGNIFICANT * sigma)
         if not due.any():
@@ -191,6 +205,7 @@ class Registration:
         self._information[column, column] = self._prior[column] ** -2.0
         mean[column] = 0.0
         self._pull = self._information @ mean
+        self._may_be_due = True
         self._recent[:, column] = 0.0
         self._covariance = np.asarray(np.linalg.inv(self._information), float)
         self.applied = self.applied.copy()

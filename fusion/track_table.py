@@ -33,7 +33,7 @@ ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
-    "metres_log", "metres_count",
+    "metres_log", "metres_count", "told_hits", "told_last_ns", "told_direction_of", "told_x", "told_status", "told_ns",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
 
@@ -91,6 +91,12 @@ class TrackTable:
         self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
         self.modes: FloatArray = np.zeros((0, len(manoeuvres.USUAL)))  # weights of how much it manoeuvres
         self.carried_ns: IntArray = np.zeros(0, dtype=np.int64)  # since when P has only been predicted
+        self.told_hits: IntArray = np.zeros(0, dtype=np.int64)  # as `publication.py` knows it; 0: not at all
+        self.told_last_ns: IntArray = np.zeros(0, dtype=np.int64)
+        self.told_direction_of: IntArray = np.zeros(0, dtype=np.int64)
+        self.told_x: FloatArray = np.zeros((0, 6))
+        self.told_status: IntArray = np.zeros(0, dtype=np.int64)
+        self.told_ns: IntArray = np.zeros(0, dtype=np.int64)
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
@@ -201,6 +207,12 @@ class TrackTable:
                 count, self.undetected[sensor_number, 1] / max(self.undetected[sensor_number].sum(), 1e-12)
             ),
             "leaning": np.zeros((count, 6, len(self.registration.places))),
+            "told_hits": np.zeros(count, dtype=np.int64),
+            "told_last_ns": np.zeros(count, dtype=np.int64),
+            "told_direction_of": np.zeros(count, dtype=np.int64),
+            "told_x": np.zeros((count, 6)),
+            "told_status": np.zeros(count, dtype=np.int64),
+            "told_ns": np.zeros(count, dtype=np.int64),
         }
         for name in ARRAYS:
             setattr(self, name, np.concatenate([getattr(self, name), new[name]]))
@@ -219,9 +231,10 @@ class TrackTable:
         self.newcomers.pass_time(dt_s)
         if dt_s <= 0.0 or len(self) == 0:
             return
-        as_direction = self.direction_of >= 0
+        as_direction = np.flatnonzero(self.direction_of >= 0)
         self.x, self.P = motion.predict(self.x, self.P, dt_s, self.density())
-        self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
+        if len(as_direction):
+            self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
         self.leaning[:, :3] += dt_s * self.leaning[:, 3:]
         self.existence = survive(self.existence, dt_s)
 
