@@ -60,7 +60,7 @@ def gated_pairs(
     """All pairs of these rows and plots within the gate; P, h, H, added belong to the rows, shapes (n, ...)."""
     base = innovation_covariance(P, H, added)
     reach = np.sqrt(gate * (np.diagonal(base, axis1=1, axis2=2) + plots.R.diagonal(axis1=1, axis2=2).max(axis=0)))
-    i, j = _within_reach(h, reach, plots)
+    i, j = within_reach(h, reach, plots.z, plots.components)
     y, S = residual(plots.z[j], h[i], plots.components), base[i] + plots.R[j]
     nis, log_determinant = squared_distance(y, S)
     inside = np.flatnonzero(nis <= gate)
@@ -71,19 +71,18 @@ def gated_pairs(
     return Pairs(rows[i], j, y, H[i], added[i] + plots.R[j], S, nis, log_likelihood)
 
 
-def _within_reach(h: FloatArray, reach: FloatArray, plots: Plots) -> tuple[IntArray, IntArray]:
-    """Places of rows and plots that no component sets farther apart than its reach, h and reach of shape (n, d).
+def within_reach(
+    h: FloatArray, reach: FloatArray, z: FloatArray, components: tuple[int, ...]
+) -> tuple[IntArray, IntArray]:
+    """Places of h (n, d) and z (m, d) that no component sets farther apart than its reach (n, d), in growing order.
 
     Many against many are first taken by windows of the first component, in its order.
     """
-    if len(h) * len(plots.z) <= SMALL_TABLE:
-        apart = residual(plots.z[None], h[:, None], plots.components)
-        i, j = (np.abs(apart) <= reach[:, None]).all(axis=2).nonzero()
+    if len(h) * len(z) <= SMALL_TABLE:
+        i, j = np.nonzero((np.abs(residual(z, h[:, None], components)) <= reach[:, None]).all(axis=2))
         return i, j
-    i, j = _windows(h[:, 0], reach[:, 0], plots.z[:, 0], plots.components[0] == AZIMUTH)
-    near = np.ones(len(i), dtype=bool)
-    for column, component in enumerate(plots.components):
-        near &= np.abs(residual(plots.z[j, column, None], h[i, column, None], (component,)))[:, 0] <= reach[i, column]
+    i, j = _windows(h[:, 0], reach[:, 0], z[:, 0], components[0] == AZIMUTH)
+    near = (np.abs(residual(z[j], h[i], components)) <= reach[i]).all(axis=1)
     i, j = i[near], j[near]
     order = np.lexsort((j, i))
     return i[order], j[order]

@@ -19,6 +19,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fusion.association import within_reach
 from fusion.measurement import IntArray, Plots, residual
 from fusion.types import FloatArray
 
@@ -26,6 +27,7 @@ FADE_S = 120.0
 LEAST_SCANS_S = 10.0  # so long a sensor counts as having looked when it starts
 CHANCE = 0.9  # of the largest term: one thing alone says little of a place
 MOST_KEPT = 256  # of a sensor, the youngest; more of them are spread everywhere
+NOTHING = 120.0  # a kernel at this squared distance is exp(-60) of its height
 MOST_OVER_EVERYWHERE = 300.0  # what hovers and is seldom seen must still become a track
 
 Birth: TypeAlias = tuple[int, tuple[int, ...], tuple[float, ...]]  # the sensor's number, components, values
@@ -60,10 +62,13 @@ class ClutterMap:
         if kept is None or len(plots.z) == 0:
             return np.zeros(len(plots.z))
         z, at_ns, seen = kept
-        age_s = (time_ns - at_ns) / 1e9
-        y = residual(plots.z[:, None, :], z[None, :, :], plots.components)
-        variance = 2.0 * np.diagonal(plots.R, axis1=1, axis2=2)[:, None, :]
-        norm = np.sqrt((2.0 * math.pi * variance).prod(axis=2))
-        terms = seen * np.exp(-age_s / FADE_S) * np.exp(-0.5 * (y**2 / variance).sum(axis=2)) / norm
+        weight = seen * np.exp((at_ns - time_ns) / 1e9 / FADE_S)
+        variance = 2.0 * np.diagonal(plots.R, axis1=1, axis2=2)
+        i, k = within_reach(plots.z, np.sqrt(NOTHING * variance), z, plots.components)
+        distance = (residual(plots.z[i], z[k], plots.components) ** 2 / variance[i]).sum(axis=1)
+        norm = np.sqrt((2.0 * math.pi * variance).prod(axis=1))
+        terms = weight[k] * np.exp(-0.5 * distance) / norm[i]
+        largest = np.zeros(len(plots.z))
+        np.maximum.at(largest, i, terms)
         scans = (FADE_S + LEAST_SCANS_S) / max(interval_s, 1e-3)
-        return np.asarray(np.maximum(terms.sum(axis=1) - CHANCE * terms.max(axis=1), 0.0) / scans)
+        return np.asarray(np.maximum(np.bincount(i, terms, len(plots.z)) - CHANCE * largest, 0.0) / scans)

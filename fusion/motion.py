@@ -31,15 +31,16 @@ def predict(x: FloatArray, P: FloatArray, dt_s: float, q: FloatArray) -> tuple[F
 
     Covariances are taken as rows of 36, P' = (F ⊗ F) P, so that one product carries all of them.
     """
-    carried = P.reshape(-1, 36) @ (UNMOVED + dt_s * ONCE + dt_s**2 * TWICE)
-    carried += q @ (dt_s**3 / 3.0 * OF_PLACES + dt_s**2 / 2.0 * OF_BOTH + dt_s * OF_VELOCITIES)
+    moved = (np.array([1.0, dt_s, dt_s**2]) @ MOVED).reshape(36, 36)
+    noise = (np.array([dt_s**3 / 3.0, dt_s**2 / 2.0, dt_s]) @ NOISE).reshape(3, 36)
+    carried = P.reshape(-1, 36) @ moved + q @ noise
     return x + dt_s * (x @ SHIFT), carried.reshape(-1, 6, 6)
 
 
 SHIFT: FloatArray = np.eye(6, k=-3)  # x @ SHIFT: velocities in the places of positions; Fᵀ = I + dt SHIFT
-UNMOVED: FloatArray = np.eye(36)
-ONCE: FloatArray = np.kron(SHIFT, np.eye(6)) + np.kron(np.eye(6), SHIFT)
-TWICE: FloatArray = np.kron(SHIFT, SHIFT)
+MOVED: FloatArray = np.array(  # (F ⊗ F)ᵀ by powers of dt
+    [np.eye(36), np.kron(SHIFT, np.eye(6)) + np.kron(np.eye(6), SHIFT), np.kron(SHIFT, SHIFT)]
+).reshape(3, -1)
 
 
 def _blocks(row: int, column: int) -> FloatArray:
@@ -50,4 +51,4 @@ def _blocks(row: int, column: int) -> FloatArray:
     return entered.reshape(3, 36)
 
 
-OF_PLACES, OF_BOTH, OF_VELOCITIES = _blocks(0, 0), _blocks(0, 3), _blocks(3, 3)
+NOISE: FloatArray = np.array([_blocks(0, 0), _blocks(0, 3), _blocks(3, 3)]).reshape(3, -1)

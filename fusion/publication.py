@@ -239,7 +239,9 @@ def _may_be_news(table: TrackTable, rows: IntArray, statuses: IntArray, time_ns:
     differs = (table.updated_x != table.told_x).any(axis=1) | (table.hits != table.told_hits)
     differs |= (table.last_ns != table.told_last_ns) | (table.direction_of != table.told_direction_of)
     asked = differs[rows] | (statuses != table.told_status[rows])
-    return asked | (time_ns - table.told_ns[rows] >= REPUBLISH_NS) if is_tick else asked
+    if is_tick:
+        asked |= time_ns - table.told_ns[rows] >= REPUBLISH_NS
+    return np.asarray(asked)
 
 
 def _rows(table: TrackTable, rows: IntArray) -> list[Row]:

@@ -160,7 +160,7 @@ class Registration:
         spread = S + A @ self._covariance @ A.transpose(0, 2, 1)
         square, _ = squared_distance(left, spread)
         usable = square < LARGEST_SQUARE * y.shape[1]
-        weighed = np.linalg.solve(S * SLACK, A)
+        weighed = np.asarray(np.linalg.solve(S * SLACK, A), float)
         self._fade(left, A, weighed)
         places = len(self.places)  # all components of all innovations as rows
         A, weighed = A[usable].reshape(-1, places), weighed[usable].reshape(-1, places)
