@@ -28,6 +28,9 @@ def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
     """
     if len(row) == 0:
         return np.zeros(0, dtype=np.int64)
+    is_alone = (np.bincount(row)[row] == 1) & (np.bincount(column)[column] == 1)
+    if is_alone.all():
+        return np.arange(len(row), dtype=np.int64)
     gain = np.maximum(score, 1e-6)
     _, row = np.unique(row, return_inverse=True)
     _, column = np.unique(column, return_inverse=True)
@@ -38,17 +41,16 @@ def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
     _, group = connected_components(
         coo_matrix((np.ones(len(row)), (row, column + size)), (count, count)), directed=False
     )
-    order = np.argsort(group[row], kind="stable")
-    edges = np.flatnonzero(np.diff(group[row][order])) + 1
-    chosen: list[int] = []
+    meeting = np.flatnonzero(~is_alone)
+    order = meeting[np.argsort(group[row[meeting]], kind="stable")]
+    edges = np.flatnonzero(np.diff(group[row[order]])) + 1
+    chosen = np.flatnonzero(is_alone).tolist()
     for members in np.split(order, edges):
         chosen.extend(_assign_group(row[members], column[members], gain[members], members))
     return np.array(sorted(chosen), dtype=np.int64)
 
 
 def _assign_group(row: IntArray, column: IntArray, gain: FloatArray, members: IntArray) -> list[int]:
-    if len(members) == 1:
-        return [int(members[0])]
     rows, i = np.unique(row, return_inverse=True)
     columns, j = np.unique(column, return_inverse=True)
     gains = np.zeros((len(rows), len(columns)))

@@ -110,6 +110,8 @@ class ClaimBook:
 
     def of_track(self, key: TrackKey, time_ns: int) -> tuple[ClaimAgreement, ...]:
         """The claims that belong to a track now, by transmitter."""
+        if not self._held:
+            return ()
         return tuple(
             held.agreement
             for _, held in sorted(self._held.items())

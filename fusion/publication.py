@@ -274,9 +274,8 @@ def _predicted(table: TrackTable, rows: IntArray, time_ns: int) -> tuple[FloatAr
 def _explanation(
     explanation: Explanation | None, should_have_seen: tuple[str, ...], claims: tuple[ClaimAgreement, ...]
 ) -> Explanation | None:
-    if explanation is None:
-        return None
-    against = tuple(sorted({claim.claim.sensor_id for claim in claims if claim.agreement == "contradicts"}))
-    if (against, should_have_seen) == (explanation.dissenting, explanation.should_have_seen):
+    if explanation is None or not (claims or should_have_seen):
         return explanation
-    return replace(explanation, dissenting=against, should_have_seen=should_have_seen)
+    against = tuple(sorted({claim.claim.sensor_id for claim in claims if claim.agreement == "contradicts"}))
+    one = explanation
+    return Explanation(one.sensor_id, one.time_ns, one.considered, one.chosen, against, should_have_seen)

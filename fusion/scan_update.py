@@ -256,15 +256,16 @@ def _work_in_pairs(
     table.seen_ns[row, hand.number] = hand.scan.time_ns
     table.denied_log[row, hand.number] = 0.0
     index = plots.index[taken.plot]
-    for one_row, one_plot in zip(row.tolist(), index.tolist(), strict=True):
-        if as_direction:
+    if not as_direction:
+        hand.taken.update(zip(index.tolist(), row.tolist(), strict=True))
+    else:
+        hand.used.update(index.tolist())
+        for one_row, one_plot in zip(row.tolist(), index.tolist(), strict=True):
             learn_size(table, hand, one_row, one_plot)
             _note_explained(table, one_row, hand.taken.get(one_plot))
-            hand.used.add(one_plot)
-        else:
-            hand.taken[one_plot] = one_row
-            if hand.identity is not None:
-                table.identities[one_row] = hand.identity
+    if hand.identity is not None and not as_direction:
+        for one_row in row.tolist():
+            table.identities[one_row] = hand.identity
     vote(table, hand, row, index)
     _explain(table, hand, plots, pairs, taken)
 
@@ -358,14 +359,12 @@ def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, ta
     """Why: for the rows worth telling of, what was in the gate and what was taken."""
     worth = np.flatnonzero(table.existence[taken.row] >= 0.5)
     rows, chosen = taken.row[worth].tolist(), plots.index[taken.plot[worth]].tolist()
-    considered: dict[int, list[tuple[int, float]]] = {row: [] for row in rows}
-    for row, index, nis in zip(pairs.row.tolist(), plots.index[pairs.plot].tolist(), pairs.nis.tolist(), strict=True):
-        if row in considered:
-            considered[row].append((index, nis))
-    for row, index in zip(rows, chosen, strict=True):
-        table.explanations[row] = Explanation(
-            hand.scan.sensor_id, hand.scan.time_ns, tuple(sorted(considered[row])), index, (), ()
-        )
+    first = np.searchsorted(pairs.row, taken.row[worth]).tolist()  # pairs stand by their rows
+    last = np.searchsorted(pairs.row, taken.row[worth], side="right").tolist()
+    gate = list(zip(plots.index[pairs.plot].tolist(), pairs.nis.tolist(), strict=True))
+    for row, index, begin, end in zip(rows, chosen, first, last, strict=True):
+        considered = tuple(sorted(gate[begin:end]))
+        table.explanations[row] = Explanation(hand.scan.sensor_id, hand.scan.time_ns, considered, index, (), ())
 
 
 def learns_detection(table: TrackTable, hand: ScanInHand) -> bool:

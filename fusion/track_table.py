@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TypeAlias
 
 import numpy as np
@@ -143,10 +144,11 @@ class TrackTable:
         """Only these rows remain."""
         if kept.all():
             return
+        rows, stays = np.flatnonzero(kept), kept.tolist()
         for name in ARRAYS:
-            setattr(self, name, getattr(self, name)[kept])
+            setattr(self, name, getattr(self, name).take(rows, axis=0))
         for name in LISTS:
-            setattr(self, name, [value for value, stays in zip(getattr(self, name), kept, strict=True) if stays])
+            setattr(self, name, list(compress(getattr(self, name), stays)))
 
     def end(self, rows: IntArray, reason: str, time_ns: int) -> None:
         """These rows go; why is remembered for a while, of those that were confirmed in this course of events.
@@ -274,7 +276,7 @@ class TrackTable:
     def in_enu(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         """States and covariances of these rows in ENU."""
         x, P, of = self.x[rows], self.P[rows], self.direction_of[rows]
-        for number in np.unique(of[of >= 0]).tolist():
+        for number in sorted(set(of.tolist()) - {-1}):
             mine = of == number
             x[mine], P[mine] = direction.to_enu(x[mine], P[mine], self.sensors[number])
         return x, P
