@@ -63,7 +63,7 @@ def gated_pairs(
     i, j = within_reach(h, reach, plots.z, plots.components)
     y, S = residual(plots.z[j], h[i], plots.components), base[i] + plots.R[j]
     nis, log_determinant = squared_distance(y, S)
-    inside = np.flatnonzero(nis <= gate)
+    inside = (nis <= gate).nonzero()[0]
     if len(inside) < len(i):
         i, j, y, S = i[inside], j[inside], y[inside], S[inside]
         nis, log_determinant = nis[inside], log_determinant[inside]

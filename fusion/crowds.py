@@ -78,10 +78,10 @@ def melted(x: FloatArray, P: FloatArray, pairs: Pairs, share: FloatArray) -> tup
 
     x, P: states and covariances of all rows, before this scan.
     """
-    of = np.flatnonzero((share > LEAST_SHARE) & (share < 1.0))
+    of = ((share > LEAST_SHARE) & (share < 1.0)).nonzero()[0]
+    if len(of) == 0:
+        return of, np.zeros((0, 6)), np.zeros((0, 6, 6))
     rows, group = np.unique(pairs.row[of], return_inverse=True)
-    if len(rows) == 0:
-        return rows, np.zeros((0, 6)), np.zeros((0, 6, 6))
     left = np.maximum(1.0 - np.bincount(group, share[of], len(rows)), 0.0)
     each_x, each_P = filters.update(x[pairs.row[of]], P[pairs.row[of]], pairs.y[of], pairs.H[of], pairs.R[of])
     group = np.concatenate([group, np.arange(len(rows))])
@@ -109,6 +109,8 @@ def mixture(
 
 def perhaps_seen(row: IntArray, chosen: IntArray, share: FloatArray) -> dict[int, float]:
     """Rows that were given no detection, and the chance that they were seen nevertheless."""
+    if len(chosen) == len(row):
+        return {}
     seen = np.bincount(row, share)
     seen[row[chosen]] = 0.0
     return {place: min(float(seen[place]), 1.0) for place in np.flatnonzero(seen > LEAST_SHARE).tolist()}

@@ -36,6 +36,8 @@ DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may 
 TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
 REPORTER_UNSEEN_NS = 3_500_000_000  # Remote ID is sent once a second (ASTM F3411): two reports in a row may be lost
 COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a confirmed track is coasting
+SOONEST_COASTING_NS = int(COAST_LEAST_S * 1e9)  # no confirmed row coasts or is given up sooner
+SOONEST_DROPPED_NS = min(UNSEEN_NS, SILENT_NS, DIRECTION_UNSEEN_NS)
 CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays made
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
 RANGE_LOST_M = 100.0  # and beyond this sigma: nobody finds it by such a place sooner than by its direction
@@ -120,10 +122,13 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
 
     So goes a row whose numbers have outgrown all measure: it says nothing of where its object is, and must harm no other.
     """
-    goes = time_ns - table.last_ns > unseen_limit_ns(table)
+    unseen_ns = time_ns - table.last_ns
+    goes = unseen_ns > np.where(table.is_confirmed, SOONEST_DROPPED_NS, int(TENTATIVE_LEAST_S * 1e9))
+    if goes.any():
+        goes = unseen_ns > unseen_limit_ns(table)
     if not np.isfinite(table.x.sum() + table.P.sum()):
         goes |= ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
-    table.end(np.flatnonzero(goes), "unseen", time_ns)
+    table.end(goes.nonzero()[0], "unseen", time_ns)
 
 
 def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
@@ -160,4 +165,4 @@ def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int)
     is_crossing = table.ranged_hits == 0
     denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED))
     by_chance = ~table.is_confirmed & (table.direction_of < 0) & denied
-    table.end(np.flatnonzero((table.existence < lowest) | by_chance), "unseen", time_ns)
+    table.end(((table.existence < lowest) | by_chance).nonzero()[0], "unseen", time_ns)

@@ -93,7 +93,10 @@ def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tupl
         least = SMALLEST_ANGLE_VARIANCE if component in (AZIMUTH, ELEVATION) else SMALLEST_VARIANCE
         covariance[place * size + place] = max((sigma or 0.0) ** 2, least)
     components = tuple(component for component, _, _ in given)
-    values = tuple(float(wrap_angle(value)) if component == AZIMUTH else float(value) for component, value, _ in given)
+    values = tuple(
+        (value + math.pi) % (2.0 * math.pi) - math.pi if component == AZIMUTH else float(value)
+        for component, value, _ in given
+    )
     return components, values, tuple(covariance)
 
 

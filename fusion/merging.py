@@ -35,7 +35,7 @@ def merge_directions(table: TrackTable, time_ns: int) -> None:
 
     So a direction that is told of already gets its range, rather than a second number. The older identity lives on.
     """
-    rows = np.flatnonzero((table.direction_of >= 0) & (table.explained >= SHARED_HITS)).tolist()
+    rows = ((table.direction_of >= 0) & (table.explained >= SHARED_HITS)).nonzero()[0].tolist()
     if not rows:
         return
     gone: list[int] = []
@@ -77,7 +77,7 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:
     """Two rows that are nowhere apart and were never seen apart lately are one object."""
-    rows = np.flatnonzero((table.existence >= 0.5) & (table.origin < 0))
+    rows = ((table.existence >= 0.5) & (table.origin < 0)).nonzero()[0]
     if len(rows) < 2:
         return
     gone: list[int] = []

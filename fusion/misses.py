@@ -26,7 +26,7 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     may = (table.direction_of < 0) | (table.direction_of == hand.number)
     may &= table.seen_ns[:, hand.number] != hand.scan.time_ns
     may &= hand.scan.time_ns - table.missed_ns[:, hand.number] >= hang_ns
-    rows = np.flatnonzero(may)
+    rows = may.nonzero()[0]
     if len(rows) == 0:
         return
     x, P = table.in_enu(rows)

@@ -18,7 +18,7 @@ import numpy as np
 from fusion import direction, motion, silence, true_size
 from fusion.classification import probabilities
 from fusion.existence import BoolArray
-from fusion.lifecycle import coast_after_ns, unseen_limit_ns
+from fusion.lifecycle import SOONEST_COASTING_NS, SOONEST_DROPPED_NS, coast_after_ns, unseen_limit_ns
 from fusion.measurement import IntArray
 from fusion.mounting_error import mounting_covariance
 from fusion.track_table import TrackKey, TrackTable
@@ -83,7 +83,7 @@ class Publication:
         tracks = self._gone(table)
         time_ns = max(table.time_ns or 0, now_ns or 0)
         is_tick = now_ns is not None
-        confirmed = np.flatnonzero(table.is_confirmed)
+        confirmed = table.is_confirmed.nonzero()[0]
         statuses = _statuses(table, confirmed, time_ns, is_tick)
         if table is self._table:
             asked = _may_be_news(table, confirmed, statuses, time_ns, is_tick)
@@ -105,7 +105,7 @@ class Publication:
     def tracks_at(self, table: TrackTable, time_ns: int) -> tuple[Track, ...]:
         """Published tracks that live, predicted to a time that is not before the table's."""
         time_ns = max(time_ns, table.time_ns or 0)
-        confirmed = np.flatnonzero(table.is_confirmed)
+        confirmed = table.is_confirmed.nonzero()[0]
         named: list[Named] = []
         for row, place in zip(confirmed.tolist(), _statuses(table, confirmed, time_ns, True).tolist(), strict=True):
             known, status = self._book.get(table.keys[row]), STATUSES[place]
@@ -229,9 +229,14 @@ class Publication:
 def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) -> IntArray:
     """Status of each of these rows at a time, as its place in STATUSES."""
     unseen_ns = time_ns - table.last_ns[rows]
-    coasting = unseen_ns > coast_after_ns(table)[rows]
-    dropped = unseen_ns > unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
-    return np.asarray(np.where(dropped, STATUSES.index("dropped"), np.where(coasting, 2, 1)))
+    longest_ns = unseen_ns.max(initial=0)
+    statuses = np.ones(len(rows), dtype=np.int64)
+    if longest_ns > SOONEST_COASTING_NS:
+        statuses[unseen_ns > coast_after_ns(table)[rows]] = STATUSES.index("coasting")
+    if longest_ns > SOONEST_DROPPED_NS:
+        limit_ns = unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
+        statuses[unseen_ns > limit_ns] = STATUSES.index("dropped")
+    return statuses
 
 
 def _may_be_news(table: TrackTable, rows: IntArray, statuses: IntArray, time_ns: int, is_tick: bool) -> BoolArray:
@@ -255,7 +260,7 @@ def _predicted(table: TrackTable, rows: IntArray, time_ns: int) -> tuple[FloatAr
     """States and covariances in ENU at a time, and, by place, the directions of those known as directions only."""
     x, P = table.x[rows], table.P[rows]
     dt_s = (time_ns - (table.time_ns or time_ns)) / 1e9
-    as_direction = np.flatnonzero(table.direction_of[rows] >= 0)
+    as_direction = (table.direction_of[rows] >= 0).nonzero()[0]
     if dt_s > 0.0:
         x, P = motion.predict(x, P, dt_s, table.density(rows))
     towards: dict[int, Direction] = {}

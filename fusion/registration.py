@@ -237,6 +237,8 @@ class Registration:
 
     def told_covariance(self, G: FloatArray) -> FloatArray:
         """What is left unknown of the applied biases, on tracks with these G (n, 6, b), shape (n, 6, 6)."""
+        if not self.applied.any():
+            return np.zeros((len(G), 6, 6))
         known = self._covariance * np.outer(self.applied != 0.0, self.applied != 0.0)
         return np.asarray(G @ known @ G.transpose(0, 2, 1))
 

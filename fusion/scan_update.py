@@ -86,9 +86,9 @@ def associate(table: TrackTable, hand: ScanInHand) -> None:
     """Give each track its detection and work it in: believed tracks first, then the others."""
     for plots in hand.plots:
         believed = table.is_confirmed | (table.existence >= BELIEVED)
-        _associate_rows(table, hand, plots, np.flatnonzero(table.direction_of < 0), believed)
+        _associate_rows(table, hand, plots, (table.direction_of < 0).nonzero()[0], believed)
         if is_bearing(plots):
-            rows = np.flatnonzero(table.direction_of == hand.number)
+            rows = (table.direction_of == hand.number).nonzero()[0]
             _associate_rows(table, hand, plots, rows, table.is_confirmed.copy(), as_direction=True)
 
 
@@ -114,8 +114,8 @@ def _associate_rows(
         is_open = goes_first[pairs.row] == first
         spent = hand.used if as_direction else hand.taken
         if spent:
-            is_open &= ~np.isin(plots.index[pairs.plot], list(spent))
-        places = np.flatnonzero(is_open)
+            is_open &= np.array([index not in spent for index in plots.index.tolist()])[pairs.plot]
+        places = is_open.nonzero()[0]
         if len(places):
             _give(table, hand, plots, pairs.chosen(places), as_direction)
 
@@ -357,7 +357,7 @@ def _is_likely_small(table: TrackTable, row: int) -> bool:
 
 def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, taken: Pairs) -> None:
     """Why: for the rows worth telling of, what was in the gate and what was taken."""
-    worth = np.flatnonzero(table.existence[taken.row] >= 0.5)
+    worth = (table.existence[taken.row] >= 0.5).nonzero()[0]
     rows, chosen = taken.row[worth].tolist(), plots.index[taken.plot[worth]].tolist()
     first = np.searchsorted(pairs.row, taken.row[worth]).tolist()  # pairs stand by their rows
     last = np.searchsorted(pairs.row, taken.row[worth], side="right").tolist()

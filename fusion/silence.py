@@ -61,6 +61,8 @@ def _probability(table: TrackTable, hand: ScanInHand, rows: IntArray, share: flo
 def doubted(classes: FloatArray, table: TrackTable, rows: IntArray) -> FloatArray:
     """Class probabilities (n, classes) of these rows by what was seen, and by silence: what it takes is "unknown" then."""
     alone = table.direction_of[rows] >= 0
+    if not alone.any():
+        return classes
     unseen = np.where(table.seen_ns[rows] == NEVER_NS, table.denied_log[rows], 0.0).sum(axis=1)
     left = np.exp(np.where(alone, np.maximum(unseen, -MOST_DOUBT), 0.0))
     kept = np.where(SMALL, classes * left[:, None], classes)

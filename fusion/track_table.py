@@ -144,7 +144,7 @@ class TrackTable:
         """Only these rows remain."""
         if kept.all():
             return
-        rows, stays = np.flatnonzero(kept), kept.tolist()
+        rows, stays = kept.nonzero()[0], kept.tolist()
         for name in ARRAYS:
             setattr(self, name, getattr(self, name).take(rows, axis=0))
         for name in LISTS:
@@ -233,7 +233,7 @@ class TrackTable:
         self.newcomers.pass_time(dt_s)
         if dt_s <= 0.0 or len(self) == 0:
             return
-        as_direction = np.flatnonzero(self.direction_of >= 0)
+        as_direction = (self.direction_of >= 0).nonzero()[0]
         self.x, self.P = motion.predict(self.x, self.P, dt_s, self.density())
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])

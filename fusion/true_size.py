@@ -37,14 +37,19 @@ def learn(table: TrackTable, hand: ScanInHand) -> None:
     """Take in the angular sizes of a camera's detections, for the rows in space that took them."""
     if not is_camera(hand.sensor) or not hand.taken:
         return
-    indices, rows = (np.array(column, dtype=np.int64) for column in zip(*sorted(hand.taken.items()), strict=True))
+    sizes = {index: hand.scan.detections[index].angular_size_rad for index in sorted(hand.taken)}
+    told = [
+        (index, hand.taken[index], size) for index, size in sizes.items() if size is not None and 0.0 < size < np.inf
+    ]
+    if not told:
+        return
+    rows = np.array([row for _, row, _ in told])
     away_m = table.x[rows, :3] - np.array(hand.sensor.position_enu_m)
     range_m = np.maximum(np.linalg.norm(away_m, axis=1), 0.1)
     along = away_m / range_m[:, None]
     sigma_m = np.sqrt(np.maximum(np.einsum("ni,nij,nj->n", along, table.P[rows, :3, :3], along), 0.0))
-    for row, index, away, sigma in zip(rows.tolist(), indices.tolist(), range_m, sigma_m, strict=True):
-        angle = hand.scan.detections[index].angular_size_rad
-        if angle is None or not 0.0 < angle < np.inf or sigma > SURE_RANGE * away:
+    for (_, row, angle), away, sigma in zip(told, range_m, sigma_m, strict=True):
+        if sigma > SURE_RANGE * away:
             continue
         table.metres_count[row] += 1
         weight = 1.0 / min(int(table.metres_count[row]), LOOKS)
@@ -53,7 +58,9 @@ def learn(table: TrackTable, hand: ScanInHand) -> None:
 
 def log_likelihood(table: TrackTable, rows: IntArray) -> FloatArray:
     """What is known of the sizes of these rows speaks against each class, shape (n, classes): 0 where nothing does."""
+    known = table.metres_count[rows] >= LEAST_LOOKS
+    if not known.any():
+        return np.zeros((len(rows), len(CLASSES)))
     size = table.metres_log[rows, None]
     beyond = np.maximum(LN_BANDS[:, 0] - size, 0.0) + np.maximum(size - LN_BANDS[:, 1], 0.0)
-    known = table.metres_count[rows] >= LEAST_LOOKS
     return np.asarray(np.where(known[:, None], -0.5 * (beyond / BAND_SIGMA) ** 2, 0.0))
