@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import gammaincinv
 
+from fusion.existence import BoolArray
 from fusion.filters import innovation_covariance, squared_distance
-from fusion.measurement import AZIMUTH, IntArray, Plots, residual
-from fusion.types import FloatArray
+from fusion.measurement import AZIMUTH, NEAREST_M, IntArray, Plots, residual, rotation_of
+from fusion.types import FloatArray, Sensor
 
 SMALL_TABLE = 10_000  # rows × plots that are compared at once
 
@@ -69,6 +70,25 @@ def gated_pairs(
         nis, log_determinant = nis[inside], log_determinant[inside]
     log_likelihood = -0.5 * (nis + log_determinant + y.shape[1] * math.log(2.0 * math.pi))
     return Pairs(rows[i], j, y, H[i], added[i] + plots.R[j], S, nis, log_likelihood)
+
+
+def in_sight(
+    x: FloatArray, P: FloatArray, sensor: Sensor, plots: Plots, clock_error_s: float, gate: float
+) -> BoolArray:
+    """Which ENU states (n, 6) may have a plot, whose first component is an azimuth, within their gate.
+
+    The azimuth's gradient is no longer than 1 / g, g over the ground, so its variance is at most tr P / g² of the place; what
+    the sensor's place and the clock add is bounded alike.
+    """
+    d = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation_of(sensor)
+    g = np.maximum(np.hypot(d[:, 0], d[:, 1]), NEAREST_M)
+    moved = sensor.position_sigma_m**2 + (clock_error_s * x[:, 3:]) ** 2
+    variance = (P[:, range(3), range(3)] + moved).sum(axis=1) / g**2 + sensor.mounting_sigma_rad**2
+    reach = np.sqrt(1.001 * gate * (variance + plots.R[:, 0, 0].max()))
+    azimuth = np.sort(plots.z[:, 0])
+    around = np.concatenate([azimuth - 2.0 * math.pi, azimuth, azimuth + 2.0 * math.pi])
+    middle = np.arctan2(d[:, 0], d[:, 1])
+    return np.asarray(np.searchsorted(around, middle - reach) < np.searchsorted(around, middle + reach, side="right"))
 
 
 def within_reach(

@@ -62,8 +62,9 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
         (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
     )
     steady = (table.hits >= STEADY_SHARE * scans) | _reports(table)
-    ripe &= ~(_awaited(table) & (age_ns < AWAITED_NS))
     fresh = ripe & steady & believed
+    if fresh.any():
+        fresh &= ~(_awaited(table) & (age_ns < AWAITED_NS))
     table.is_confirmed |= fresh
     table.newcomers.note(float(table.newcomer[fresh & (table.origin < 0)].sum()))
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +26,10 @@ from fusion.frames import wrap_angle
 from fusion.types import Detection, FloatArray, Polar, Position, RangeRate, Sensor
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Classes: TypeAlias = tuple[tuple[str, float], ...]
+Row: TypeAlias = tuple[
+    tuple[float, ...], tuple[float, ...], float, Classes, int
+]  # values, covariance, -confidence, index
 
 AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE, EAST, NORTH, UP = range(7)
 POLAR = frozenset((AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE))
@@ -54,26 +59,33 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
 
     What is not finite or absurd is left out; beyond `limit` only the most confident are kept.
     """
-    rows = []
+    batches: dict[tuple[int, ...], list[Row]] = {}
     for index, detection in enumerate(detections):
         row = _row(detection)
         if row is not None:
-            rows.append((row[0], row[1], row[2], -detection.confidence, detection.classes, index))
-    rows.sort()
-    if len(rows) > limit:
-        rows = sorted(sorted(rows, key=lambda row: row[3])[:limit])
-    batches: dict[tuple[int, ...], list[tuple[tuple[float, ...], tuple[float, ...], int]]] = {}
-    for components, values, covariance, _, _, index in rows:
-        batches.setdefault(components, []).append((values, covariance, index))
-    return [
-        Plots(
-            components,
-            np.array([values for values, _, _ in batch]),
-            np.array([covariance for _, covariance, _ in batch]).reshape(-1, len(components), len(components)),
-            np.array([index for _, _, index in batch], dtype=np.int64),
-        )
-        for components, batch in batches.items()
-    ]
+            components, values, covariance = row
+            entry = (values, covariance, -detection.confidence, detection.classes, index)
+            batches.setdefault(components, []).append(entry)
+    for batch in batches.values():
+        batch.sort()
+    if sum(map(len, batches.values())) > limit:
+        batches = _most_confident(batches, limit)
+    plots = []
+    for components, batch in sorted(batches.items()):
+        count, size = len(batch), len(components)
+        z = np.fromiter(chain.from_iterable(row[0] for row in batch), np.float64, count * size)
+        R = np.fromiter(chain.from_iterable(row[1] for row in batch), np.float64, count * size * size)
+        places = np.array([row[4] for row in batch], dtype=np.int64)
+        plots.append(Plots(components, z.reshape(count, size), R.reshape(count, size, size), places))
+    return plots
+
+
+def _most_confident(batches: dict[tuple[int, ...], list[Row]], limit: int) -> dict[tuple[int, ...], list[Row]]:
+    rows = [(components, row) for components, batch in sorted(batches.items()) for row in batch]
+    kept: dict[tuple[int, ...], list[Row]] = {}
+    for components, row in sorted(sorted(rows, key=lambda entry: entry[1][2])[:limit]):
+        kept.setdefault(components, []).append(row)
+    return kept
 
 
 def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
@@ -83,7 +95,7 @@ def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tupl
         return None
     if isinstance(measurement, Position):
         return _position_row(measurement)
-    pairs = list(_polar_pairs(measurement) if isinstance(measurement, Polar) else _range_rate_pairs(measurement))
+    pairs = _polar_pairs(measurement) if isinstance(measurement, Polar) else _range_rate_pairs(measurement)
     given = [(component, value, sigma) for component, value, sigma in pairs if value is not None]
     if any(sigma is None or not _usable(component, value, sigma) for component, value, sigma in given):
         return None
@@ -129,26 +141,21 @@ def _usable(component: int, value: float, sigma: float) -> bool:
 
 
 def _position_row(position: Position) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
-    point: tuple[float, ...] = (position.east_m, position.north_m)
-    if position.up_m is not None:
-        point = (*point, position.up_m)
-    given = position.covariance_m2  # the upper triangle, by rows
-    if len(given) != (3 if len(point) == 2 else 6) or not all(map(math.isfinite, (*point, *given))):
+    east, north, up, given = position.east_m, position.north_m, position.up_m, position.covariance_m2
+    if len(given) != (3 if up is None else 6) or not math.isfinite(east + north + (up or 0.0) + sum(given)):
         return None
-    if max(map(abs, point)) > MAX_DISTANCE_M or max(given) > MAX_SIGMA**2:
+    if max(abs(east), abs(north), abs(up or 0.0)) > MAX_DISTANCE_M or max(given) > MAX_SIGMA**2:
         return None
-    if len(point) == 2:
-        a, b, c = given
-        covariance: tuple[float, ...] = (a + SMALLEST_VARIANCE, b, b, c + SMALLEST_VARIANCE)
-        minors: tuple[float, ...] = (covariance[0], covariance[0] * covariance[3] - b * b)
-    else:
-        a, b, c, d, e, f = given
-        a, d, f = a + SMALLEST_VARIANCE, d + SMALLEST_VARIANCE, f + SMALLEST_VARIANCE
-        covariance = (a, b, c, b, d, e, c, e, f)
-        minors = (a, a * d - b * b, a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d))
-    if min(minors) <= 0.0:  # Sylvester: positive definite where all leading minors are
+    if up is None:
+        a, b, c = given  # the upper triangle, by rows
+        a, c = a + SMALLEST_VARIANCE, c + SMALLEST_VARIANCE
+        return (((EAST, NORTH), (east, north), (a, b, b, c))) if a > 0.0 and a * c - b * b > 0.0 else None
+    a, b, c, d, e, f = given
+    a, d, f = a + SMALLEST_VARIANCE, d + SMALLEST_VARIANCE, f + SMALLEST_VARIANCE
+    determinant = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
+    if min(a, a * d - b * b, determinant) <= 0.0:  # Sylvester: positive definite where all leading minors are
         return None
-    return (EAST, NORTH, UP)[: len(point)], tuple(map(float, point)), tuple(map(float, covariance))
+    return (EAST, NORTH, UP), (east, north, up), (a, b, c, b, d, e, c, e, f)
 
 
 def rotation_of(sensor: Sensor) -> FloatArray:

@@ -39,7 +39,7 @@ def merge_directions(table: TrackTable, time_ns: int) -> None:
     if not rows:
         return
     gone: list[int] = []
-    place = {key: row for row, key in enumerate(table.keys)}
+    place = {table.keys[row]: row for row in table.is_confirmed.nonzero()[0].tolist()}
     for row in rows:
         by = table.explained_by[row]
         partner = None if by is None else place.get(by)

@@ -152,9 +152,10 @@ class Publication:
         if not rows:
             return
         known = [self._book[table.keys[row]].track for row in rows]
+        places = {status: place for place, status in enumerate(STATUSES)}
         table.told_hits[rows], table.told_last_ns[rows] = table.hits[rows], table.last_ns[rows]
         table.told_direction_of[rows], table.told_x[rows] = table.direction_of[rows], table.updated_x[rows]
-        table.told_status[rows] = [STATUSES.index(track.status) for track in known]
+        table.told_status[rows] = [places[track.status] for track in known]
         table.told_ns[rows] = [track.time_ns for track in known]
 
     def _form(self, table: TrackTable, named: list[Named], time_ns: int) -> list[Track]:
@@ -166,14 +167,15 @@ class Publication:
         classes = silence.doubted(
             probabilities(table.class_log[rows] + true_size.log_likelihood(table, rows)), table, rows
         ).tolist()
-        lately = table.seen_ns[rows] > time_ns - SEEN_LATELY_NS
-        silent = (table.missed_ns[rows] > table.seen_ns[rows]) & (table.missed_ns[rows] > time_ns - SEEN_LATELY_NS)
+        seen_ns, missed_ns, since_ns = table.seen_ns[rows], table.missed_ns[rows], time_ns - SEEN_LATELY_NS
+        lately = (seen_ns > since_ns).tolist()
+        silent = ((missed_ns > seen_ns) & (missed_ns > since_ns)).tolist()
         existence, last_ns = table.existence[rows].tolist(), table.last_ns[rows].tolist()
         names = [sensor.sensor_id for sensor in table.sensors]
         tracks = []
         for k, one in enumerate(named):
             claims = self._claims_of(table.keys[one.row], time_ns)
-            should = tuple(compress(names, silent[k].tolist()))
+            should = tuple(compress(names, silent[k]))
             tracks.append(
                 Track(
                     track_number=one.number,
@@ -186,7 +188,7 @@ class Publication:
                     reason="unseen" if one.status == "dropped" else None,
                     classes=tuple(zip(CLASSES, classes[k], strict=True)),
                     claims=claims,
-                    sensor_ids=tuple(compress(names, lately[k].tolist())),
+                    sensor_ids=tuple(compress(names, lately[k])),
                     last_detection_ns=last_ns[k],
                     direction=towards.get(k),
                     explanation=_explanation(table.explanations[one.row], should, claims),

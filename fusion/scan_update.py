@@ -16,7 +16,7 @@ import numpy as np
 
 from fusion import classification, clutter_map, crowds, direction, existence, filters, manoeuvres
 from fusion.assignment import assign
-from fusion.association import Pairs, gate_threshold, gated_pairs, unambiguous
+from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight, unambiguous
 from fusion.existence import BoolArray
 from fusion.initiation import ObjectModel
 from fusion.measurement import (
@@ -36,6 +36,7 @@ from fusion.types import Explanation, FloatArray, Scan, Sensor, TrackerSettings
 
 MAX_DETECTIONS_PER_SCAN = 5000
 PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
+MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
 BELIEVED = 0.5  # existence from which a tentative track competes with the confirmed ones
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
 SHARED_HITS = 2  # a direction explained so often by one track in space, and by none other between, is that track
@@ -149,6 +150,14 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
 
 
 def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
+    if as_direction and len(plots.components) > 2:  # a bearing with range rate: the bearing alone
+        plots = replace(plots, components=plots.components[:2], z=plots.z[:, :2], R=plots.R[:, :2, :2])
+    clock_error_s = hand.rules.settings.clock_error_s
+    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
+    if hand.origin is not None:
+        gate = np.inf
+    elif len(rows) > MANY_ROWS and not as_direction and plots.components[0] == AZIMUTH:
+        rows = rows[in_sight(table.x[rows], table.P[rows], hand.sensor, plots, clock_error_s, gate)]
     x, P = table.x[rows], table.P[rows]
     added: FloatArray
     if as_direction:
@@ -156,12 +165,7 @@ def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as
         added = np.zeros((len(rows), 2, 2))
     else:
         h, H = expected(x, hand.sensor, plots.components)
-        added = added_noise(x, H, hand.sensor, plots.components, hand.rules.settings.clock_error_s)
-    if as_direction and len(plots.components) > 2:  # a bearing with range rate: the bearing alone
-        plots = replace(plots, components=plots.components[:2], z=plots.z[:, :2], R=plots.R[:, :2, :2])
-    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
-    if hand.origin is not None:
-        gate = np.inf
+        added = added_noise(x, H, hand.sensor, plots.components, clock_error_s)
     return gated_pairs(rows, P, h, H, added, plots, gate)
 
 
