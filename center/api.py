@@ -57,6 +57,7 @@ from center.store import Row
 from center.views import (
     AliveView,
     ClaimsView,
+    DetectionsStatusView,
     ErrorView,
     FusedTracksView,
     GroupsView,
@@ -154,6 +155,7 @@ async def status(center: TheCenter) -> StatusView:
         events=center.hub.published,
         delivered=center.hub.delivered,
         clients_cut_off=center.hub.cut_off,
+        detections=DetectionsStatusView(**center.tracking.status()),
     )
 
 

@@ -25,6 +25,7 @@ from center.received import FUSED, Received, Refused, read
 from center.settings import CenterSettings
 from center.snapshot import still_now
 from center.store import Store
+from center.tracking import Tracking
 from fusion.wire import rfc3339, topic
 
 log = logging.getLogger("sarhad.center")
@@ -40,8 +41,9 @@ class Center:
         self.picture = Picture()
         self.fused = FusedPicture()
         self.fused_fault: str | None = None
+        self.tracking = Tracking()
         self.hub = Hub(self.store.first_event_number)
-        self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over)
+        self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over, self.tracking.give)
         self.started_ns = time.time_ns()
         self.version = software_version()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -58,12 +60,13 @@ class Center:
         finally:
             rounds.cancel()
             await asyncio.to_thread(self.ingest.stop)
+            await asyncio.to_thread(self.tracking.stop)
             self.store.close()
 
     def faults(self) -> list[str]:
         """What a supervisor should know."""
         fused = [] if self.fused_fault is None else [f"the posts' tracks are not joined: {self.fused_fault}"]
-        return [*self.ingest.faults(), *fused]
+        return [*self.ingest.faults(), *fused, *self.tracking.faults()]
 
     def _hand_over(self, received: Received) -> None:
         """From the network thread to the event loop."""
@@ -84,11 +87,11 @@ class Center:
             await asyncio.sleep(NOW_EVERY_S)
 
     async def _fuse(self, monotonic_ns: int) -> None:
-        """Tell pages and readers which tracks of all posts are one object. Computed beside the event loop."""
+        """Tell pages and readers what all posts together see. Computed beside the event loop."""
         was_empty = not self.fused.newest.tracks
         tracks = tracks_to_fuse(self.picture, monotonic_ns)
         try:
-            message = await asyncio.to_thread(self.fused.look, tracks, time.time_ns())
+            message = await asyncio.to_thread(self.fused.look, tracks, time.time_ns(), self.tracking.picture())
         except Exception as error:  # a fault of ours must end neither the round nor what else the center tells
             if self.fused_fault is None:
                 log.exception("the posts' tracks could not be joined")

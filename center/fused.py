@@ -1,22 +1,31 @@
-"""One picture of many posts: their tracks joined by object, told once a second to pages and to anyone with the read-only role.
+"""One picture of many posts, told once a second to pages and to anyone with the read-only role.
+
+    tracks of posts that send tracks only ────────────────────┐ counted
+    detections of the others ──▶ tracking.py, one tracker ────┤ counted ──▶ joined by object
+    tracks of those others ───────────────────────────────────┘ members only: what they are made of is counted already
 
 A post's track takes part while it is confirmed or coasting in space, its post is heard, its time is within 5 s of the center's
-(one whose clock is wrong is shown by itself), and its covariance is one. The arithmetic is `fusion/track_fusion.py`'s.
+(one whose clock is wrong is shown by itself), and its covariance is one. Where the tracker does not run, or has not heard a
+post for a moment, that post's tracks count. The arithmetic is `fusion/track_fusion.py`'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import NamedTuple
 
 import numpy as np
 
+from center.detected import DetectedObject, DetectedPicture
 from center.picture import Picture
+from center.received import FUSED
 from fusion.frames import ecef_to_enu_rotation, ecef_to_geodetic, geodetic_to_ecef
-from fusion.messages import covariance_of, rounded_covariance
+from fusion.messages import UPPER, covariance_of, rounded_covariance
 from fusion.track_fusion import FusedObject, Report, ReportKey, TrackFusion
 from fusion.types import CLASSES, FloatArray
 from fusion.wire import (
     VERSION,
+    ClaimMessage,
     FusedTrackMessage,
     FusedTracksMessage,
     MemberMessage,
@@ -45,12 +54,18 @@ class FusedPicture:
         self._fusion = TrackFusion()
         self.newest = FusedTracksMessage(VERSION, rfc3339(0), ())
 
-    def look(self, tracks: list[Told], now_ns: int) -> FusedTracksMessage:
-        """The fused picture at a time, UTC of the center."""
-        in_time = (report_of(told) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS)
+    def look(self, tracks: list[Told], now_ns: int, detected: DetectedPicture | None = None) -> FusedTracksMessage:
+        """The fused picture at a time, UTC of the center. detected: what the tracker of all posts' detections sees."""
+        witnesses = frozenset(detected.heard) if detected else frozenset()
+        in_time = (report_of(told, witnesses) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS)
         reports = [report for report in in_time if is_covariance(report.covariance)]
+        claims: dict[ReportKey, tuple[ClaimMessage, ...]] = {}
+        for one in detected.objects if detected else ():
+            report = report_of_detected(one, detected)
+            reports.append(report)
+            claims[report.key] = one.claims
         found = self._fusion.look(reports, now_ns)
-        self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), tuple(fused_message(one) for one in found))
+        self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), tuple(fused_message(one, claims) for one in found))
         return self.newest
 
 
@@ -70,8 +85,10 @@ def tracks_to_fuse(picture: Picture, monotonic_ns: int) -> list[Told]:
     ]
 
 
-def report_of(told: Told) -> Report:
-    """A post's track in ECEF axes; its velocity and covariance stand in the frame of the post."""
+def report_of(told: Told, witnesses: Set[str] = frozenset()) -> Report:
+    """A post's track in ECEF axes; its velocity and covariance stand in the frame of the post.
+
+    witnesses: posts whose detections are counted, so that their tracks are not."""
     track = told.track
     to_ecef = ecef_to_enu_rotation(told.site.latitude_deg, told.site.longitude_deg).T
     place = geodetic_to_ecef(track.latitude_deg, track.longitude_deg, track.height_m)
@@ -83,7 +100,17 @@ def report_of(told: Told) -> Report:
         turned(to_ecef, covariance_of(track)),
         track.existence_probability,
         tuple(track.classes.get(name, 0.0) for name in CLASSES),
+        is_counted=told.key[0] not in witnesses,
     )
+
+
+def report_of_detected(one: DetectedObject, picture: DetectedPicture) -> Report:
+    """An object of the tracker's as if a post called "fused" told of it; no post may be called so."""
+    covariance = np.zeros((6, 6))
+    covariance[UPPER] = one.covariance
+    covariance = covariance + np.triu(covariance, 1).T
+    key = (FUSED, picture.run_id, one.number)
+    return Report(key, picture.time_ns, np.array(one.state), covariance, one.existence_probability, one.classes)
 
 
 def is_covariance(P: FloatArray) -> bool:
@@ -92,7 +119,7 @@ def is_covariance(P: FloatArray) -> bool:
     return bool(spread[0] > LEAST_VARIANCE and spread[-1] < LARGEST_VARIANCE)
 
 
-def fused_message(one: FusedObject) -> FusedTrackMessage:
+def fused_message(one: FusedObject, claims: dict[ReportKey, tuple[ClaimMessage, ...]]) -> FusedTrackMessage:
     """An object as told: degrees, WGS-84, velocity and covariance in east, north and up of its own place."""
     place = ecef_to_geodetic(one.state[:3])
     to_enu = ecef_to_enu_rotation(place.latitude_deg, place.longitude_deg)
@@ -107,7 +134,9 @@ def fused_message(one: FusedObject) -> FusedTrackMessage:
         covariance=rounded_covariance(turned(to_enu, one.covariance)),
         existence_probability=round(one.existence_probability, 4),
         classes={name: round(value, 4) for name, value in zip(CLASSES, one.classes, strict=True)},
-        members=tuple(MemberMessage(*key) for key in one.members),
+        members=tuple(MemberMessage(*key) for key in one.members if key[0] != FUSED),
+        by_detections=any(key[0] == FUSED for key in one.members),
+        claims=tuple(claim for key in one.members for claim in claims.get(key, ())),
     )
 
 

@@ -20,12 +20,9 @@ class ErrorView(View):
     error: str = Field(description="What was found and what was expected, in one line.")
 
 
-class ClaimView(View):
+class HeardClaimView(View):
     """What a target says of itself: never a fact, and never proof of who it is."""
 
-    site_id: str
-    run_id: str
-    track_number: int | None = Field(None, description="The track it was put beside; null: no track.")
     sensor_id: str = Field(description="The receiver that heard it.")
     time: str = Field(description="When it was true, RFC 3339 UTC.")
     protocol: str = Field(description='"open_drone_id", "ads_b", ...')
@@ -48,6 +45,14 @@ class ClaimView(View):
     text: str | None = Field(None, description="Self-description, as sent.")
     power_dbm: float | None = Field(None, description="Received power.")
     distance_sigma: float | None = Field(None, description="Mahalanobis distance between claim and track.")
+
+
+class ClaimView(HeardClaimView):
+    """A claim as a post told it."""
+
+    site_id: str
+    run_id: str
+    track_number: int | None = Field(None, description="The track it was put beside; null: no track.")
 
 
 class DirectionView(View):
@@ -152,7 +157,13 @@ class FusedTrackView(View):
     )
     existence_probability: float
     classes: dict[str, float]
-    members: list[MemberView] = Field(description="The tracks that it is made of, at most one of each post.")
+    members: list[MemberView] = Field(description="The posts' tracks of it, at most one of each post.")
+    by_detections: bool = Field(
+        description="From the detections of posts that send them, besides the tracks of the others; false: from tracks alone."
+    )
+    claims: list[HeardClaimView] = Field(
+        description="What it says of itself, beside what was measured; sensor_id names the post too."
+    )
 
 
 class FusedTracksView(View):
@@ -354,6 +365,20 @@ class RunView(View):
     missing_count: int
 
 
+class DetectionsStatusView(View):
+    """The tracker that works on the detections of the posts that send them."""
+
+    heard: list[str] = Field(
+        description="Posts whose detections are in the fused picture now; of others their tracks are."
+    )
+    worked_in: int = Field(description="Scans and claims since its process's start.")
+    refused: dict[str, dict[str, int]] = Field(description="What it did not use, by post and reason.")
+    tiles: int = Field(description="Pieces of the Earth with a tracker each.")
+    behind_s: float = Field(description="How long the oldest message of the newest tick had waited.")
+    dropped: int = Field(description="Messages that its process did not take in time.")
+    starts: int = Field(description="How often its process was started.")
+
+
 class StatusView(View):
     """How the center itself is, with counts since its start."""
 
@@ -378,6 +403,7 @@ class StatusView(View):
     events: int = Field(description="Events of the live feed.")
     delivered: int = Field(description="Events given to clients, counted for each client.")
     clients_cut_off: int = Field(description="Clients that did not read fast enough.")
+    detections: DetectionsStatusView
 
 
 class AliveView(View):

@@ -48,14 +48,16 @@ class HeldClaim:
     agreed_ns: int  # when it last agreed
 
 
-def claimed_position(claim: Claim, frame: LocalFrame | None) -> tuple[FloatArray, FloatArray] | None:
+def claimed_position(
+    claim: Claim, frame: LocalFrame | None, farthest_m: float = FARTHEST_M
+) -> tuple[FloatArray, FloatArray] | None:
     """ENU point (3,) and covariance (3, 3); None without position, without frame, or far away."""
     if claim.position is None or frame is None:
         return None
     if not (math.isfinite(claim.position.latitude_deg) and math.isfinite(claim.position.longitude_deg)):
         return None
     point = frame.geodetic_to_enu(claim.position)
-    if not np.all(np.isfinite(point)) or float(np.hypot(point[0], point[1])) > FARTHEST_M:
+    if not np.all(np.isfinite(point)) or float(np.hypot(point[0], point[1])) > farthest_m:
         return None
     horizontal_m = _sigma(claim.horizontal_sigma_m, ASSUMED_HORIZONTAL_SIGMA_M)
     vertical_m = _sigma(claim.vertical_sigma_m, ASSUMED_VERTICAL_SIGMA_M)
@@ -80,8 +82,8 @@ def _sigma(value_m: float | None, assumed_m: float) -> float:
 class ClaimBook:
     """The newest claim of every transmitter, and which track it belongs to."""
 
-    def __init__(self, frame: LocalFrame | None) -> None:
-        self._frame = frame
+    def __init__(self, frame: LocalFrame | None, farthest_m: float = FARTHEST_M) -> None:
+        self._frame, self._farthest_m = frame, farthest_m
         self._held: dict[Transmitter, HeldClaim] = {}
         self._silence = Silence()
 
@@ -89,7 +91,7 @@ class ClaimBook:
         """Set a claim beside the tracks and remember it; one that came after a newer one is not remembered as the newest."""
         transmitter = (claim.sensor_id, claim.transmitter)
         before = self._held.pop(transmitter, None)
-        place = claimed_position(claim, self._frame)
+        place = claimed_position(claim, self._frame, self._farthest_m)
         held = self._compare(claim, place, table, before)
         if place is not None:
             told = told_of(claim, place, held.agreement.agreement == "agrees")

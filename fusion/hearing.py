@@ -56,7 +56,7 @@ def listen(table: TrackTable, hand: ScanInHand) -> None:
     table.listened_ns = hand.scan.time_ns
     in_space = np.flatnonzero(table.direction_of < 0)
     h, H = expected(table.x[in_space], hand.sensor, (AZIMUTH,))
-    noise = added_noise(table.x[in_space], H, hand.sensor, (AZIMUTH,), hand.rules.settings.clock_error_s)
+    noise = added_noise(table.x[in_space], H, hand.sensor, (AZIMUTH,), hand.rules.clock_error_s(hand.sensor))
     variance = (H @ table.P[in_space] @ H.transpose(0, 2, 1) + noise)[:, 0, 0]
     ratio = _ratio(table, hand, table.x[in_space, :3], h[:, 0], variance, bearings(hand))
     free = _free(table, hand, in_space, h[:, 0], variance)

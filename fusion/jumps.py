@@ -118,7 +118,7 @@ def _lies_near(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray
     if kind not in plots.components or len(rows) == 0:
         return False
     h, H = expected(table.x[rows], hand.sensor, plots.components)
-    added = added_noise(table.x[rows], H, hand.sensor, plots.components, hand.rules.settings.clock_error_s)
+    added = added_noise(table.x[rows], H, hand.sensor, plots.components, hand.rules.clock_error_s(hand.sensor))
     S = filters.innovation_covariance(table.P[rows], H, added)
     z = plots.z.copy()
     z[:, plots.components.index(kind)] += size

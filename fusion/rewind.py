@@ -50,6 +50,11 @@ class History(Generic[StateT, FactT]):
         self._snapshots: list[StateT] = [initial.copy()]
 
     @property
+    def newest(self) -> Place | None:
+        """Place of the youngest fact kept: one before it is late."""
+        return self._places[-1] if self._places else None
+
+    @property
     def youngest_ns(self) -> int | None:
         """Time of the youngest fact kept."""
         return self._places[-1][0] if self._places else None
@@ -67,10 +72,6 @@ class History(Generic[StateT, FactT]):
             time_ns += 1
             at = bisect_left(self._places, (time_ns, sensor_id, 0))
         return time_ns
-
-    def is_late(self, place: Place) -> bool:
-        """Whether facts of a later place have been worked in already."""
-        return bool(self._places) and place < self._places[-1]
 
     def add(self, place: Place, fact: FactT) -> None:
         """Keep a fact at its place."""

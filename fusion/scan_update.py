@@ -52,6 +52,11 @@ class Rules:
     objects: ObjectModel
     q: FloatArray  # (3,) spectral density of the acceleration
     origins: Origins | None  # given: association is not decided here
+    clock_errors_s: dict[str, float] = field(default_factory=dict)  # by sensor, where it is known
+
+    def clock_error_s(self, sensor: Sensor) -> float:
+        """How wrong the clock may be by which this sensor's times are told."""
+        return self.clock_errors_s.get(sensor.sensor_id, self.settings.clock_error_s)
 
 
 @dataclass(slots=True)
@@ -152,7 +157,7 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
 def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
     if as_direction and len(plots.components) > 2:  # a bearing with range rate: the bearing alone
         plots = replace(plots, components=plots.components[:2], z=plots.z[:, :2], R=plots.R[:, :2, :2])
-    clock_error_s = hand.rules.settings.clock_error_s
+    clock_error_s = hand.rules.clock_error_s(hand.sensor)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
     if hand.origin is not None:
         gate = np.inf

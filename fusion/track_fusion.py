@@ -15,7 +15,7 @@ Sources: Noack, Sijs, Reinhardt, Hanebeck, Decentralized data fusion with invers
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import log, pi
 from typing import TypeAlias
 
@@ -46,7 +46,10 @@ PairKey: TypeAlias = tuple[ReportKey, ReportKey]
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A post's track. state (6,) and covariance (6, 6) in ECEF axes, m and m/s."""
+    """A post's track. state (6,) and covariance (6, 6) in ECEF axes, m and m/s.
+
+    One that is not counted is told of as part of its object and adds nothing to it: what it was made of is in another report.
+    """
 
     key: ReportKey
     time_ns: int
@@ -54,6 +57,7 @@ class Report:
     covariance: FloatArray
     existence_probability: float
     classes: tuple[float, ...]  # in the order of `CLASSES`
+    is_counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class TrackFusion:
         self._looked_ns = now_ns
         self._judge(at_once, since_s / INDEPENDENT_S)
         by_key = {report.key: report for report in at_once}
-        parts = self._parts(by_key)
+        parts = [part for part in self._parts(by_key) if any(by_key[key].is_counted for key in part)]
         numbers = self._numbers(parts, by_key, now_ns)
         lost = {
             number: known
@@ -197,7 +201,7 @@ class TrackFusion:
 def predicted(report: Report, now_ns: int) -> Report:
     """The report at another time, later or earlier; its covariance grows both ways."""
     x, P = moved(report.state, report.covariance, (now_ns - report.time_ns) / 1e9)
-    return Report(report.key, now_ns, x, P, report.existence_probability, report.classes)
+    return replace(report, time_ns=now_ns, state=x, covariance=P)
 
 
 def moved(state: FloatArray, covariance: FloatArray, dt_s: float) -> tuple[FloatArray, FloatArray]:
@@ -225,11 +229,12 @@ def same_object(difference: FloatArray, S: FloatArray) -> FloatArray:
 
 def joined(number: int, now_ns: int, reports: Sequence[Report]) -> FusedObject:
     """Reports of one object, all at the same time, as one estimate."""
-    x, P = reports[0].state, reports[0].covariance
-    for report in reports[1:]:
+    counted = [report for report in reports if report.is_counted]
+    x, P = counted[0].state, counted[0].covariance
+    for report in counted[1:]:
         x, P = intersection(x, P, report.state, report.covariance)
-    surest = max(report.existence_probability for report in reports)
-    classes = classes_of([report.classes for report in reports])
+    surest = max(report.existence_probability for report in counted)
+    classes = classes_of([report.classes for report in counted])
     return FusedObject(number, now_ns, tuple(report.key for report in reports), x, P, surest, classes)
 
 

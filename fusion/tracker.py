@@ -10,12 +10,12 @@ clock, draws a lot or depends on the order of a set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from fusion import births, hearing, jumps, lifecycle, merging, misses, motion, scan_update, silence, true_size
-from fusion.claims import ClaimBook, claimed_position
+from fusion.claims import FARTHEST_M, ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
 from fusion.publication import Publication
@@ -36,6 +36,7 @@ class Tracker:
     claims_as_measurements: cooperative reports start and move tracks as if they were our own measurements; only for places
     where every report can be trusted, such as a test range. Otherwise a claim is compared and moves nothing.
     origins: who is who in each scan, known from a simulation; association is then not decided here.
+    farthest_claim_m: from the frame's origin; what claims to be farther off concerns no track.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Tracker:
         objects: ObjectModel = ObjectModel(),  # noqa: B008 (frozen)
         claims_as_measurements: bool = False,
         origins: Origins | None = None,
+        farthest_claim_m: float = FARTHEST_M,
     ) -> None:
         self._sensors = tuple(sensors)
         self._number = {sensor.sensor_id: number for number, sensor in enumerate(self._sensors)}
@@ -54,7 +56,7 @@ class Tracker:
         self._rules = Rules(settings, objects, motion.spectral_density(settings.acceleration_m_s2), origins)
         self._table = TrackTable(self._sensors, objects.undetected_at_start, self._rules.q)
         self._history: History[TrackTable, Kept] = History(self._table, int(settings.rewind_s * 1e9))
-        self._book = ClaimBook(frame)
+        self._book = ClaimBook(frame, farthest_claim_m)
         self._publication = Publication(self._book.of_track)
         self._arrivals = 0
         self.ignored_scans = 0  # of sensors we do not know, or from the future
@@ -68,10 +70,30 @@ class Tracker:
             return self._apply(fact, None, received_ns)
         return Update((), ())
 
-    def note_clock_error(self, clock_error_s: float) -> None:
-        """The site's clock may be so wrong from now on; it enters the noise of what is worked in later."""
-        settings = replace(self._rules.settings, clock_error_s=clock_error_s)
-        self._rules = replace(self._rules, settings=settings)
+    def apply_all(self, facts: Sequence[Scan | Claim], received_ns: int) -> Update:
+        """Work in what came together, scans first: as one by one, but for them all the past is taken up again only once."""
+        before = self._history.newest
+        scans = [fact for fact in facts if isinstance(fact, Scan) and self._is_known(fact, received_ns)]
+        scans = [scan for scan in scans if not self._history.is_too_old(scan.time_ns)]
+        rewound = self._take_up([self._keep(scan, None) for scan in scans], before)
+        claims = [self._compare(fact) for fact in facts if isinstance(fact, Claim)]
+        tracks = self._publication.changes(self._table) if scans else ()
+        return Update(
+            tracks + tuple(track for update in claims for track in update.tracks),
+            tuple(claim for update in claims for claim in update.claims),
+            rewound=rewound,
+        )
+
+    def note_clock_error(self, clock_error_s: float, sensor_ids: Iterable[str] | None = None) -> None:
+        """The clock of these sensors' site may be so wrong from now on; it enters the noise of what is worked in later.
+
+        None: of all sensors that it has not been said of by name."""
+        if sensor_ids is None:
+            settings = replace(self._rules.settings, clock_error_s=clock_error_s)
+            self._rules = replace(self._rules, settings=settings)
+            return
+        known = self._rules.clock_errors_s | dict.fromkeys(sensor_ids, clock_error_s)
+        self._rules = replace(self._rules, clock_errors_s=known)
 
     def tick(self, now_ns: int) -> Update:
         """Time passes: tracks move on, coast, and are given up."""
@@ -90,26 +112,39 @@ class Tracker:
         return self._table.registration.jumps()
 
     def _apply(self, scan: Scan, identity: str | None, received_ns: int) -> Update:
-        if scan.sensor_id not in self._number or scan.time_ns > received_ns + FUTURE_NS:
-            self.ignored_scans += 1
+        if not self._is_known(scan, received_ns):
             return Update((), ())
-        youngest_ns = self._history.youngest_ns
-        late_ns = 0 if youngest_ns is None else max(youngest_ns - scan.time_ns, 0)
+        before = self._history.newest
+        late_ns = 0 if before is None else max(before[0] - scan.time_ns, 0)
         if self._history.is_too_old(scan.time_ns):
             return Update((), (), late_ns, too_old=True)
+        rewound = self._take_up([self._keep(scan, identity)], before)
+        return Update(self._publication.changes(self._table), (), late_ns, rewound=rewound)
+
+    def _is_known(self, scan: Scan, received_ns: int) -> bool:
+        is_known = scan.sensor_id in self._number and scan.time_ns <= received_ns + FUTURE_NS
+        self.ignored_scans += not is_known
+        return is_known
+
+    def _keep(self, scan: Scan, identity: str | None) -> tuple[Place, Kept]:
+        """Give a scan its place among the facts."""
         if self._rules.origins is None:
             scan = replace(scan, time_ns=self._history.free_ns(scan.time_ns, scan.sensor_id))
         self._arrivals += 1
         place = (scan.time_ns, scan.sensor_id, self._arrivals)
-        is_late = self._history.is_late(place)
         self._history.add(place, (scan, identity))
-        facts = [(place, (scan, identity))]
+        return place, (scan, identity)
+
+    def _take_up(self, news: list[tuple[Place, Kept]], newest: Place | None) -> bool:
+        """Work these in, in order of time; whether one lies before what was the newest, and the past was taken up again."""
+        facts = sorted(news, key=lambda one: one[0])
+        is_late = bool(facts) and newest is not None and facts[0][0] < newest
         if is_late:
-            resumed = self._history.resume(place)
+            resumed = self._history.resume(facts[0][0])
             self._table, facts = resumed.state, resumed.facts
         for at, kept in facts:
             self._work_in(at, *kept)
-        return Update(self._publication.changes(self._table), (), late_ns, rewound=is_late)
+        return is_late
 
     def _work_in(self, place: Place, scan: Scan, identity: str | None) -> None:
         table, settings, now_ns = self._table, self._rules.settings, scan.time_ns

@@ -159,6 +159,10 @@ class FusedTrackMessage(msgspec.Struct, frozen=True):
     existence_probability: float
     classes: dict[str, float]
     members: tuple[MemberMessage, ...]
+    by_detections: bool = False  # from the detections of posts that send them, besides the tracks of the others
+    claims: tuple[
+        ClaimMessage, ...
+    ] = ()  # beside what was measured there; sensor_id: the post's name, a stroke, the sensor's
 
 
 class FusedTracksMessage(msgspec.Struct, frozen=True):

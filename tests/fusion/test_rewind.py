@@ -31,7 +31,7 @@ def feed(arrivals: list[int], rewind_ns: int = 4 * SECOND) -> tuple[Diary, Histo
             too_old += 1
             continue
         place = (time_ns, "s", number)
-        late = history.is_late(place)
+        late = history.newest is not None and place < history.newest
         history.add(place, time_ns)
         facts = [(place, time_ns)]
         if late:

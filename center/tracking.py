@@ -1,0 +1,193 @@
+"""The tracker of all posts' detections beside the center: its process kept alive and fed, and its newest picture.
+
+    network thread ──▶ give ──▶ waiting (bounded) ──▶ keeper ──▶ python -m center.detected ──▶ reader ──▶ newest
+
+It is started with the first post that describes its sensors: a center whose posts send tracks alone has none. When it dies it
+is started again, is told all posts' sensors anew, and the fused picture's numbers go on where its objects are. While it tells
+nothing, the posts' tracks count.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from center.detected import DetectedPicture, Given, read_frame, write_frame
+from center.received import Received
+
+log = logging.getLogger("sarhad.center")
+
+WAITING_BYTES = 8_000_000  # for the process to take; beyond, the oldest scans give way
+MOST_POSTS = 1_000  # whose sensors are remembered
+OLD_S = 2.0  # a picture so old is none
+BEHIND_S = 1.0  # waited so long, what is worked in comes late
+RETRY_S = (1.0, 30.0)  # shortest and longest pause before it is started again
+LASTING_S = 60.0  # a process that ran so long begins with the shortest pause again
+OUR_CODE = str(Path(__file__).resolve().parents[1])
+LAUNCHER = f"import sys; sys.path[:1] = [{OUR_CODE!r}]; from center.detected import main; main()"
+
+
+class Tracking:
+    """`give` may be called from any thread and never waits; the rest belongs to the center's event loop."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()  # guards what follows
+        self._sensors: dict[str, Given] = {}
+        self._scans: deque[Given] = deque()
+        self._waiting_bytes = 0
+        self._is_running = True
+        self._newest: tuple[DetectedPicture, float] | None = None  # and when it came, monotonic
+        self._process: subprocess.Popen[bytes] | None = None
+        self._keeper: threading.Thread | None = None
+        self._fault: str | None = None
+        self.dropped = 0  # messages of scans that the process did not take in time
+        self.starts = 0
+
+    def give(self, received: Received) -> None:
+        """A message of sensors or scans."""
+        given = Given(received.name, received.site_id, received.received_ns, received.payload)
+        with self._changed:
+            if not self._is_running:
+                return
+            if given.name == "sensors":
+                if given.site_id in self._sensors or len(self._sensors) < MOST_POSTS:
+                    self._sensors[given.site_id] = given
+                if self._keeper is None:
+                    self._keeper = threading.Thread(target=self._keep, name="tracker's keeper", daemon=True)
+                    self._keeper.start()
+            if self._keeper is None:
+                return  # scans of nobody who has described its sensors
+            self._scans.append(given)
+            self._waiting_bytes += len(given.payload)
+            while self._waiting_bytes > WAITING_BYTES:
+                self._waiting_bytes -= len(self._scans.popleft().payload)
+                self.dropped += 1
+            self._changed.notify_all()
+
+    def picture(self) -> DetectedPicture | None:
+        """What the tracker sees now; None where it tells nothing."""
+        with self._changed:
+            is_new = self._newest is not None and time.monotonic() - self._newest[1] < OLD_S
+            return self._newest[0] if self._newest is not None and is_new else None
+
+    def status(self) -> dict[str, Any]:
+        """How it is doing, in numbers."""
+        picture = self.picture()
+        with self._changed:
+            counts: dict[str, Any] = {"dropped": self.dropped, "starts": self.starts}
+        if picture is None:
+            return counts | {"heard": [], "worked_in": 0, "refused": {}, "tiles": 0, "behind_s": 0.0}
+        return counts | {
+            "heard": list(picture.heard),
+            "worked_in": picture.worked_in,
+            "refused": picture.refused,
+            "tiles": picture.tiles,
+            "behind_s": picture.behind_s,
+        }
+
+    def faults(self) -> list[str]:
+        """What a supervisor should know."""
+        picture = self.picture()
+        with self._changed:
+            if self._keeper is None:
+                return []
+            if self._fault is not None:
+                return [f"the tracker of the posts' detections does not run, their tracks count: {self._fault}"]
+        if picture is not None and picture.behind_s > BEHIND_S:
+            return [f"the tracker of the posts' detections is {picture.behind_s:.1f} s behind"]
+        if picture is None and self.starts and self._newest is not None:
+            return ["the tracker of the posts' detections tells nothing, their tracks count"]
+        return []
+
+    def stop(self) -> None:
+        """End the process."""
+        with self._changed:
+            self._is_running = False
+            keeper, process = self._keeper, self._process
+            self._changed.notify_all()
+        if process is not None:
+            with suppress(OSError):
+                process.kill()  # it holds nothing that is not made anew
+        if keeper is not None:
+            keeper.join(timeout=5.0)
+
+    # The keeper's thread and the reader's
+
+    def _keep(self) -> None:
+        pause_s = RETRY_S[0]
+        while self._is_running:
+            began_s = time.monotonic()
+            try:
+                why = self._run()
+            except OSError as error:
+                why = str(error)
+            if not self._is_running:
+                return
+            pause_s = RETRY_S[0] if time.monotonic() - began_s > LASTING_S else min(2.0 * pause_s, RETRY_S[1])
+            log.error("the tracker of the posts' detections: %s; starting it again in %.0f s", why, pause_s)
+            with self._changed:
+                self._fault, self._newest = why, None
+                self._changed.wait_for(lambda: not self._is_running, pause_s)
+
+    def _run(self) -> str:
+        """Start the process and feed it until it ends; why it did."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        run_id = f"{time.time_ns() // 1_000_000_000}-{secrets.token_hex(3)}"
+        process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCHER, run_id],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # an interrupt at the terminal is the center's to answer
+        )
+        with self._changed:
+            self._process, self.starts = process, self.starts + 1
+            self._scans.clear()
+            self._scans.extend(self._sensors.values())
+            self._waiting_bytes = sum(len(given.payload) for given in self._scans)
+        reader = threading.Thread(target=self._read, args=(process,), name="tracker's reader", daemon=True)
+        reader.start()
+        try:
+            while process.poll() is None and self._is_running:
+                self._feed(process)
+        except OSError:
+            pass  # it has ended: its code says more
+        finally:
+            with suppress(OSError):
+                process.kill()
+            code = process.wait()
+            reader.join(timeout=5.0)
+            for stream in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    stream.close()  # type: ignore[union-attr]
+        return f"it ended with code {code}"
+
+    def _feed(self, process: subprocess.Popen[bytes]) -> None:
+        """Hand over what waits, or wait for something. Raises OSError when the process is gone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._scans or not self._is_running, 0.5)
+            batch = list(self._scans)
+            self._scans.clear()
+            self._waiting_bytes = 0
+        assert process.stdin is not None
+        for given in batch:
+            write_frame(process.stdin, given)
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with suppress(OSError, ValueError):
+            while (frame := read_frame(process.stdout)) is not None:
+                picture = msgspec.msgpack.decode(frame, type=DetectedPicture)
+                with self._changed:
+                    self._newest, self._fault = (picture, time.monotonic()), None

@@ -1,0 +1,360 @@
+"""One tracker on the detections of all posts: a tile of the Earth each, every sensor with its own position and level.
+
+    post ── sensors, scans ──▶ admitted? ──▶ each tile that the sensor reaches ──▶ Tracker ──┐
+                                  │                                                          ▼
+                                  └── refused, counted by post and reason    hand_over.py: one number an object
+
+The algorithm is the post's (`tracker.py`); late scans rewind as there. What many posts make different is here:
+
+- A sensor feeds every tile that it reaches, and the seam around it; a scan's points are turned into each tile's frame.
+- A post harms only itself. Its scans count where their times can be true, its sensors where their numbers can be; it has no
+  more of the trackers' time than an honest post needs. What it measures is believed as far as its sensors' accuracies say.
+- A tile whose sensors change begins a new tracker and works in what came in the last seconds: its tracks are soon there again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from fusion.frames import LocalFrame, ecef_to_enu_rotation, geodetic_to_ecef
+from fusion.hand_over import SEAM_M, HandOver, Numbered, Sighted
+from fusion.scan_messages import (
+    ScanMessage,
+    ScansMessage,
+    SensorDescription,
+    SensorsMessage,
+    claim_of,
+    scan_of,
+    sensor_of,
+)
+from fusion.tiles import Tile, depth_m, middle_of, tiles_near
+from fusion.tracker import Tracker
+from fusion.types import Claim, Detection, FloatArray, Geodetic, Position, Scan, Sensor, Track, TrackerSettings
+from fusion.wire import parse_rfc3339
+
+REACH_M = 15_000.0  # of a sensor that does not tell its coverage
+FARTHEST_REACH_M = 60_000.0  # what is measured farther off stays out of the tiles there
+FARTHEST_CLAIM_M = 45_000.0  # from a tile's middle: its corner and the seam
+AHEAD_NS = 500_000_000  # a scan from later than this after its arrival has a wrong clock
+LATE_NS = 2_500_000_000  # older ones would have all be worked in again: such a post's own tracks count
+DETECTIONS_A_SECOND, SCANS_A_SECOND = 2_000.0, 200.0  # of a post, as claims too; twenty sensors at ten a second
+MOST_LOOKS = 32  # of a scan
+BURST_S = 3.0  # so much may come at once, as after a moment without a link
+MOST_POSTS, MOST_SENSORS, MOST_TILES = 500, 64, 200  # posts in all; of a post; with a tracker
+REDESCRIBED_NS = 60_000_000_000  # a post's sensors change no oftener
+HEARD_NS = 3_000_000_000  # a post whose scan was worked in so lately has its detections in the picture
+WARM_NS = 8_000_000_000  # a new tracker works in what came in so long before
+MOST_WARM = 2_000  # scans and claims
+IDLE_NS = 60_000_000_000  # a tile of which nothing has come for so long is given up
+
+
+class Arrived(NamedTuple):
+    message: ScansMessage
+    received_ns: int
+
+
+@dataclass(slots=True)
+class Post:
+    """A post as its messages tell of it, and what it may still send."""
+
+    origin: Geodetic
+    frame: LocalFrame
+    sensors: dict[str, SensorDescription]
+    described_ns: int
+    bare: dict[str, Sensor]  # in the post's own frame: what a scan is of
+    heard_ns: int = 0
+    detections_left: float = DETECTIONS_A_SECOND * BURST_S
+    scans_left: float = SCANS_A_SECOND * BURST_S
+    counted_ns: int = 0
+
+    def refill(self, now_ns: int) -> None:
+        since_s = max(now_ns - self.counted_ns, 0) / 1e9
+        self.counted_ns = max(now_ns, self.counted_ns)
+        self.detections_left = min(self.detections_left + since_s * DETECTIONS_A_SECOND, DETECTIONS_A_SECOND * BURST_S)
+        self.scans_left = min(self.scans_left + since_s * SCANS_A_SECOND, SCANS_A_SECOND * BURST_S)
+
+
+class TileTracker:
+    """The tracker of one tile."""
+
+    def __init__(self, tile: Tile, settings: TrackerSettings) -> None:
+        self.tile, self._settings = tile, settings
+        self.frame = LocalFrame(middle_of(tile))
+        self.to_ecef = ecef_to_enu_rotation(self.frame.origin.latitude_deg, self.frame.origin.longitude_deg).T
+        self.began = 0  # trackers so far
+        self.sensors: dict[str, Sensor] = {}
+        self.heard_ns = 0
+        self._lately: deque[tuple[Scan | Claim, int]] = deque(maxlen=MOST_WARM)
+        self._clock_errors_s: dict[str, float] = {}
+        self._begin()
+
+    def set_sensors(self, sensors: dict[str, Sensor]) -> None:
+        """Other sensors mean another tracker; it works in what came lately."""
+        if sensors == self.sensors:
+            return
+        self.sensors = sensors
+        self._begin()
+
+    def apply(self, facts: list[Scan | Claim], received_ns: int) -> None:
+        """Work in what came together."""
+        self.heard_ns = received_ns
+        self._lately.extend((fact, received_ns) for fact in facts)
+        while self._lately and received_ns - self._lately[0][1] > WARM_NS:
+            self._lately.popleft()
+        self._tracker.apply_all(facts, received_ns)
+
+    def note_clock_error(self, sensor_id: str, clock_error_s: float) -> None:
+        if self._clock_errors_s.get(sensor_id) != clock_error_s:
+            self._clock_errors_s[sensor_id] = clock_error_s
+            self._tracker.note_clock_error(clock_error_s, [sensor_id])
+
+    def sighted(self, now_ns: int) -> list[Sighted]:
+        """Its tracks in space at a time, in ECEF axes, those in the seam too."""
+        self._tracker.tick(now_ns)
+        return [
+            one
+            for track in self._tracker.tracks_at(now_ns)
+            if track.direction is None and (one := self._in_ecef(track)).depth_m > -SEAM_M
+        ]
+
+    def _in_ecef(self, track: Track) -> Sighted:
+        state, covariance = track.state, track.covariance
+        place = self.frame.enu_to_geodetic(state[:3])
+        assert place.height_m is not None
+        both = np.kron(np.eye(2), self.to_ecef)
+        ecef = np.concatenate(
+            [geodetic_to_ecef(place.latitude_deg, place.longitude_deg, place.height_m), self.to_ecef @ state[3:]]
+        )
+        depth = depth_m(self.tile, place.latitude_deg, place.longitude_deg)
+        return Sighted((self.tile, self.began, track.track_number), depth, ecef, both @ covariance @ both.T, track)
+
+    def _begin(self) -> None:
+        self.began += 1
+        self._tracker = Tracker(self.sensors.values(), self._settings, self.frame, farthest_claim_m=FARTHEST_CLAIM_M)
+        for sensor_id, clock_error_s in self._clock_errors_s.items():
+            self._tracker.note_clock_error(clock_error_s, [sensor_id])
+        if self._lately:
+            self._tracker.apply_all([fact for fact, _ in self._lately], self._lately[-1][1])
+
+
+@dataclass(slots=True)
+class AllPosts:
+    """The picture of all posts that send their detections."""
+
+    settings: TrackerSettings = field(default_factory=TrackerSettings)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # scans and claims, by post and reason
+    worked_in: int = 0  # scans and claims
+    _posts: dict[str, Post] = field(default_factory=dict)
+    _tiles: dict[Tile, TileTracker] = field(default_factory=dict)
+    _numbers: HandOver = field(default_factory=HandOver)
+
+    def describe(self, message: SensorsMessage, received_ns: int) -> None:
+        """A post's sensors. Raises ValueError, naming the number that cannot be."""
+        check_sensors(message)
+        known = self._posts.get(message.site_id)
+        origin = Geodetic(message.latitude_deg, message.longitude_deg, message.height_m)
+        sensors = {one.sensor_id: one for one in message.sensors}
+        if known is not None:
+            if known.sensors == sensors and known.origin == origin:
+                return
+            if received_ns - known.described_ns < REDESCRIBED_NS:
+                raise ValueError("the sensors have changed a moment ago already")
+        elif len(self._posts) >= MOST_POSTS:
+            raise ValueError(f"{MOST_POSTS} posts are known already")
+        frame = LocalFrame(origin)
+        bare = {sensor_id: sensor_of(one, frame, sensor_id) for sensor_id, one in sensors.items()}
+        self._posts[message.site_id] = Post(origin, frame, sensors, received_ns, bare)
+        for tile in self._tiles.values():
+            tile.set_sensors(self._sensors_of(tile))
+
+    def take(self, arrived: list[Arrived]) -> None:
+        """Work in what came together, of whichever posts."""
+        by_tile: dict[Tile, list[Scan | Claim]] = {}
+        for message, received_ns in arrived:
+            post = self._posts.get(message.site_id)
+            if post is None:
+                self.refused[message.site_id, "its sensors are not known"] += len(message.scans) + len(message.claims)
+                continue
+            post.refill(received_ns)
+            admitted: list[tuple[TileTracker, Scan | Claim]] = []
+            admitted += self._scans(message, post, received_ns)
+            admitted += self._claims(message, post, received_ns)
+            for tile, fact in admitted:
+                by_tile.setdefault(tile.tile, []).append(fact)
+                tile.note_clock_error(fact.sensor_id, message.clock_error_s)
+            if admitted:
+                post.heard_ns = max(post.heard_ns, received_ns)
+        for where in sorted(by_tile):
+            self._tiles[where].apply(by_tile[where], max(received_ns for _, received_ns in arrived))
+
+    def look(self, now_ns: int) -> tuple[Numbered, ...]:
+        """All objects in space now."""
+        for where in [where for where, tile in self._tiles.items() if now_ns - tile.heard_ns > IDLE_NS]:
+            del self._tiles[where]
+        sighted = [one for where in sorted(self._tiles) for one in self._tiles[where].sighted(now_ns)]
+        return self._numbers.look(sighted, now_ns)
+
+    @property
+    def tile_count(self) -> int:
+        return len(self._tiles)
+
+    def heard(self, now_ns: int) -> tuple[str, ...]:
+        """The posts whose detections the picture holds."""
+        return tuple(sorted(name for name, post in self._posts.items() if now_ns - post.heard_ns <= HEARD_NS))
+
+    def _scans(self, message: ScansMessage, post: Post, received_ns: int) -> list[tuple[TileTracker, Scan]]:
+        found: list[tuple[TileTracker, Scan]] = []
+        for told in message.scans:
+            if (reason := refusal(told, post, received_ns)) is not None:
+                self.refused[message.site_id, reason] += 1
+                continue
+            self.worked_in += 1
+            scan = scan_of(told, post.bare[told.sensor_id])
+            found += [
+                (tile, scan_in(scan, f"{message.site_id}/{told.sensor_id}", post, tile))
+                for tile in self._tiles_of(post.sensors[told.sensor_id], received_ns)
+            ]
+        return found
+
+    def _claims(self, message: ScansMessage, post: Post, received_ns: int) -> list[tuple[TileTracker, Claim]]:
+        found: list[tuple[TileTracker, Claim]] = []
+        for told in message.claims:
+            if (reason := out_of_time(told.time, received_ns) or overdrawn(post, 1)) is not None:
+                self.refused[message.site_id, reason] += 1
+                continue
+            self.worked_in += 1
+            claim = claim_of(told, f"{message.site_id}/{told.sensor_id}")
+            if claim.position is not None and on_earth(claim.position.latitude_deg, claim.position.longitude_deg):
+                near = tiles_near(claim.position.latitude_deg, claim.position.longitude_deg, SEAM_M)
+                found += [(self._tiles[tile], claim) for tile in near if tile in self._tiles]
+        return found
+
+    def _tiles_of(self, sensor: SensorDescription, now_ns: int) -> list[TileTracker]:
+        """The tiles that a sensor feeds, begun where they are not yet."""
+        found = []
+        for where in tiles_near(sensor.latitude_deg, sensor.longitude_deg, reach_m(sensor) + SEAM_M):
+            if where not in self._tiles:
+                if len(self._tiles) >= MOST_TILES:
+                    continue
+                tile = self._tiles[where] = TileTracker(where, self.settings)
+                tile.heard_ns = now_ns
+                tile.set_sensors(self._sensors_of(tile))
+            found.append(self._tiles[where])
+        return found
+
+    def _sensors_of(self, tile: TileTracker) -> dict[str, Sensor]:
+        """All sensors that feed a tile, in its frame, by name."""
+        names = {
+            f"{site_id}/{one.sensor_id}": one
+            for site_id, post in self._posts.items()
+            for one in post.sensors.values()
+            if depth_m(tile.tile, one.latitude_deg, one.longitude_deg) >= -reach_m(one) - SEAM_M
+        }
+        return {name: sensor_of(names[name], tile.frame, name) for name in sorted(names)}
+
+
+def scan_in(scan: Scan, name: str, post: Post, tile: TileTracker) -> Scan:
+    """A post's scan as a tile's: its sensor's name there, its points in the tile's frame. Polar needs no turning."""
+    if not any(isinstance(one.measurement, Position) for one in scan.detections):
+        return replace(scan, sensor_id=name)
+    turn = tile.frame.level_to_enu(post.origin)
+    shift_m = tile.frame.geodetic_to_enu(post.origin)
+    return replace(scan, sensor_id=name, detections=tuple(moved_point(one, turn, shift_m) for one in scan.detections))
+
+
+def moved_point(detection: Detection, turn: FloatArray, shift_m: FloatArray) -> Detection:
+    """A detection whose point stands in another frame. One in the plane is taken at the height of its post's origin."""
+    point = detection.measurement
+    if not isinstance(point, Position) or len(point.covariance_m2) != (3 if point.up_m is None else 6):
+        return detection
+    size = 2 if point.up_m is None else 3
+    upper = np.triu_indices(size)
+    C = np.zeros((size, size))
+    C[upper] = point.covariance_m2
+    C = turn[:size, :size] @ (C + np.triu(C, 1).T) @ turn[:size, :size].T
+    east_m, north_m, up_m = (turn @ [point.east_m, point.north_m, point.up_m or 0.0] + shift_m).tolist()
+    there = Position(east_m, north_m, None if point.up_m is None else up_m, tuple(C[upper].tolist()))
+    return replace(detection, measurement=there)
+
+
+def reach_m(sensor: SensorDescription) -> float:
+    """How far a sensor may see."""
+    return min(REACH_M if sensor.slant_range_m is None else sensor.slant_range_m[1], FARTHEST_REACH_M)
+
+
+def refusal(scan: ScanMessage, post: Post, received_ns: int) -> str | None:
+    """Why a scan is not worked in; None where it is."""
+    if scan.sensor_id not in post.bare:
+        return "of no sensor that it has described"
+    limits = [pair for look in scan.looked or () for pair in (look.azimuth_deg, look.elevation_deg, look.slant_range_m)]
+    if len(limits) > 3 * MOST_LOOKS or not all(are_limits(pair) for pair in limits):
+        return "of places that are none"
+    return out_of_time(scan.time, received_ns) or overdrawn(post, len(scan.detections))
+
+
+def out_of_time(time: str, received_ns: int) -> str | None:
+    """Why a time cannot be used; None where it can."""
+    try:
+        time_ns = parse_rfc3339(time)
+    except ValueError:
+        return "without a time"
+    if time_ns - received_ns > AHEAD_NS:
+        return "from the future"
+    return "too late" if received_ns - time_ns > LATE_NS else None
+
+
+def overdrawn(post: Post, detections: int) -> str | None:
+    """Take so much from what a post may send; what is too much is told."""
+    if post.scans_left < 1.0 or post.detections_left < detections:
+        return "too many"
+    post.scans_left -= 1.0
+    post.detections_left -= detections
+    return None
+
+
+def are_limits(pair: tuple[float, float]) -> bool:
+    """Of angles or ranges: the lower first."""
+    return -1e6 <= pair[0] < pair[1] <= 1e6
+
+
+def on_earth(latitude_deg: float, longitude_deg: float) -> bool:
+    return -90.0 <= latitude_deg <= 90.0 and -180.0 <= longitude_deg <= 180.0
+
+
+def check_sensors(message: SensorsMessage) -> None:
+    """Whether all numbers lie where they can be. Raises ValueError."""
+    if len(message.sensors) > MOST_SENSORS:
+        raise ValueError(f"{len(message.sensors)} sensors; at most {MOST_SENSORS} are taken")
+    places = [(one.latitude_deg, one.longitude_deg, one.height_m) for one in message.sensors]
+    for place in [(message.latitude_deg, message.longitude_deg, message.height_m), *places]:
+        if not on_earth(*place[:2]) or not abs(place[2]) <= 1e5:
+            raise ValueError(f"latitude_deg, longitude_deg, height_m are {place}: not near the Earth")
+    for one in message.sensors:
+        turns = (one.heading_deg, one.pitch_deg, one.roll_deg)
+        limits = [pair for pair in (one.azimuth_deg, one.elevation_deg, one.slant_range_m) if pair is not None]
+        errors = (
+            *(one.azimuth_sigma_deg, one.elevation_sigma_deg, one.slant_range_sigma_m, one.range_rate_sigma_m_s),
+            one.pixels_per_deg,
+        )
+        others = (one.position_sigma_m, one.mounting_sigma_deg, one.false_alarms_per_scan)
+        by_pixels = one.detection_probability_by_pixels or ()
+        chances = (one.detection_probability, *(chance for _, chance in by_pixels))
+        if not all(abs(turn) <= 360.0 for turn in turns):
+            raise ValueError(f"{one.sensor_id}: angles are {turns}; expected at most 360 deg either way")
+        if not all(are_limits(pair) for pair in limits):
+            raise ValueError(f"{one.sensor_id}: its coverage is {limits}; expected the lower limit first, within 1e6")
+        if not all(error is None or 1e-9 <= error <= 1e6 for error in errors):
+            raise ValueError(f"{one.sensor_id}: errors are {errors}; expected more than 0, at most 1e6")
+        if not all(other is None or 0.0 <= other <= 1e6 for other in others):
+            raise ValueError(f"{one.sensor_id}: errors and false alarms are {others}; expected 0 to 1e6")
+        if any(not 0.0 <= low[0] < high[0] <= 1e6 for low, high in pairwise(by_pixels)) or len(by_pixels) == 1:
+            raise ValueError(
+                f"{one.sensor_id}: detection probabilities are by {by_pixels}; expected two or more, growing"
+            )
+        if not all(chance is None or 0.0 <= chance <= 1.0 for chance in chances):
+            raise ValueError(f"{one.sensor_id}: detection probabilities are {chances}; expected 0 to 1")

@@ -1,0 +1,174 @@
+"""The tracker of all posts' detections beside a center: through a real broker, its process, the API and health."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import msgspec
+import pytest
+
+from center.detected import BYTES_AT_ONCE, WAITING, Given, Inbox, Work
+from center.fused import FusedPicture, Told
+from fusion.frames import LocalFrame
+from fusion.scan_messages import ScansMessage
+from fusion.types import Geodetic
+from fusion.wire import SiteMessage, encode, rfc3339
+from tests.made_radars import PlayedPost as Radar
+
+SECOND_NS = 1_000_000_000
+MIDDLE = LocalFrame(Geodetic(12.0, -35.0, 0.0))  # open water, nobody's border
+
+
+def place(east_m: float) -> Geodetic:
+    return MIDDLE.enu_to_geodetic([east_m, 0.0, 120.0])
+
+
+def children_of(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-ww", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True).stdout
+    return [int(line.split()[0]) for line in found.splitlines() if "center.detected" in line]
+
+
+class Flight:
+    """Two radars' posts on a broker, and a drone that flies from the one's reach into the other's, by the clock."""
+
+    def __init__(self, make_post) -> None:
+        self.radars = [Radar("flight-west", place(-1_500.0), 1), Radar("flight-east", place(1_500.0), 2)]
+        self.posts = [make_post(radar.name) for radar in self.radars]
+        self.began_s = time.monotonic()
+        for radar, post in zip(self.radars, self.posts, strict=True):
+            post.client.publish(f"sarhad/v1/{radar.name}/sensors", encode(radar.sensors()), 1, retain=True)
+
+    def where(self) -> Geodetic:
+        return place(-400.0 + 25.0 * (time.monotonic() - self.began_s))
+
+    def say(self) -> None:
+        """What both see now: the west one to 100 m east of the middle, the east one from 100 m west of it."""
+        now_ns, point = time.time_ns(), self.where()
+        for radar, post in zip(self.radars, self.posts, strict=True):
+            message = radar.looks(now_ns, point)
+            post.client.publish(f"sarhad/v1/{radar.name}/scans", encode(message), 1)
+
+    def fly(self, center, seconds: float) -> list[dict]:
+        """Every object told of in that time."""
+        told, until_s = [], time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            self.say()
+            told += [one for one in center.get("/api/fused")["tracks"] if one["by_detections"]]
+            time.sleep(0.4)
+        return told
+
+
+def test_a_drone_that_crosses_from_post_to_post_keeps_one_number_and_goes_on_when_the_process_dies(center, make_post):
+    flight = Flight(make_post)
+    told = flight.fly(center, 20.0)
+    assert len({one["fused_number"] for one in told}) == 1
+    assert len(told) > 10
+    level, newest = LocalFrame(flight.where()), told[-1]
+    apart = level.geodetic_to_enu(Geodetic(newest["latitude_deg"], newest["longitude_deg"], newest["height_m"]))
+    assert abs(apart[1]) < 20.0  # across its course; along it the picture is a moment old
+    [child] = children_of(center.child.pid)
+    os.kill(child, signal.SIGKILL)
+    after = flight.fly(center, 9.0)
+    assert after[-1]["time"] > told[-1]["time"]
+    assert {one["fused_number"] for one in after} == {told[-1]["fused_number"]}
+    assert children_of(center.child.pid) not in ([], [child])
+    status = center.get("/api/status")["detections"]
+    assert set(status["heard"]) == {"flight-west", "flight-east"}
+    assert status["starts"] == 2
+    assert status["worked_in"] > 10
+
+
+def given(name: str, message: msgspec.Struct, received_ns: int) -> Given:
+    return Given(name, message.site_id, received_ns, encode(message))
+
+
+def picture_of(work: Work, radars: list[Radar], seconds: float, began_ns: int):
+    """What the tracker's process tells after so long."""
+    for radar in radars:
+        work.inbox.put(given("sensors", radar.sensors(), began_ns))
+    for half in range(int(2 * seconds)):
+        now_ns = began_ns + half * SECOND_NS // 2
+        for radar in radars:
+            work.inbox.put(given("scans", radar.looks(now_ns, place(10.0 * half)), now_ns))
+        work.step(now_ns + 50_000_000)
+    return work.picture(now_ns + 50_000_000)
+
+
+def told_by(played_messages, radar: Radar, number: int, now_ns: int, point: Geodetic) -> Told:
+    origin = radar.place
+    site = SiteMessage(
+        1,
+        radar.name,
+        "run",
+        1,
+        rfc3339(now_ns),
+        origin.latitude_deg,
+        origin.longitude_deg,
+        origin.height_m,
+        (),
+        "0",
+        "test",
+    )
+    track = played_messages.track(
+        number, now_ns, latitude_deg=point.latitude_deg, longitude_deg=point.longitude_deg, height_m=point.height_m,
+        velocity_enu_m_s=(20.0, 0.0, 0.0),
+    )  # fmt: skip
+    return Told(site, (radar.name, "run", number), track, now_ns)
+
+
+def test_a_post_that_sends_detections_adds_no_tracks_and_one_that_sends_tracks_is_joined(played_messages):
+    began_ns = 1_800_000_000 * SECOND_NS
+    west, east = Radar("west", place(-200.0), 1), Radar("east", place(300.0), 2)
+    picture = picture_of(Work("run-1"), [west], 8.0, began_ns)
+    now_ns, point = picture.time_ns, place(150.0)
+    alone = FusedPicture().look([], now_ns, picture).tracks
+    assert [(one.by_detections, one.members) for one in alone] == [(True, ())]
+    fused = FusedPicture()
+    for _ in range(4):
+        [twice] = fused.look([told_by(played_messages, west, 3, now_ns, point)], now_ns, picture).tracks
+        now_ns += SECOND_NS // 100
+    assert [member.site_id for member in twice.members] == ["west"]  # named, and not counted:
+    assert twice.covariance[0] == pytest.approx(alone[0].covariance[0], rel=0.1)
+    assert (twice.latitude_deg, twice.longitude_deg) == pytest.approx(
+        (alone[0].latitude_deg, alone[0].longitude_deg), abs=1e-5
+    )
+    without = FusedPicture().look([told_by(played_messages, west, 3, now_ns, point)], now_ns).tracks
+    assert [(one.by_detections, len(one.members)) for one in without] == [
+        (False, 1)
+    ]  # no tracker runs: its tracks count
+    fused = FusedPicture()
+    for _ in range(12):
+        found = fused.look([told_by(played_messages, east, 5, now_ns, point)], now_ns, picture).tracks
+        now_ns += SECOND_NS // 2
+        picture = msgspec.structs.replace(picture, time_ns=now_ns)
+    assert len(found) == 1
+    assert found[0].by_detections
+    assert [member.site_id for member in found[0].members] == ["east"]
+
+
+def test_a_post_that_floods_the_process_loses_its_own_messages_only():
+    inbox, began_ns = Inbox(), 1_800_000_000 * SECOND_NS
+    quiet = ScansMessage(1, "quiet", "run", rfc3339(began_ns), ())
+    for _ in range(WAITING):
+        for _ in range(3):
+            inbox.put(Given("scans", "loud", began_ns, b" " * int(BYTES_AT_ONCE / WAITING)))
+        inbox.put(given("scans", quiet, began_ns))
+    taken = [one.site_id for one in inbox.take()]
+    assert taken.count("quiet") == WAITING
+    assert taken.count("loud") <= WAITING
+    assert {site_id for site_id, _ in inbox.dropped} == {"loud"}
+    assert sum(inbox.dropped.values()) == 3 * WAITING - taken.count("loud")
+
+
+def test_what_is_no_message_is_counted_and_stops_nothing():
+    work, began_ns = Work("run-1"), 1_800_000_000 * SECOND_NS
+    for payload in (b"", b"{", b"[]", b'{"version":1}', b"[" * 100_000):
+        for name in ("sensors", "scans"):
+            work.inbox.put(Given(name, "liar", began_ns, payload))
+            work.step(began_ns)
+    picture = picture_of(work, [Radar("west", place(-200.0), 1)], 8.0, began_ns)
+    assert len(picture.objects) == 1
+    assert sum(picture.refused["liar"].values()) == 10

@@ -1,0 +1,205 @@
+"""Many posts, one tracker a tile: one number an object across posts and tiles, and a post that lies harms only itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fusion.all_posts import AHEAD_NS, LATE_NS, AllPosts, Arrived
+from fusion.frames import LocalFrame, ecef_to_geodetic
+from fusion.scan_messages import MeasuredMessage, ScanMessage, ScansMessage
+from fusion.tiles import middle_of, tile_at
+from fusion.types import Geodetic
+from fusion.wire import rfc3339
+from tests.made_radars import PlayedPost
+
+SECOND_NS = 1_000_000_000
+T = 1_800_000_000_000_000_000
+MIDDLE = middle_of(tile_at(45.05, 7.1))
+
+
+def place(east_m: float, north_m: float = 0.0, up_m: float = 120.0) -> Geodetic:
+    return LocalFrame(MIDDLE).enu_to_geodetic([east_m, north_m, up_m])
+
+
+def fly(posts: list[PlayedPost], path: Callable[[float], Geodetic], seconds: float, **more: object) -> list[tuple]:
+    """(second, numbers, places, tiles) at each second; each post's message comes 60 ms after its scan."""
+    tracker, seen = AllPosts(), []
+    for post in posts:
+        tracker.describe(post.sensors(), T)
+    for half in range(int(2 * seconds)):
+        now_ns = T + half * SECOND_NS // 2
+        arrived = [Arrived(post.looks(now_ns, path(half / 2.0)), now_ns + 60_000_000) for post in posts]
+        tracker.take(
+            arrived + [Arrived(extra, now_ns + 60_000_000) for extra in more.get("extra", lambda _: [])(now_ns)]
+        )
+        if half % 2 == 1:
+            found = tracker.look(now_ns + 100_000_000)
+            seen.append(
+                (
+                    half / 2.0 + 0.1,
+                    [one.number for one in found],
+                    [ecef_to_geodetic(one.sighted.state[:3]) for one in found],
+                    [one.sighted.key[0] for one in found],
+                )
+            )
+    seen.append(tracker)
+    return seen
+
+
+def test_a_drone_that_crosses_from_post_to_post_keeps_its_number():
+    posts = [PlayedPost("west", place(-1_300.0), 1), PlayedPost("east", place(1_300.0), 2)]
+    *seen, _ = fly(posts, lambda t: place(-1_500.0 + 25.0 * t), 110.0)
+    assert {tuple(numbers) for at, numbers, _, _ in seen if at > 4.0} == {(1,)}
+
+
+def test_a_drone_that_crosses_from_tile_to_tile_keeps_its_number_and_belongs_to_the_tile_that_holds_it():
+    edge_m = LocalFrame(MIDDLE).geodetic_to_enu(Geodetic(MIDDLE.latitude_deg + 0.2, MIDDLE.longitude_deg, 0.0))[1]
+    posts = [
+        PlayedPost("south", place(0.0, edge_m - 700.0), 1),
+        PlayedPost("north", place(300.0, edge_m + 700.0), 2),
+    ]
+
+    def path(t: float) -> Geodetic:
+        return place(0.0, edge_m - 1_300.0 + 25.0 * t, 300.0)
+
+    *seen, _ = fly(posts, path, 100.0)
+    settled = [one for one in seen if one[0] > 4.0]
+    assert {tuple(numbers) for _, numbers, _, _ in settled} == {(1,)}
+    assert len({tile for _, _, _, tiles in settled for tile in tiles}) == 2
+    for at, _, [found], [tile] in settled:
+        true = path(at)
+        level = LocalFrame(true)
+        assert np.linalg.norm(level.geodetic_to_enu(found)) < 25.0
+        if abs(true.latitude_deg - MIDDLE.latitude_deg - 0.2) > 50.0 / 111_000.0:
+            assert tile == tile_at(true.latitude_deg, true.longitude_deg)
+
+
+def test_posts_sixty_kilometres_apart_place_a_detection_where_it_is_to_the_centimetre():
+    ends = [PlayedPost("one", place(-30_000.0, 200.0, 500.0)), PlayedPost("two", place(30_000.0, -300.0, 900.0))]
+    tracker = AllPosts()
+    for post in ends:
+        tracker.describe(post.sensors(), T)
+    for post in ends:
+        azimuth, elevation, range_m = math.radians(37.0), math.radians(11.0), 1_500.0
+        true = post.level.enu_to_geodetic(
+            [
+                range_m * math.cos(elevation) * math.sin(azimuth),
+                range_m * math.cos(elevation) * math.cos(azimuth),
+                range_m * math.sin(elevation),
+            ]
+        )
+        for half in range(40):  # always the same detection: the filter then stands where it is
+            now_ns = T + half * SECOND_NS // 2
+            tracker.take([Arrived(post.looks(now_ns, true, noise=0.0), now_ns)])
+        [found] = [one for one in tracker.look(now_ns) if one.sighted.track.sensor_ids == (f"{post.name}/radar",)]
+        apart_m = post.level.geodetic_to_enu(ecef_to_geodetic(found.sighted.state[:3])) - post.level.geodetic_to_enu(
+            true
+        )
+        assert np.linalg.norm(apart_m) < 0.01
+
+
+def test_the_same_messages_give_the_same_objects_to_the_last_bit():
+    def run() -> list[tuple[int, bytes, bytes]]:
+        posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+        *_, tracker = fly(posts, lambda t: place(-500.0 + 20.0 * t), 20.0)
+        objects = tracker.look(T + 20 * SECOND_NS)
+        return [(one.number, one.sighted.state.tobytes(), one.sighted.covariance.tobytes()) for one in objects]
+
+    assert run() == run() != []
+
+
+def test_which_posts_message_comes_first_within_a_tick_changes_nothing():
+    def run(order: int) -> list[tuple[int, bytes]]:
+        posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+        *_, tracker = fly(posts[::order], lambda t: place(-500.0 + 20.0 * t), 20.0)
+        return [(one.number, one.sighted.state.tobytes()) for one in tracker.look(T + 20 * SECOND_NS)]
+
+    assert run(1) == run(-1) != []
+
+
+def liar_in_time(now_ns: int, offset_ns: int) -> list[ScansMessage]:
+    return [PlayedPost("liar", place(0.0), 3).looks(now_ns + offset_ns, place(900.0, 900.0))]
+
+
+def flood(now_ns: int) -> list[ScansMessage]:
+    found = (MeasuredMessage(10.0, 1.0, 5.0, 1.0, 800.0, 5.0),) * 1_000_000
+    return [ScansMessage(1, "liar", "run", rfc3339(now_ns), (ScanMessage("radar", rfc3339(now_ns), found),))]
+
+
+def absurd(now_ns: int) -> list[ScansMessage]:
+    huge = (
+        MeasuredMessage(1e308, 1e-300, -1e308, 1e308, 1e308, 0.0, 1e308, 1e308),
+        MeasuredMessage(position_enu_m=(1e308,) * 3, covariance_m2=(1e308,) * 6),
+    )
+    scans = (
+        ScanMessage("radar", rfc3339(now_ns), huge, looked_everywhere=True),
+        ScanMessage("radar", "yesterday", ()),
+        ScanMessage("of nobody", rfc3339(now_ns), ()),
+    )
+    return [
+        ScansMessage(1, "liar", "run", rfc3339(now_ns), scans),
+        ScansMessage(1, "stranger", "run", rfc3339(now_ns), scans),
+    ]
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        lambda now_ns: liar_in_time(now_ns, AHEAD_NS + SECOND_NS),
+        lambda now_ns: liar_in_time(now_ns, -LATE_NS - SECOND_NS),
+        flood,
+        absurd,
+    ],
+    ids=["ahead", "behind", "flood", "absurd"],
+)
+def test_a_post_that_lies_or_floods_harms_only_itself(extra):
+    posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+    liar = PlayedPost("liar", place(0.0), 3)
+    *honest, _ = fly(posts, lambda t: place(-500.0 + 20.0 * t), 12.0)
+    blind = fly([*posts], lambda t: place(-500.0 + 20.0 * t), 0.0)[-1]
+    blind.describe(liar.sensors(), T)
+    posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+    seen = []
+    for half in range(24):
+        now_ns = T + half * SECOND_NS // 2
+        messages = [post.looks(now_ns, place(-500.0 + 10.0 * half)) for post in posts] + (
+            extra(now_ns) if half < 4 else []
+        )
+        blind.take([Arrived(message, now_ns + 60_000_000) for message in messages])
+        if half % 2 == 1:
+            seen.append([ecef_to_geodetic(one.sighted.state[:3]) for one in blind.look(now_ns + 100_000_000)])
+    assert seen == [places for _, _, places, _ in honest]
+    assert blind.heard(now_ns) == ("east", "west")
+    assert any(site_id == "liar" for site_id, _ in blind.refused)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"detection_probability": 1.5},
+        {"false_alarms_per_scan": -1.0},
+        {"position_sigma_m": 1e300},
+        {"mounting_sigma_deg": -1.0},
+    ],
+)
+def test_sensors_that_cannot_be_are_refused(fields):
+    with pytest.raises(ValueError, match="radar"):
+        AllPosts().describe(PlayedPost("liar", place(0.0)).sensors(**fields), T)
+
+
+def test_a_post_that_joins_leaves_the_others_tracks_and_numbers():
+    posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+    tracker, numbers = AllPosts(), []
+    tracker.describe(posts[0].sensors(), T)
+    for half in range(40):
+        now_ns = T + half * SECOND_NS // 2
+        if half == 20:
+            tracker.describe(posts[1].sensors(), now_ns)
+        heard = posts if half >= 20 else posts[:1]
+        tracker.take([Arrived(post.looks(now_ns, place(-500.0 + 10.0 * half)), now_ns) for post in heard])
+        numbers.append([one.number for one in tracker.look(now_ns)])
+    assert set(map(tuple, numbers[6:])) == {(1,)}
