@@ -17,7 +17,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from center import api
-from center.fused import FusedPicture, tracks_to_fuse
+from center.fused import FusedPicture, Told, tracks_to_fuse
+from center.fused_memory import FusedMemory
 from center.ingest import Ingest
 from center.live import Hub
 from center.picture import GONE_NS, SILENT_NS, Picture
@@ -26,7 +27,7 @@ from center.settings import CenterSettings
 from center.snapshot import still_now
 from center.store import Store
 from center.tracking import Tracking
-from fusion.wire import rfc3339, topic
+from fusion.wire import FusedTracksMessage, rfc3339, topic
 
 log = logging.getLogger("sarhad.center")
 
@@ -40,6 +41,8 @@ class Center:
         self.store = Store(settings.store_path)
         self.picture = Picture()
         self.fused = FusedPicture()
+        self._fused_memory = FusedMemory(settings.store_path.with_name(f"{settings.store_path.name}.fused"))
+        self._fused_memory.read_into(self.fused.fusion)
         self.fused_fault: str | None = None
         self.tracking = Tracking()
         self.hub = Hub(self.store.first_event_number)
@@ -61,12 +64,14 @@ class Center:
             rounds.cancel()
             await asyncio.to_thread(self.ingest.stop)
             await asyncio.to_thread(self.tracking.stop)
+            self._fused_memory.write(self.fused.fusion, time.time_ns(), at_once=True)
             self.store.close()
 
     def faults(self) -> list[str]:
         """What a supervisor should know."""
         fused = [] if self.fused_fault is None else [f"the posts' tracks are not joined: {self.fused_fault}"]
-        return [*self.ingest.faults(), *fused, *self.tracking.faults()]
+        memory = [] if self._fused_memory.fault is None else [self._fused_memory.fault]
+        return [*self.ingest.faults(), *fused, *memory, *self.tracking.faults()]
 
     def _hand_over(self, received: Received) -> None:
         """From the network thread to the event loop."""
@@ -91,7 +96,7 @@ class Center:
         was_empty = not self.fused.newest.tracks
         tracks = tracks_to_fuse(self.picture, monotonic_ns)
         try:
-            message = await asyncio.to_thread(self.fused.look, tracks, time.time_ns(), self.tracking.picture())
+            message = await asyncio.to_thread(self._look, tracks)
         except Exception as error:  # a fault of ours must end neither the round nor what else the center tells
             if self.fused_fault is None:
                 log.exception("the posts' tracks could not be joined")
@@ -101,6 +106,12 @@ class Center:
         if message.tracks or not was_empty:
             self.hub.announce("fused", msgspec.json.encode(message))
             self.ingest.tell(topic(FUSED, "tracks"), msgspec.json.encode(message))
+
+    def _look(self, tracks: list[Told]) -> FusedTracksMessage:
+        now_ns = time.time_ns()
+        message = self.fused.look(tracks, now_ns, self.tracking.picture())
+        self._fused_memory.write(self.fused.fusion, now_ns)
+        return message
 
 
 def event_data(received: Received) -> bytes:

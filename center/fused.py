@@ -51,7 +51,7 @@ class FusedPicture:
     """Which tracks of all posts are one object. Looks must not overlap."""
 
     def __init__(self) -> None:
-        self._fusion = TrackFusion()
+        self.fusion = TrackFusion()
         self.newest = FusedTracksMessage(VERSION, rfc3339(0), ())
 
     def look(self, tracks: list[Told], now_ns: int, detected: DetectedPicture | None = None) -> FusedTracksMessage:
@@ -64,7 +64,7 @@ class FusedPicture:
             report = report_of_detected(one, detected)
             reports.append(report)
             claims[report.key] = one.claims
-        found = self._fusion.look(reports, now_ns)
+        found = self.fusion.look(reports, now_ns)
         self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), tuple(fused_message(one, claims) for one in found))
         return self.newest
 

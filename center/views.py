@@ -146,7 +146,9 @@ class MemberView(View):
 class FusedTrackView(View):
     """One object as all posts together see it."""
 
-    fused_number: int = Field(description="Outlives the hand-over from post to post; new at each start of the center.")
+    fused_number: int = Field(
+        description="Outlives the hand-over from post to post, and a center that is away for some seconds."
+    )
     time: str
     latitude_deg: float
     longitude_deg: float

@@ -82,6 +82,20 @@ class TrackFusion:
     _next_number: int = 1
     _looked_ns: int | None = None
 
+    @property
+    def objects(self) -> tuple[FusedObject, ...]:
+        """Those of the last look, and those lost a moment before."""
+        return tuple(self._objects.values())
+
+    @property
+    def next_number(self) -> int:
+        return self._next_number
+
+    def go_on(self, objects: Iterable[FusedObject], next_number: int) -> None:
+        """Take up what another one knew."""
+        self._objects = {one.number: one for one in objects}
+        self._next_number = next_number
+
     def look(self, reports: Iterable[Report], now_ns: int) -> tuple[FusedObject, ...]:
         """All objects now, by number. Reports are predicted to `now_ns`."""
         at_once = sorted((predicted(report, now_ns) for report in reports), key=lambda report: report.key)
@@ -177,7 +191,9 @@ class TrackFusion:
         lost = [
             known
             for number, known in self._objects.items()
-            if number not in named.values() and not alive & set(known.members)
+            if number not in named.values()
+            and not alive & set(known.members)
+            and abs(now_ns - known.time_ns) <= LOST_S * 1e9
         ]
         if not lost:
             return

@@ -11,6 +11,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from center.fused import FusedPicture, Told
+from center.fused_memory import MARGIN, FusedMemory
 from fusion.frames import LocalFrame
 from fusion.messages import covariance_of, rounded_covariance
 from fusion.types import Geodetic
@@ -75,6 +76,44 @@ def test_a_covariance_that_is_none_leaves_its_track_out_and_no_other(played_mess
     wrong = wrong._replace(track=msgspec.structs.replace(wrong.track, covariance=upper))
     [object_] = FusedPicture().look([one, wrong], T).tracks
     assert [member.site_id for member in object_.members] == ["west"]
+
+
+def flown(played_messages, run_id: str, seconds: float) -> Told:
+    """A drone's track so long after T, as a run of the post tells of it."""
+    place = LocalFrame(Geodetic(34.0, 71.5, 700.0)).enu_to_geodetic([10.0 * seconds, 0.0, 0.0])
+    one = told(played_messages, Geodetic(34.0, 71.5, 500.0), place, np.zeros(3), "west")
+    track = msgspec.structs.replace(one.track, velocity_enu_m_s=(10.0, 0.0, 0.0))
+    return Told(one.site, ("west", run_id, 1), track, T + int(seconds * SECOND_NS))
+
+
+def test_after_a_restart_objects_have_their_numbers_and_none_is_given_twice(played_messages, tmp_path):
+    before, memory = FusedPicture(), FusedMemory(tmp_path / "center.db.fused")
+    for second in range(5):
+        before.look([flown(played_messages, "run-1", second)], T + second * SECOND_NS)
+    memory.write(before.fusion, T + 5 * SECOND_NS)
+    for run_id in ("run-1", "run-2"):  # the same track, and a new one on its course
+        after = FusedPicture()
+        FusedMemory(tmp_path / "center.db.fused").read_into(after.fusion)
+        assert after.look([], T + 8 * SECOND_NS).tracks == ()
+        assert [
+            one.fused_number for one in after.look([flown(played_messages, run_id, 9)], T + 9 * SECOND_NS).tracks
+        ] == [1]
+    late = FusedPicture()
+    FusedMemory(tmp_path / "center.db.fused").read_into(late.fusion)
+    [another] = late.look([flown(played_messages, "run-2", 60)], T + 60 * SECOND_NS).tracks
+    assert another.fused_number > before.fusion.next_number + MARGIN - 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00", b"\xc1" * 99])
+def test_a_memory_that_is_damaged_or_cannot_be_written_stops_nothing(played_messages, tmp_path, damage):
+    path = tmp_path / "center.db.fused"
+    path.write_bytes(damage)
+    picture = FusedPicture()
+    FusedMemory(path).read_into(picture.fusion)
+    assert [one.fused_number for one in picture.look([flown(played_messages, "run-1", 0)], T).tracks] == [1]
+    nowhere = FusedMemory(tmp_path / "nowhere" / "center.db.fused")
+    nowhere.write(picture.fusion, T)
+    assert "cannot be written" in nowhere.fault
 
 
 def test_readers_of_the_broker_and_the_api_get_the_fused_picture(center, broker, make_post):
