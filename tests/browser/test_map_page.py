@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from fusion.wire import DetectionMessage, ExplanationMessage
+from fusion.frames import LocalFrame
+from fusion.types import Geodetic
+from fusion.wire import DetectionMessage, ExplanationMessage, encode
+from tests.made_radars import PlayedPost as PlayedRadar
+
+LATITUDE_DEG, LONGITUDE_DEG = 12.0, -35.0  # as in tests/center/conftest.py
 
 
 @pytest.fixture
@@ -331,3 +336,21 @@ def test_an_object_that_two_posts_see_is_one_sign_and_its_detail_names_both(page
     rows.first.click()
     expect(page.locator("#detail")).to_contain_text("Also track of")
     expect(page.locator("#detail .chip", has_text="·")).to_have_count(1)
+
+
+def test_what_only_the_detections_of_all_posts_show_is_a_sign_of_its_own(page, post, expect):
+    post.say_site()
+    place = LocalFrame(Geodetic(LATITUDE_DEG, LONGITUDE_DEG, 60.0))
+    radar, rows = PlayedRadar(post.site_id, place.origin), page.locator('#tracks [data-track^="fused/"]')
+    post.client.publish(f"sarhad/v1/{post.site_id}/sensors", encode(radar.sensors()), 1)
+    for step in range(30):
+        post.say_health()
+        now_ns = time.time_ns()
+        looks = radar.looks(now_ns, place.enu_to_geodetic([100.0 + 5.0 * step, 300.0, 50.0]))
+        post.client.publish(f"sarhad/v1/{post.site_id}/scans", encode(looks), 1)
+        time.sleep(0.5)
+        if rows.count():
+            break
+    expect(rows).to_have_count(1)
+    rows.first.click()
+    expect(page.locator("#detail")).to_contain_text("12.00")

@@ -9,6 +9,8 @@ const PRESENCE_MS = 60_000; // an alarm that stays on is told again after a minu
 const OTHERS_MS = 15_000; // an air traffic radar turns once in 4 to 12 s
 const MOST_OTHERS = 200; // messages
 const OTHERS_PROTOCOL = "asterix_tracks";
+const ALL_POSTS = "fused"; // stands in a post's place; no post may be called so
+const ALONE_MS = 3_000; // an object of all posts' detections that no post's track is of for so long is shown by itself
 
 export function track_key(track: { site_id: string; run_id: string; track_number: number }): string {
   return `${track.site_id}/${track.run_id}/${track.track_number}`;
@@ -27,6 +29,7 @@ export class Picture {
   claims = new Map<string, Claim>(); // without a track
   private objects = new Map<string, FusedTrack>(); // by each of their tracks: those that several posts see
   private leads = new Map<number, string>(); // the track that stands for an object
+  private alone_ms = new Map<number, number>(); // since when no post's track is of an object, by its own time
   private groups = new Map<string, Group>();
   sites = new Map<string, Site>();
   sight = new Map<string, Sight>();
@@ -68,6 +71,7 @@ export class Picture {
     this.silent = new Set(now.silent);
     const current = new Set(now.tracks.map((key) => key.join("/")));
     const claims = new Set(now.claims.map((key) => key.join("/")));
+    for (const [key, track] of this.tracks) if (track.site_id === ALL_POSTS) current.add(key);
     keep(this.tracks, current);
     keep(this.claims, claims);
     return [...current].filter((key) => !this.tracks.has(key));
@@ -91,6 +95,25 @@ export class Picture {
     for (const object of objects.filter((one) => one.members.length > 1))
       for (const member of object.members) this.objects.set(track_key(member), object);
     for (const number of this.leads.keys()) if (!objects.some((one) => one.fused_number === number)) this.leads.delete(number);
+    this.show_alone(objects.filter((one) => one.by_detections && one.members.length === 0));
+  }
+
+  /** What only all posts' detections together show, such as where two posts' cameras look: a track of no post's own. */
+  private show_alone(objects: FusedTrack[]): void {
+    const since_ms = new Map(objects.map((one) => [one.fused_number, this.alone_ms.get(one.fused_number) ?? Date.parse(one.time)]));
+    this.alone_ms = since_ms;
+    const shown = new Set<string>();
+    for (const { fused_number: track_number, by_detections, members, ...told } of objects) {
+      if (Date.parse(told.time) - since_ms.get(track_number)! < ALONE_MS) continue;
+      const name = { site_id: ALL_POSTS, run_id: "-", track_number };
+      const key = track_key(name);
+      const state = { status: "confirmed" as const, revision: 0, claims: [], sensor_ids: [], direction: null, explanation: null };
+      const track: Track = { ...told, ...name, ...state, last_detection: told.time, trail: [] };
+      track.trail = this.longer_trail(key, track, this.tracks.get(key)?.trail ?? []);
+      this.tracks.set(key, track);
+      shown.add(key);
+    }
+    for (const [key, track] of this.tracks) if (track.site_id === ALL_POSTS && !shown.has(key)) this.tracks.delete(key);
   }
 
   /** The object that a track is of, where other posts see it too. */

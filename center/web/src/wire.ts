@@ -81,7 +81,16 @@ export interface Group {
 /** One object as all posts together see it. */
 export interface FusedTrack {
   fused_number: number;
+  time: string;
+  latitude_deg: number;
+  longitude_deg: number;
+  height_m: number;
+  velocity_enu_m_s: [number, number, number];
+  covariance: number[]; // upper triangle by rows, 6 x 6
+  existence_probability: number;
+  classes: Record<string, number>;
   members: { site_id: string; run_id: string; track_number: number }[];
+  by_detections: boolean;
 }
 
 export interface Sensor {
