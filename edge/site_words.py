@@ -41,7 +41,14 @@ def looks(entry: SensorEntry) -> str:
     family = PROTOCOLS[entry.protocol].family
     if family == "pointing":
         return "tells where a moving sensor points"
+    if family == "own" and measures_directions(entry):
+        heading_deg = math.degrees(entry.sensor.orientation.heading_rad) % 360.0
+        return f"points {wind(heading_deg)} ({number(heading_deg)}°); how wide it sees, nobody has told us"
     return "tells the post's own position and time" if family == "own_position" else "hears from all around"
+
+
+def measures_directions(entry: SensorEntry) -> bool:
+    return entry.sensor.coverage is not None or entry.sensor.accuracy.azimuth_rad is not None
 
 
 def coverage_words(coverage: Coverage, orientation: Orientation) -> str:
@@ -87,8 +94,6 @@ def expected_words(entry: SensorEntry) -> list[str]:
             return ["sees what its maker measured; nobody has told us how far"]
         if family == "presence":
             return ["tells that something is there, not where, nor that it is a drone"]
-        if PROTOCOLS[entry.protocol].family == "bearing":
-            return ["hears emitters; how far depends on their power and on the noise here: not measured"]
         return ["sees no drones"]
     if entry.protocol in FAR_RADARS:
         return [
@@ -131,8 +136,10 @@ def sensor_warnings(entry: SensorEntry) -> list[str]:
 def site_warnings(site: Site) -> list[str]:
     """What to know before trusting a post: of the whole first, then sensor by sensor."""
     found = []
-    if not any(PROTOCOLS[entry.protocol].family in ("radar", "camera", "bearing") for entry in site.sensors):
-        found.append("no radar and no camera: this post notices only what broadcasts")
+    if not any(measures_directions(entry) for entry in site.sensors):
+        found.append(
+            "no radar and no camera: this post notices only what broadcasts, and what is there without a place"
+        )
     reach_m = farthest_expected_m(site)
     if reach_m is not None and reach_m < FAR_M:
         found.append(

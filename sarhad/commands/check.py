@@ -61,11 +61,13 @@ def security(broker: BrokerSettings) -> str:
 
 def table(site: Site) -> list[str]:
     """The sensors in columns."""
+    from edge.site_words import measures_directions
+
     rows: list[tuple[str, ...]] = [("sensor", "protocol", "driver", "east m", "north m", "up m", "heading")]
     for entry in site.sensors:
         sensor = entry.sensor
         place = tuple(f"{metre:.1f}" for metre in sensor.position_enu_m)
-        heading = f"{degrees(sensor.orientation.heading_rad):g}°" if sensor.coverage else "-"
+        heading = f"{degrees(sensor.orientation.heading_rad):g}°" if measures_directions(entry) else "-"
         rows.append((sensor.sensor_id, entry.protocol, entry.device.driver, *place, heading))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

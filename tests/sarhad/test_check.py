@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from edge.expected_range import expected_ranges, pixels_needed
 from edge.site_file import parse_site
-from edge.site_words import coverage_words, shown_options, site_warnings, wind
+from edge.site_words import coverage_words, looks, shown_options, site_warnings, wind
 from edge.vision.detector import SHIPPED_MODEL
 from fusion.types import Coverage, Orientation
 from sarhad.cli import main
+from sarhad.commands.check import table
 
 HEAD = '[site]\nid = "ridge"\norigin = { latitude_deg = 45.0, longitude_deg = 7.0, height_m = 600.0 }\ngeoid_height_m = 48\n'
 RADAR = """
@@ -144,6 +145,22 @@ def test_a_post_that_only_listens_is_told_so():
     assert "notices only what broadcasts" in site_warnings(site)[0]
     assert "may get another number" in site_warnings(site)[-1]
     assert expected_ranges(site.sensors[0]) is None
+
+
+def test_a_sensor_of_one_s_own_that_measures_directions_is_no_mere_listener():
+    own = f"""{HEAD}[[sensor]]
+id = "mine"
+device = {{ driver = "tcp_stream", port = 5010, listen = true }}
+protocol = "sensor_json"
+orientation = {{ heading_deg = 90.0, pitch_deg = 0.0, roll_deg = 0.0 }}
+"""
+    pointing = parse_site(own + "accuracy = { azimuth_deg = 2.0 }\n", "x")
+    assert looks(pointing.sensors[0]).startswith("points east (90°)")
+    assert not any("notices only" in warning for warning in site_warnings(pointing))
+    assert any(row.endswith("90°") for row in table(pointing))
+    noticing = parse_site(own, "x")  # without errors its directions are not used: what is left are presences
+    assert looks(noticing.sensors[0]) == "hears from all around"
+    assert "what is there without a place" in site_warnings(noticing)[0]
 
 
 def pem(tmp_path: Path, name: str) -> str:
