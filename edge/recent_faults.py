@@ -11,12 +11,13 @@ from collections import deque
 from dataclasses import dataclass
 
 from firmware_interfaces.came_before import CAME_AGAIN, STEPPED_BACK
-from firmware_interfaces.decoder import Counts
+from firmware_interfaces.decoder import MISSED, Counts
 
 BIN_NS = 10_000_000_000
 BINS = 6
 FRAMES_TO_JUDGE = 20
 FAILED_SHARE = 0.05  # of frames; a line with fewer faults loses little
+MISSED_SHARE = 0.05  # of frames that were sent
 AGAIN_SHARE = 0.05  # of frames; a bridge may repeat one now and then
 BYTES_TO_JUDGE = 4096  # a second of a slow port
 
@@ -31,6 +32,7 @@ class Totals:
     failed: int  # checksums
     refused: int  # frames, for whatever reason
     again: int  # frames that were equal to an earlier one
+    missed: int  # frames that never came, by the numbers of those that did
     back: int  # frames whose number was lower than the last one's, without a restart
 
 
@@ -73,6 +75,12 @@ class RecentFaults:
                 f"{failed} of {frames + failed} frames failed their checksum in the last {seconds:.0f} s: "
                 "noise on the line, a cable too long for its baud, or two programs reading one port"
             )
+        missed = now.missed - before.missed
+        if frames >= FRAMES_TO_JUDGE and missed > MISSED_SHARE * (frames + missed):
+            return (
+                f"{missed} of {frames + missed} frames in the last {seconds:.0f} s never came, by the numbers of the others: "
+                "the line is too slow for them, the machine too busy, or two programs read one port"
+            )
         return None
 
 
@@ -85,5 +93,6 @@ def totals(now_ns: int, counts: Counts) -> Totals:
         rejected.get("checksum", 0),
         sum(rejected.values()),
         counts.remarks.get(CAME_AGAIN, 0),
+        counts.remarks.get(MISSED, 0),
         counts.remarks.get(STEPPED_BACK, 0),
     )

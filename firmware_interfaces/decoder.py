@@ -49,6 +49,7 @@ class Counts:
     remarks: Counter[str] = field(default_factory=Counter)  # oddities of frames that were used all the same
 
 
+MISSED = "frame missed"  # of the remarks: frames that never came, by the numbers of those that did
 MAX_NAMES = 64  # a device says some twenty kinds of things; names that come off the wire must not fill the memory
 OTHER = "other"
 

@@ -64,7 +64,7 @@ class Frames:
             said, number = framed.message
             self.counts.decoded[type(said).__name__.lower()] += 1
             if self._last is not None and number is not None and (gap := (number - self._last) & 0xFFFF) > 1:
-                self.counts.remarks["lost frame"] += min(gap - 1, 1000)
+                self.counts.remarks[decoder.MISSED] += min(gap - 1, 1000)
             self._last = number
         return messages
 
@@ -204,7 +204,7 @@ class Decoder:
         """What is wrong with this feed and what to do."""
         if (told := diagnose(self.counts, "COBS frame")) is not None:
             return told
-        lost = self.counts.remarks["lost frame"]
+        lost = self.counts.remarks[decoder.MISSED]
         if lost > 0.05 * sum(self.counts.decoded.values()):
             return f"{lost} frames are missing by their numbers: the line is too slow, or bytes are lost"
         return self._facts.diagnosis()

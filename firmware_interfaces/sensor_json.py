@@ -19,9 +19,10 @@ import msgspec
 from msgspec import Meta
 
 from firmware_interfaces import own_sensor
-from firmware_interfaces.decoder import Counts, Rejected, diagnose
+from firmware_interfaces.decoder import MISSED, Counts, Rejected, diagnose
 from firmware_interfaces.json_lines import read_json
 from firmware_interfaces.own_sensor import Facts, Said
+from firmware_interfaces.scan_times import LARGEST_GAP
 from firmware_interfaces.text_lines import TextLines
 from fusion.types import Fact, Reading, Sensor
 
@@ -102,6 +103,7 @@ class Decoder:
 
     def __init__(self, sensor: Sensor) -> None:
         self._facts, self._lines = Facts(sensor), Lines()
+        self._last_number: int | None = None
         self.counts: Counts = self._lines.counts
 
     @property
@@ -112,7 +114,17 @@ class Decoder:
     def feed(self, reading: Reading) -> list[Fact]:
         """The facts that this reading completes."""
         lines = self._lines.feed(reading.data, reading.monotonic_ns)
+        for framed in lines:
+            self._count_missed(framed.message[1])
         return self._facts.of([framed.message for framed in lines], reading)
+
+    def _count_missed(self, number: int | None) -> None:
+        """Gaps in the looks' numbers; a large one, or a step back, is a sensor that started anew."""
+        if number is None:
+            return
+        if self._last_number is not None and 0 < (gap := number - self._last_number - 1) < LARGEST_GAP:
+            self.counts.remarks[MISSED] += gap
+        self._last_number = number
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
@@ -121,6 +133,8 @@ class Decoder:
         refused = sum(self.counts.rejected.values())
         if refused > 0.05 * (refused + sum(self.counts.decoded.values())):
             return f"{refused} lines are refused: hold one against docs/sensor-line.schema.json"
+        if (missed := self.counts.remarks[MISSED]) > 0.05 * self.counts.decoded["detections"]:
+            return f"{missed} looks are missing by their numbers: the line is too slow, or bytes are lost"
         return self._facts.diagnosis()
 
 

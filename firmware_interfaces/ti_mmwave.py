@@ -35,7 +35,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from firmware_interfaces.came_before import CAME_AGAIN, RESTART_NS, STEPPED_BACK, CameBefore
-from firmware_interfaces.decoder import Counts, diagnose
+from firmware_interfaces.decoder import MISSED, Counts, diagnose
 from firmware_interfaces.mounting import Mounting
 from firmware_interfaces.scan_times import LARGEST_GAP, ScanTimes
 from firmware_interfaces.ti_mmwave_frames import Frame, Frames, encode_frame
@@ -117,7 +117,7 @@ class Decoder:
             return (
                 f"{cut} frames cut short beside {frames} whole: the port is overrun; switch profiles and heat maps off"
             )
-        if (missed := counts.remarks["frame missed"]) > 0.05 * frames and frames >= MIN_FRAMES_TO_JUDGE:
+        if (missed := counts.remarks[MISSED]) > 0.05 * frames and frames >= MIN_FRAMES_TO_JUDGE:
             return f"{missed} frames missed beside {frames} whole, by their numbers: the port or the machine is overrun"
         if unread := [name for name in counts.remarks if name.startswith("TLV")]:
             return f"unknown layout, used as far as known: {', '.join(sorted(unread)[:MAX_TOLD])}"
@@ -135,7 +135,7 @@ class Decoder:
         was_silent = monotonic_ns - self._last_ns >= RESTART_NS
         for number in numbers:
             gap = 0 if self._last_number is None else number - self._last_number - 1
-            self.counts.remarks["frame missed"] += gap if 0 < gap < LARGEST_GAP else 0
+            self.counts.remarks[MISSED] += gap if 0 < gap < LARGEST_GAP else 0
             self.counts.remarks[STEPPED_BACK] += gap < -1 and not was_silent
             self._last_number, self._last_ns, was_silent = number, monotonic_ns, False
 

@@ -140,6 +140,16 @@ def test_checksums_that_begin_to_fail_are_told_though_the_day_was_good(line: Pip
     assert "checksum" not in told(line, "gnss", [good] * 400, 0.2).text
 
 
+def test_frames_that_begin_to_be_missing_are_told_though_the_day_was_good_and_no_longer_when_they_come(
+    line: Pipeline,
+) -> None:
+    assert told(line, "radar", frames(900), 0.2).text == ""
+    some = [frame for number, frame in enumerate(frames(200, 901)) if number % 5]  # 40 of 940: few against the day
+    radar = told(line, "radar", some, 0.2)
+    assert "never came, by the numbers of the others" in radar.text
+    assert told(line, "radar", frames(400, 1101), 0.2).text == ""
+
+
 def event(line: Pipeline, sensor_id: str, name: str, text: str, count: int | None = None) -> None:
     at_ns = line.watch.now_ns + 1
     line.feed(Reading(NODE, at_ns, at_ns, None, None, DeviceEvent(sensor_id, name, text, count=count).to_json()))

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from firmware_interfaces import mapping, modbus_rtu, own_sensor, sensor_binary, sensor_json
+from firmware_interfaces.decoder import MISSED
 from firmware_interfaces.own_sensor import CLASSES, Detections, Found, Presence, Status
 from fusion import types
 from fusion.types import Orientation, Reading, Sensor
@@ -135,6 +136,20 @@ values = st.recursive(
 KEYS = ["kind", "number", "detections", "presence", "level", "text", "power_dbm", "frequency_hz"]
 
 
+def test_a_lost_line_is_noticed_by_its_number_and_a_new_start_is_none(
+    sensor: Sensor, make_reading: MakeReading
+) -> None:
+    decoder = sensor_json.Decoder(sensor)
+    looks = [(Detections(()), number) for number in (4, 5, 8, 9, 50_000, 50_001, 0, 1, None, 3)]
+    decoder.feed(make_reading(b"".join(sensor_json.encode(look) for look in looks)))
+    assert decoder.counts.remarks[MISSED] == 3  # 6, 7 and 2
+    assert "3 looks are missing by their numbers" in (decoder.diagnosis() or "")
+    whole = sensor_json.Decoder(sensor)
+    whole.feed(make_reading(b"".join(sensor_json.encode((Detections(()), number)) for number in range(9))))
+    assert whole.counts.remarks[MISSED] == 0
+    assert whole.diagnosis() is None
+
+
 @MANY
 @given(st.dictionaries(st.sampled_from(KEYS), values | st.sampled_from(["detections", "presence", "status"])))
 def test_any_values_of_a_line_raise_nothing(sensor: Sensor, make_reading: MakeReading, said: dict[str, Any]) -> None:
@@ -173,7 +188,7 @@ def test_a_lost_frame_is_noticed_by_its_number(sensor: Sensor, make_reading: Mak
     decoder = sensor_binary.Decoder(sensor)
     numbers = [0xFFFE, 0xFFFF, 0, 1, 5, 6]
     decoder.feed(make_reading(b"".join(sensor_binary.encode(Status("ok"), number) for number in numbers)))
-    assert decoder.counts.remarks["lost frame"] == 3
+    assert decoder.counts.remarks[MISSED] == 3
     assert "missing by their numbers" in (decoder.diagnosis() or "")
 
 
