@@ -75,6 +75,11 @@ class Tracking:
                 self.dropped += 1
             self._changed.notify_all()
 
+    def heard(self, picture: DetectedPicture) -> None:
+        """What the process tells."""
+        with self._changed:
+            self._newest, self._fault = (picture, time.monotonic()), None
+
     def picture(self) -> DetectedPicture | None:
         """What the tracker sees now; None where it tells nothing."""
         with self._changed:
@@ -188,6 +193,4 @@ class Tracking:
         assert process.stdout is not None
         with suppress(OSError, ValueError):
             while (frame := read_frame(process.stdout)) is not None:
-                picture = msgspec.msgpack.decode(frame, type=DetectedPicture)
-                with self._changed:
-                    self._newest, self._fault = (picture, time.monotonic()), None
+                self.heard(msgspec.msgpack.decode(frame, type=DetectedPicture))

@@ -10,8 +10,10 @@ import time
 import msgspec
 import pytest
 
+from center import tracking
 from center.detected import BYTES_AT_ONCE, WAITING, Given, Inbox, Work
 from center.fused import FusedPicture, Told
+from center.received import Received
 from fusion.frames import LocalFrame
 from fusion.scan_messages import ScansMessage
 from fusion.types import Geodetic
@@ -172,3 +174,29 @@ def test_what_is_no_message_is_counted_and_stops_nothing():
     picture = picture_of(work, [Radar("west", place(-200.0), 1)], 8.0, began_ns)
     assert len(picture.objects) == 1
     assert sum(picture.refused["liar"].values()) == 10
+
+
+def test_a_process_that_cannot_run_is_told_of_and_the_posts_tracks_count(monkeypatch, eventually):
+    monkeypatch.setattr(tracking, "LAUNCHER", "raise SystemExit(3)")
+    one, radar = tracking.Tracking(), Radar("west", place(-200.0), 1)
+    assert one.faults() == []
+    one.give(Received("sensors", "west", "run", 0, 1, encode(radar.sensors()), None))
+    eventually(one.faults, what="the fault")
+    assert one.faults() == [
+        "the tracker of the posts' detections does not run, their tracks count: it ended with code 3"
+    ]
+    assert one.picture() is None
+    one.stop()
+
+
+def test_a_tracker_that_is_behind_is_told_of(monkeypatch):
+    one, work = tracking.Tracking(), Work("run-1")
+    monkeypatch.setattr(tracking.Tracking, "_keep", lambda self: None)  # no process: the picture is ours
+    radar, began_ns = Radar("west", place(-200.0), 1), 1_800_000_000 * SECOND_NS
+    one.give(Received("sensors", "west", "run", 0, 1, encode(radar.sensors()), None))
+    work.inbox.put(given("sensors", radar.sensors(), began_ns))
+    work.inbox.put(given("scans", radar.looks(began_ns, place(0.0)), began_ns))
+    work.step(began_ns + 1_500_000_000)
+    one.heard(work.picture(began_ns + 1_500_000_000))
+    assert one.faults() == ["the tracker of the posts' detections is 1.5 s behind"]
+    assert one.status()["worked_in"] == 1

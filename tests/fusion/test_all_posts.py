@@ -13,7 +13,7 @@ from fusion.frames import LocalFrame, ecef_to_geodetic
 from fusion.scan_messages import MeasuredMessage, ScanMessage, ScansMessage
 from fusion.tiles import middle_of, tile_at
 from fusion.types import Geodetic
-from fusion.wire import rfc3339
+from fusion.wire import ClaimMessage, rfc3339
 from tests.made_radars import PlayedPost
 
 SECOND_NS = 1_000_000_000
@@ -203,3 +203,48 @@ def test_a_post_that_joins_leaves_the_others_tracks_and_numbers():
         tracker.take([Arrived(post.looks(now_ns, place(-500.0 + 10.0 * half)), now_ns) for post in heard])
         numbers.append([one.number for one in tracker.look(now_ns)])
     assert set(map(tuple, numbers[6:])) == {(1,)}
+
+
+def test_a_post_whose_messages_come_late_is_worked_in_at_their_own_times():
+    def run(late_halves: int) -> list[np.ndarray]:
+        posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+        tracker = AllPosts()
+        for post in posts:
+            tracker.describe(post.sensors(), T)
+        looks = [
+            [post.looks(T + half * SECOND_NS // 2, place(-500.0 + 10.0 * half)) for half in range(24)] for post in posts
+        ]
+        for half in range(24 + late_halves):
+            now_ns = T + half * SECOND_NS // 2
+            came = [looks[0][half]] if half < 24 else []
+            came += [looks[1][half - late_halves]] if half >= late_halves else []
+            tracker.take([Arrived(message, now_ns) for message in came])
+        assert not tracker.refused
+        return [one.sighted.state for one in tracker.look(T + 14 * SECOND_NS)]
+
+    [in_time], [late] = run(0), run(3)
+    assert late == pytest.approx(in_time, abs=1e-6)
+
+
+def test_a_claim_is_set_beside_what_all_posts_measure():
+    posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+
+    def claims(now_ns: int) -> list[ScansMessage]:
+        where = place(-500.0 + 20.0 * (now_ns - T) / SECOND_NS)
+        heard = [
+            ClaimMessage(
+                *("remote-id", rfc3339(now_ns), "open_drone_id", name, "not_testable", False),
+                latitude_deg=where.latitude_deg,
+                longitude_deg=where.longitude_deg,
+                height_m=height_m,
+                horizontal_sigma_m=3.0,
+                vertical_sigma_m=3.0,
+            )
+            for name, height_m in (("honest", where.height_m), ("lying", where.height_m + 4_000.0))
+        ]
+        return [ScansMessage(1, "west", "run", rfc3339(now_ns), (), tuple(heard))]
+
+    *_, tracker = fly(posts, lambda t: place(-500.0 + 20.0 * t), 12.0, extra=claims)
+    [found] = tracker.look(T + 12 * SECOND_NS)
+    told = [(one.claim.transmitter, one.agreement, one.claim.sensor_id) for one in found.sighted.track.claims]
+    assert told == [("honest", "agrees", "west/remote-id")]
