@@ -9,11 +9,12 @@ of other sensors.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from fusion import direction, motion, silence, true_size
 from fusion.classification import probabilities
@@ -36,8 +37,7 @@ STATUSES = ("", "confirmed", "coasting", "dropped")  # as `told_status` counts t
 ClaimsOf = Callable[[TrackKey, int], tuple[ClaimAgreement, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row as its last update left it: changes with every detection worked in, and with nothing else."""
 
     counted: tuple[int, int, int]  # last detection's time, how many, as seen by which sensor
@@ -207,10 +207,9 @@ class Publication:
             if known.track.status == "dropped" or key in alive:
                 continue
             time_ns, reason = table.ended.get(key, (table.time_ns or 0, "retracted"))
-            track = replace(known.track, revision=known.track.revision + 1, status="dropped", reason=reason)
-            track = replace(track, time_ns=max(time_ns, known.track.time_ns))
-            known.track = track
-            tracks.append(track)
+            one, last_ns = known.track, max(time_ns, known.track.time_ns)
+            known.track = replace(one, revision=one.revision + 1, time_ns=last_ns, status="dropped", reason=reason)
+            tracks.append(known.track)
         return tracks
 
     def _forget(self, table: TrackTable, time_ns: int) -> None:

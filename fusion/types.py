@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -330,8 +331,7 @@ class Direction:
     slant_range_m: Limits  # 90 % interval
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, gc=False):  # thousands a scan, and none in a cycle
     """Why a track is as it is after an update: what was considered, chosen, against, and silent."""
 
     sensor_id: str
@@ -342,8 +342,7 @@ class Explanation:
     should_have_seen: tuple[str, ...]  # sensors that looked there and reported nothing
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(msgspec.Struct, frozen=True, gc=False):  # thousands a scan, and none in a cycle
     """Our estimate of one object over time. Known outside by (site_id, run_id, track_number)."""
 
     track_number: int  # given at first publication, never changed or reused

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import time
@@ -75,6 +76,7 @@ def run(
         origins=None if origins is None else lambda sensor_id, time_ns: origins[sensor_id, time_ns],
     )
     arrived = list(scenario.messages())
+    gc.freeze()  # they stay: the collector need not go through them again and again
     detections = too_old = rewound = 0
     started_s = time.process_time()
     with out_path.open("w") as out:
