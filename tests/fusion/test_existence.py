@@ -79,3 +79,10 @@ def test_clutter_is_denser_in_measurement_space_far_away_and_adds_up_to_its_numb
     volume = math.radians(120) * existence.CLUTTER_ELEVATION_RAD * existence.CLUTTER_SPEED_SPAN_M_S
     total = float((0.5 * (density[1:] + density[:-1]) * np.diff(ranges)).sum())
     assert total * volume == pytest.approx(0.4, rel=1e-3)
+
+
+def test_the_largest_variance_is_the_largest_eigenvalue() -> None:
+    random = np.random.default_rng(4)
+    A = random.normal(0, 1, (200, 3, 3)) * random.uniform(0.01, 100.0, (200, 1, 3))
+    P = np.concatenate([A @ A.transpose(0, 2, 1), np.eye(3)[None], np.diag([5.0, 5.0, 1.0])[None]])
+    np.testing.assert_allclose(existence.largest_variance(P), np.linalg.eigvalsh(P)[:, -1], rtol=1e-7)

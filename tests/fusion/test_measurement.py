@@ -180,6 +180,28 @@ def test_two_short_predictions_equal_a_long_one() -> None:
     assert once[1] == pytest.approx(twice[1])
 
 
+def test_a_prediction_is_that_of_the_motions_matrices() -> None:
+    random = np.random.default_rng(14)
+    A, dt_s = random.normal(0, 1, (4, 6, 6)), 0.7
+    x, P, q = random.normal(0, 10, (4, 6)), A @ A.transpose(0, 2, 1) + np.eye(6), random.uniform(0.1, 3.0, (4, 3))
+    F = np.eye(6) + dt_s * np.eye(6, k=3)
+    by_axis = np.array([[dt_s**3 / 3.0, dt_s**2 / 2.0], [dt_s**2 / 2.0, dt_s]])
+    Q = np.array([np.kron(by_axis, np.diag(one)) for one in q])
+    later_x, later_P = motion.predict(x, P, dt_s, q)
+    np.testing.assert_allclose(later_x, x @ F.T, rtol=1e-12)
+    np.testing.assert_allclose(later_P, F @ P @ F.T + Q, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_squared_distances_and_determinants_are_those_of_linear_algebra(size: int) -> None:
+    random = np.random.default_rng(15)
+    A, y = random.normal(0, 1, (50, size, size)), random.normal(0, 2, (50, size))
+    S = A @ A.transpose(0, 2, 1) + 0.1 * np.eye(size)
+    nis, log_determinant = filters.squared_distance(y, S)
+    np.testing.assert_allclose(nis, (y * np.linalg.solve(S, y[..., None])[..., 0]).sum(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(log_determinant, np.linalg.slogdet(S)[1], rtol=1e-9, atol=1e-12)
+
+
 def test_what_stands_on_the_sensor_itself_is_a_damaged_number() -> None:
     """Such a range begins a track whose direction means nothing, and whose covariance no decomposition survives."""
     near = [Detection(Polar(0.1, 0.02, 0.1, 0.02, range_m, 1.0), 0.9) for range_m in (1e-38, 0.05, 0.5)]
