@@ -15,6 +15,7 @@ from scipy.special import gammaincinv
 
 from fusion.existence import BoolArray
 from fusion.filters import innovation_covariance, squared_distance
+from fusion.frames import wrap_angle
 from fusion.measurement import AZIMUTH, NEAREST_M, IntArray, Plots, residual, rotation_of
 from fusion.types import FloatArray, Sensor
 
@@ -96,14 +97,18 @@ def within_reach(
 ) -> tuple[IntArray, IntArray]:
     """Places of h (n, d) and z (m, d) that no component sets farther apart than its reach (n, d), in growing order.
 
-    Many against many are first taken by windows of the first component, in its order.
+    Many against many are first taken by windows of the component that tells most, in its order; then one by one.
     """
     if len(h) * len(z) <= SMALL_TABLE:
         i, j = np.nonzero((np.abs(residual(z, h[:, None], components)) <= reach[:, None]).all(axis=2))
         return i, j
-    i, j = _windows(h[:, 0], reach[:, 0], z[:, 0], components[0] == AZIMUTH)
-    near = (np.abs(residual(z[j], h[i], components)) <= reach[i]).all(axis=1)
-    i, j = i[near], j[near]
+    telling = np.argsort(np.median(reach, axis=0) / np.maximum(np.ptp(z, axis=0), 1e-9))
+    first = int(telling[0])
+    i, j = _windows(h[:, first], reach[:, first], z[:, first], components[first] == AZIMUTH)
+    for column in telling[1:].tolist():
+        apart = z[j, column] - h[i, column]
+        near = np.abs(wrap_angle(apart) if components[column] == AZIMUTH else apart) <= reach[i, column]
+        i, j = i[near], j[near]
     order = np.lexsort((j, i))
     return i[order], j[order]
 

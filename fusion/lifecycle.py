@@ -48,34 +48,32 @@ RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so 
 
 def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     """Tentative rows that are believed become confirmed."""
-    believed = (table.existence >= settings.confirm_at) & ~table.is_confirmed
-    if not believed.any():
+    rows = ((table.existence >= settings.confirm_at) & ~table.is_confirmed).nonzero()[0]
+    if len(rows) == 0:
         return
-    age_ns = time_ns - table.birth_ns
-    as_direction = table.direction_of >= 0
-    seen_again = (table.seen_ns >= table.birth_ns[:, None] + CROSSED_NS) & points(table)
-    ranged = (table.ranged_hits >= CONFIRM_RANGED_HITS) | (seen_again.sum(axis=1) >= 2) | (table.origin >= 0)
-    scans = 1.0 + age_ns / 1e9 / table.interval_s[table.last_sensor]
-    ripe = np.where(
-        as_direction,
-        (table.hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS) & (table.shared == 0),
-        (table.hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
+    birth_ns, hits = table.birth_ns[rows], table.hits[rows]
+    age_ns = time_ns - birth_ns
+    seen_again = (table.seen_ns[rows] >= birth_ns[:, None] + CROSSED_NS) & points(table)
+    ranged = (
+        (table.ranged_hits[rows] >= CONFIRM_RANGED_HITS) | (seen_again.sum(axis=1) >= 2) | (table.origin[rows] >= 0)
     )
-    steady = (table.hits >= STEADY_SHARE * scans) | _reports(table)
-    fresh = ripe & steady & believed
-    if fresh.any():
-        fresh &= ~(_awaited(table) & (age_ns < AWAITED_NS))
-    table.is_confirmed |= fresh
-    table.newcomers.note(float(table.newcomer[fresh & (table.origin < 0)].sum()))
+    scans = 1.0 + age_ns / 1e9 / table.interval_s[table.last_sensor[rows]]
+    ripe = np.where(
+        table.direction_of[rows] >= 0,
+        (hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS) & (table.shared[rows] == 0),
+        (hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
+    )
+    steady = (hits >= STEADY_SHARE * scans) | _reports(table)[rows]
+    fresh = rows[ripe & steady & ~(_is_awaited(table, rows) & (age_ns < AWAITED_NS))]
+    table.is_confirmed[fresh] = True
+    table.newcomers.note(float(table.newcomer[fresh[table.origin[fresh] < 0]].sum()))
 
 
-def _awaited(table: TrackTable) -> BoolArray:
-    """Rows in space that have explained a confirmed direction, but not yet often enough to be that."""
+def _is_awaited(table: TrackTable, rows: IntArray) -> BoolArray:
+    """Which of these rows have explained a confirmed direction, but not yet often enough to be that."""
     asked = table.is_confirmed & (table.explained > 0) & (table.explained < SHARED_HITS)
-    if not asked.any():
-        return asked
-    keys = {table.explained_by[row] for row in np.flatnonzero(asked).tolist()}
-    return np.array([key in keys for key in table.keys], dtype=bool)
+    keys = {table.explained_by[row] for row in asked.nonzero()[0].tolist()}
+    return np.array([table.keys[row] in keys for row in rows.tolist()], dtype=bool)
 
 
 def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:

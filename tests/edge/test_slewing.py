@@ -9,12 +9,12 @@ import pty
 import threading
 import time
 import tty
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made_sites import NARROW_CAMERA
+from msgspec.structs import replace
 
 from edge.heads import Heads, driver_of_head, frames_towards, head_of, view_of
 from edge.moving_cameras import MovingCamera
