@@ -26,6 +26,7 @@ MAX_CROSSINGS_PER_SCAN = 50
 CROSSING_HITS = 3
 CROSSING_EXISTENCE = 0.3  # two rays that meet within a few tenths of a degree are seldom chance
 IDENTITY_EXISTENCE = 0.5
+HIDDEN_EXISTENCE = 0.9  # of what a crowd's count tells of
 HEARD_EXISTENCE = 0.5  # of a range by azimuths alone; a lesser one is as likely another emitter's
 RIVAL_SIGMAS = 3.0  # azimuths nearer than this may be one emitter's
 
@@ -55,6 +56,7 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         r = birth_existence(float(table.undetected[number].sum()), hand.sensor, ratio)
         if hand.identity is not None:
             r = np.full(len(free), IDENTITY_EXISTENCE)
+        r = np.where([int(index) in hand.hidden for index in fresh.index], HIDDEN_EXISTENCE, r)
         if hand.origin is not None:
             r = np.full(len(free), existence.HIGHEST_EXISTENCE)
         keys = [(hand.scan.time_ns, hand.scan.sensor_id, first + int(place)) for place in free]
@@ -81,6 +83,8 @@ def _is_free(table: TrackTable, hand: ScanInHand, index: int, as_direction: bool
     """Whether a detection may begin a track: nobody took it, or, for a direction, only a tentative track in space."""
     if hand.origin is not None and hand.origin[index] < 0:
         return False
+    if index in hand.hidden:
+        return True
     if index in hand.used:
         return False
     return index not in hand.taken or (as_direction and not table.is_confirmed[hand.taken[index]])

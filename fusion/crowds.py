@@ -1,19 +1,24 @@
 """Where many tracks share detections, no scan tells who is whose: each track then becomes the mixture of what it may be.
 
 With r the existence, p the detection probability, g the gate's, N the likelihood and λ the density of false alarms, a pair
-(i, j) weighs w_ij = r p N_ij / λ_j against w_i0 = 1 - r p g, that the track was missed. Tracks and detections exchange
+(i, j) weighs w_ij = r p N_ij / λ_j against w_i0 = 1 - r p g, that the track was missed. In a crowd some objects have no track:
+with u of them a track, and spread as the tracks are, a detection is one of theirs with the weight u_j = u Σ_i w_ij against
+1, that it is a false alarm. Tracks and detections exchange
 
     μ_ij = w_ij / (w_i0 + Σ_{k≠j} w_ik ν_ik)        "it is mine"
-    ν_ij = 1 / (1 + Σ_{k≠i} μ_kj)                   "nobody else's"
+    ν_ij = 1 / (1 + u_j + Σ_{k≠i} μ_kj)             "nobody else's"
 
 until they stand still; then q_ij = w_ij ν_ij / (w_i0 + Σ_k w_ik ν_ik) is the chance that j is i's, and what is left of 1 that
 i was missed. On a graph without loops this is exact; with loops it converges, and errs towards certainty.
 
 A few tracks that meet are assigned outright (`association.py`): their mixtures would melt into one another. In a crowd the
-best assignment is one of thousands as good, and to believe it makes tracks sure of places where nothing is.
+best assignment is one of thousands as good, and to believe it makes tracks sure of places where nothing is. Yet in mixtures
+alone the tracks of a crowd draw together, scan by scan, and stay between objects that part. So where each scan tells little,
+with sensors of range, shares are sharpened, to q^s / Σ q^s with s = `SHARPNESS`: a step towards the best assignment, s = ∞.
 
 Sources: Williams, Lau, Approximate evaluation of marginal association probabilities with belief propagation (2014),
-section III; for the mixtures, Bar-Shalom, Li, Kirubarajan (2001), 1.4.16.
+section III; for the mixtures, Bar-Shalom, Li, Kirubarajan (2001), 1.4.16; for what pruned shares do against drawing together,
+Blom, Bloem, Probabilistic data association avoiding track coalescence (2000). Sharpening instead of pruning is our own.
 """
 
 from __future__ import annotations
@@ -24,53 +29,75 @@ from scipy.sparse.csgraph import connected_components
 
 from fusion import filters
 from fusion.association import Pairs
-from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
 
-CROWD = 6  # tracks whose gates hang together
+CROWD = 6  # tracks, or detections, whose gates hang together
+UNKNOWN = 0.1  # objects of a crowd without a track, a track
+SHARPNESS = 1.3  # of shares of sensors of range
 MAX_ROUNDS = 100
 STILL = 1e-4  # largest change of a message, as a share
 LARGEST_WEIGHT = 1e30
 LEAST_SHARE = 1e-4  # what is less likely is left out
 
 
-def shares(row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray, chosen: IntArray) -> FloatArray:
+def shares(
+    row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray, chosen: IntArray, sharpness: float = 1.0
+) -> FloatArray:
     """How much of each of k pairs goes into its track, shape (k,): in a crowd its probability, else all of a chosen one.
 
     weight: w_ij, shape (k,); missed: w_i0 of each pair's row, shape (k,); chosen: places of the best assignment's pairs.
     """
     taken = np.zeros(len(row))
     taken[chosen] = 1.0
-    _, row = np.unique(row, return_inverse=True)
-    _, column = np.unique(column, return_inverse=True)
-    in_crowd = _in_crowd(row, column)
+    in_crowd = groups(row, column) >= 0
     if in_crowd.any():
-        taken[in_crowd] = probabilities(row[in_crowd], column[in_crowd], weight[in_crowd], missed[in_crowd])
+        _, row = np.unique(row[in_crowd], return_inverse=True)
+        _, column = np.unique(column[in_crowd], return_inverse=True)
+        q = probabilities(row, column, weight[in_crowd], missed[in_crowd], UNKNOWN)
+        taken[in_crowd] = sharpened(row, q, sharpness)
     return taken
 
 
-def _in_crowd(row: IntArray, column: IntArray) -> BoolArray:
-    if len(row) == 0 or int(row.max()) + 1 < CROWD:
-        return np.zeros(len(row), dtype=bool)
-    size, count = int(row.max()) + 1, int(row.max()) + int(column.max()) + 2
-    links = coo_matrix((np.ones(len(row)), (row, column + size)), (count, count))
+def groups(row: IntArray, column: IntArray) -> IntArray:
+    """Which crowd each of k pairs belongs to, shape (k,); -1: none."""
+    if len(row) < CROWD:
+        return np.full(len(row), -1, dtype=np.int64)
+    rows, row = np.unique(row, return_inverse=True)
+    columns, column = np.unique(column, return_inverse=True)
+    if max(len(rows), len(columns)) < CROWD:
+        return np.full(len(row), -1, dtype=np.int64)
+    count = len(rows) + len(columns)
+    links = coo_matrix((np.ones(len(row)), (row, column + len(rows))), (count, count))
     _, group = connected_components(links, directed=False)
-    return np.asarray(np.bincount(group[:size], minlength=int(group.max()) + 1)[group[row]] >= CROWD)
+    sizes = np.maximum(*(np.bincount(part, minlength=count) for part in (group[: len(rows)], group[len(rows) :])))
+    return np.where(sizes[group[row]] >= CROWD, group[row], -1).astype(np.int64)
 
 
-def probabilities(row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray) -> FloatArray:
-    """q of k pairs, shape (k,)."""
+def probabilities(
+    row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray, unknown: float = 0.0
+) -> FloatArray:
+    """q of k pairs, shape (k,); unknown: u."""
     w, w0 = np.minimum(weight, LARGEST_WEIGHT), np.maximum(missed, 1e-9)
-    nu = np.ones(len(row))
+    else_whose = 1.0 + unknown * np.bincount(column, w)[column]
+    nu = 1.0 / else_whose
     for _ in range(MAX_ROUNDS):
         message = w * nu
         mu = w / (w0 + np.maximum(np.bincount(row, message)[row] - message, 0.0))
-        before, nu = nu, 1.0 / (1.0 + np.maximum(np.bincount(column, mu)[column] - mu, 0.0))
+        before, nu = nu, 1.0 / (else_whose + np.maximum(np.bincount(column, mu)[column] - mu, 0.0))
         if np.all(np.abs(nu - before) <= STILL * before):
             break
     message = w * nu
     return np.asarray(message / (w0 + np.bincount(row, message)[row]))
+
+
+def sharpened(row: IntArray, q: FloatArray, sharpness: float) -> FloatArray:
+    """q^s / Σ q^s of k pairs, shape (k,), the sum taken over a row's pairs and its miss."""
+    if sharpness == 1.0:
+        return q
+    missed = np.maximum(1.0 - np.bincount(row, q), 0.0)
+    total = np.bincount(row, q**sharpness) + missed**sharpness
+    return np.asarray(q**sharpness / total[row])
 
 
 def melted(x: FloatArray, P: FloatArray, pairs: Pairs, share: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:

@@ -58,7 +58,10 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
     table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
     if learns_detection(table, hand):
-        table.learned.note_misses(hand.number, expected_share, table.existence[rows] * table.is_confirmed[rows])
+        surely = table.is_confirmed[rows] & np.array(
+            [row not in hand.perhaps_seen for row in rows.tolist()], dtype=bool
+        )
+        table.learned.note_misses(hand.number, expected_share, table.existence[rows] * surely)
     if hand.sensor.accuracy.slant_range_m is not None:
         table.silent[rows] += 1
 

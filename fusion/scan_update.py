@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, clutter_map, crowds, direction, existence, filters, manoeuvres
+from fusion import classification, clutter_map, crowd_births, crowds, direction, existence, filters, manoeuvres
 from fusion.assignment import assign
 from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight, unambiguous
 from fusion.existence import BoolArray
@@ -72,6 +72,7 @@ class ScanInHand:
     origin: IntArray | None  # of each detection, where it is given
     taken: dict[int, int] = field(default_factory=dict)  # detection → ENU row that took it
     perhaps_seen: dict[int, float] = field(default_factory=dict)  # row that was given none → chance that it was seen
+    hidden: set[int] = field(default_factory=set)  # detections that begin tracks of objects that a crowd hides
     used: set[int] = field(default_factory=set)  # detections that begin nothing any more
     alarms: dict[tuple[int, ...], FloatArray] = field(default_factory=dict)  # by components: `alarm_density`
 
@@ -133,13 +134,17 @@ def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_di
     density = alarm_density(table, hand, plots)[pairs.plot]
     if hand.identity is not None:
         density = density * IDENTITY_ALARMS
+    r, ratio = table.existence[pairs.row], np.exp(np.minimum(pairs.log_likelihood, 300.0)) / density
+    weight = np.maximum(r * probability, 1e-12) * ratio
+    detected = r * probability * hand.rules.settings.gate_probability
     chosen = _choose(table, hand, plots, pairs, probability, density)
-    share = _shares(table, hand, plots, pairs, probability, density, chosen)
+    share = _shares(hand, plots, pairs, weight, 1.0 - detected, chosen)
+    if measures_range(plots) and learns_detection(table, hand) and hand.identity is None:
+        hand.hidden.update(crowd_births.lacking(table, pairs, plots, weight, detected, share))
     chosen = chosen[
         share[chosen] > crowds.LEAST_SHARE
     ]  # the best of a crowd's assignments may hold what nobody believes
-    ratio = np.exp(np.minimum(pairs.log_likelihood, 300.0)) * probability / density
-    ratio = np.minimum(1.0 - probability * hand.rules.settings.gate_probability + ratio, 1e12)
+    ratio = np.minimum(1.0 - probability * hand.rules.settings.gate_probability + probability * ratio, 1e12)
     _work_in_pairs(table, hand, plots, pairs, chosen, share, ratio, as_direction)
 
 
@@ -204,25 +209,17 @@ def _choose(
 
 
 def _shares(
-    table: TrackTable,
-    hand: ScanInHand,
-    plots: Plots,
-    pairs: Pairs,
-    probability: FloatArray,
-    density: FloatArray,
-    chosen: IntArray,
+    hand: ScanInHand, plots: Plots, pairs: Pairs, weight: FloatArray, missed: FloatArray, chosen: IntArray
 ) -> FloatArray:
-    """How much of each pair goes into its track, shape (k,)."""
+    """How much of each pair goes into its track, shape (k,); weight and missed: w_ij and w_i0 of `crowds.py`."""
     if len(chosen) == len(pairs.row):  # nobody shares anything
         return np.ones(len(chosen))
     if hand.origin is not None or hand.identity is not None or plots.components == (AZIMUTH,):
         share = np.zeros(len(pairs.row))
         share[chosen] = 1.0
         return share
-    r = table.existence[pairs.row]
-    weight = np.maximum(r * probability, 1e-12) * np.exp(np.minimum(pairs.log_likelihood, 300.0)) / density
-    missed = 1.0 - r * probability * hand.rules.settings.gate_probability
-    return crowds.shares(pairs.row, pairs.plot, weight, missed, chosen)
+    sharpness = crowds.SHARPNESS if measures_range(plots) else 1.0
+    return crowds.shares(pairs.row, pairs.plot, weight, missed, chosen, sharpness)
 
 
 def _work_in_pairs(
@@ -256,7 +253,8 @@ def _work_in_pairs(
     table.hits[row] += 1
     if not as_direction and learns_detection(table, hand):
         declared = existence.detection_probability(hand.sensor, _ranges(table, hand.sensor, row, False))
-        table.learned.note_hits(hand.number, np.nan_to_num(declared), table.is_confirmed[row].astype(np.float64))
+        sure = table.is_confirmed[row] & (share[chosen] == 1.0)
+        table.learned.note_hits(hand.number, np.nan_to_num(declared), sure.astype(np.float64))
     if measures_range(plots):
         table.ranged_hits[row] += 1
         table.silent[row] = 0

@@ -35,6 +35,7 @@ ARRAYS = (
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
     "metres_log", "metres_count", "told_hits", "told_last_ns", "told_direction_of", "told_x", "told_status", "told_ns",
+    "lacking",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
 
@@ -90,6 +91,7 @@ class TrackTable:
         self.newcomer: FloatArray = np.zeros(0)  # chance that it came after the start of the sensor that saw it first
         self.metres_log: FloatArray = np.zeros(0)  # mean ln of the true size, rows in space
         self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
+        self.lacking: FloatArray = np.zeros(0)  # objects without a track in its crowd, a track: see crowd_births.py
         self.modes: FloatArray = np.zeros((0, len(manoeuvres.USUAL)))  # weights of how much it manoeuvres
         self.carried_ns: IntArray = np.zeros(0, dtype=np.int64)  # since when P has only been predicted
         self.told_hits: IntArray = np.zeros(0, dtype=np.int64)  # as `publication.py` knows it; 0: not at all
@@ -203,6 +205,7 @@ class TrackTable:
             "emits_log": np.zeros(count),
             "metres_log": np.zeros(count),
             "metres_count": np.zeros(count, dtype=np.int64),
+            "lacking": np.zeros(count),
             "carried_ns": np.full(count, time_ns, dtype=np.int64),
             "modes": np.tile(manoeuvres.USUAL, (count, 1)),
             "newcomer": np.full(

@@ -13,31 +13,34 @@ from fusion.tracker import Tracker
 from fusion.types import Accuracy, Detection, DetectionProbability, Orientation, Position, Scan, Sensor
 
 
-def by_enumeration(row: np.ndarray, column: np.ndarray, weight: np.ndarray, missed: np.ndarray) -> np.ndarray:
+def by_enumeration(
+    row: np.ndarray, column: np.ndarray, weight: np.ndarray, missed: np.ndarray, unknown: float = 0.0
+) -> np.ndarray:
     """q of all pairs by adding up every way in which no detection has two tracks and no track two detections."""
     total, q = 0.0, np.zeros(len(row))
+    nobodys = 1.0 + unknown * np.bincount(column, weight)  # a false alarm's, or that of an object without a track
     options = [[None, *np.flatnonzero(row == one).tolist()] for one in range(int(row.max()) + 1)]
     for event in itertools.product(*options):
         taken = [pair for pair in event if pair is not None]
         if len({int(column[pair]) for pair in taken}) < len(taken):
             continue
         chance = np.prod([missed[np.flatnonzero(row == one)[0]] for one, pair in enumerate(event) if pair is None])
-        chance *= np.prod(weight[taken])
+        chance *= np.prod(weight[taken]) * np.prod(np.delete(nobodys, column[taken]))
         total += chance
         q[taken] += chance
     return q / total
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
-def test_without_loops_the_probabilities_are_exact(seed: int, count: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.sampled_from([0.0, crowds.UNKNOWN, 2.0]))
+def test_without_loops_the_probabilities_are_exact(seed: int, count: int, unknown: float) -> None:
     """A chain: track k may have detection k or k + 1."""
     random = np.random.default_rng(seed)
     row = np.repeat(np.arange(count), 2)
     column = row + np.tile([0, 1], count)
     weight, missed = random.lognormal(0.0, 2.0, 2 * count), np.repeat(random.uniform(0.05, 1.0, count), 2)
-    exact = by_enumeration(row, column, weight, missed)
-    assert crowds.probabilities(row, column, weight, missed) == pytest.approx(exact, abs=2e-3)
+    exact = by_enumeration(row, column, weight, missed, unknown)
+    assert crowds.probabilities(row, column, weight, missed, unknown) == pytest.approx(exact, abs=2e-3)
 
 
 @settings(max_examples=60, deadline=None)
@@ -72,6 +75,25 @@ def test_a_mixture_has_the_mean_and_covariance_of_its_sample() -> None:
     sample = x[of] + (root[of] @ random.normal(0.0, 1.0, (len(of), 6, 1)))[:, :, 0]
     assert mean[0] == pytest.approx(sample.mean(axis=0), abs=0.1)
     assert spread[0] == pytest.approx(np.cov(sample.T), abs=0.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_sharpened_shares_lean_towards_the_likeliest_and_leave_the_rest_to_the_miss(seed: int, count: int) -> None:
+    q = np.random.default_rng(seed).dirichlet(np.ones(count + 1))
+    row = np.zeros(count, dtype=np.int64)
+    sharp = crowds.sharpened(row, q[:count], 2.0)
+    whole = np.append(sharp, 1.0 - sharp.sum())
+    assert crowds.sharpened(row, q[:count], 1.0).tolist() == q[:count].tolist()
+    assert whole.max() >= q.max() - 1e-12
+    assert whole.argsort().tolist() == q.argsort().tolist()
+
+
+def test_one_track_among_many_detections_is_not_sure_of_any() -> None:
+    """A report tells of an object to 5 m; in the camera's next frame six objects stand there, and one of them is it."""
+    row, column = np.zeros(crowds.CROWD, dtype=np.int64), np.arange(crowds.CROWD)
+    share = crowds.shares(row, column, np.full(crowds.CROWD, 1e4), np.full(crowds.CROWD, 0.3), np.array([2]))
+    assert share == pytest.approx(1.0 / crowds.CROWD, abs=0.02)
 
 
 def swarm_errors(seed: int) -> np.ndarray:
