@@ -62,9 +62,8 @@ class DetectedPicture(msgspec.Struct, frozen=True):
     behind_s: float  # how long the oldest message of the last tick had waited
     tiles: int
     worked_in: int  # scans and claims since the start
-    refused: dict[
-        str, dict[str, int]
-    ]  # of them, by post and reason; messages where they could not be read or had no room
+    refused: dict[str, dict[str, int]]  # of them, by post and reason; of what could not be read, messages
+    complaints: dict[str, str]  # by post: what was wrong with the newest message that could not be read
 
 
 @dataclass(slots=True)
@@ -100,7 +99,9 @@ class Inbox:
             post = self._posts.get(given.site_id)
             if post is None and len(self._posts) < MOST_POSTS:
                 post = self._posts[given.site_id] = Waiting()
-            if post is None or not post.affords(given):
+            if post is None:
+                self.dropped["others", "too many posts"] += 1
+            elif not post.affords(given):
                 self.dropped[given.site_id, "more bytes than a post needs"] += 1
             elif given.name == "sensors":
                 post.sensors = given
@@ -129,6 +130,7 @@ class Work:
         self.run_id, self.inbox, self.tracker = run_id, Inbox(), AllPosts()
         self._scans, self._sensors = msgspec.json.Decoder(ScansMessage), msgspec.json.Decoder(SensorsMessage)
         self._behind_s = 0.0
+        self._complaints: dict[str, str] = {}
 
     def step(self, now_ns: int) -> None:
         """Work in all that waits."""
@@ -142,7 +144,8 @@ class Work:
                 else:
                     arrived.append(Arrived(self._scans.decode(given.payload), given.received_ns))
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                self.tracker.refused[given.site_id, f"{given.name} that cannot be: {error}"[:120]] += 1
+                self.tracker.refused[given.site_id, f"{given.name} that cannot be"] += 1
+                self._complaints[given.site_id] = f"{given.name}: {error}"[:200]
         self.tracker.take(arrived)
 
     def picture(self, now_ns: int) -> DetectedPicture:
@@ -158,6 +161,7 @@ class Work:
             tiles=self.tracker.tile_count,
             worked_in=self.tracker.worked_in,
             refused=refused,
+            complaints=dict(sorted(self._complaints.items())),
         )
 
 

@@ -92,11 +92,12 @@ class Tracking:
         with self._changed:
             counts: dict[str, Any] = {"dropped": self.dropped, "starts": self.starts}
         if picture is None:
-            return counts | {"heard": [], "worked_in": 0, "refused": {}, "tiles": 0, "behind_s": 0.0}
+            return counts | {"heard": [], "worked_in": 0, "refused": {}, "complaints": {}, "tiles": 0, "behind_s": 0.0}
         return counts | {
             "heard": list(picture.heard),
             "worked_in": picture.worked_in,
             "refused": picture.refused,
+            "complaints": picture.complaints,
             "tiles": picture.tiles,
             "behind_s": picture.behind_s,
         }

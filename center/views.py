@@ -375,6 +375,7 @@ class DetectionsStatusView(View):
     )
     worked_in: int = Field(description="Scans and claims since its process's start.")
     refused: dict[str, dict[str, int]] = Field(description="What it did not use, by post and reason.")
+    complaints: dict[str, str] = Field(description="What is wrong with a post's newest message that could not be read.")
     tiles: int = Field(description="Pieces of the Earth with a tracker each.")
     behind_s: float = Field(description="How long the oldest message of the newest tick had waited.")
     dropped: int = Field(description="Messages that its process did not take in time.")

@@ -44,9 +44,11 @@ AHEAD_NS = 500_000_000  # a scan from later than this after its arrival has a wr
 LATE_NS = 2_500_000_000  # older ones would have all be worked in again: such a post's own tracks count
 DETECTIONS_A_SECOND, SCANS_A_SECOND = 2_000.0, 200.0  # of a post, as claims too; twenty sensors at ten a second
 MOST_LOOKS = 32  # of a scan
+MOST_CLOCK_ERROR_S = 10.0  # as at a post; more would make every measurement mean nothing
 BURST_S = 3.0  # so much may come at once, as after a moment without a link
 MOST_POSTS, MOST_SENSORS, MOST_TILES = 500, 64, 200  # posts in all; of a post; with a tracker
-REDESCRIBED_NS = 60_000_000_000  # a post's sensors change no oftener
+REDESCRIBED_NS = 60_000_000_000  # between two changes of a post's sensors; twice as long each time, up to
+RAREST_NS = 3_600_000_000_000
 HEARD_NS = 3_000_000_000  # a post whose scan was worked in so lately has its detections in the picture
 WARM_NS = 8_000_000_000  # a new tracker works in what came in so long before
 MOST_WARM = 2_000  # scans and claims
@@ -66,6 +68,7 @@ class Post:
     frame: LocalFrame
     sensors: dict[str, SensorDescription]
     described_ns: int
+    pause_ns: int  # until other sensors are taken
     bare: dict[str, Sensor]  # in the post's own frame: what a scan is of
     heard_ns: int = 0
     detections_left: float = DETECTIONS_A_SECOND * BURST_S
@@ -150,25 +153,33 @@ class AllPosts:
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # scans and claims, by post and reason
     worked_in: int = 0  # scans and claims
     _posts: dict[str, Post] = field(default_factory=dict)
+    _pending: dict[str, SensorsMessage] = field(default_factory=dict)  # sensors that wait
     _tiles: dict[Tile, TileTracker] = field(default_factory=dict)
     _numbers: HandOver = field(default_factory=HandOver)
 
     def describe(self, message: SensorsMessage, received_ns: int) -> None:
-        """A post's sensors. Raises ValueError, naming the number that cannot be."""
+        """A post's sensors. Raises ValueError, naming the number that cannot be.
+
+        Those of a post that has changed them a moment ago wait, and until then nothing of it is worked in.
+        """
         check_sensors(message)
         known = self._posts.get(message.site_id)
         origin = Geodetic(message.latitude_deg, message.longitude_deg, message.height_m)
         sensors = {one.sensor_id: one for one in message.sensors}
+        self._pending.pop(message.site_id, None)
+        pause_ns = REDESCRIBED_NS
         if known is not None:
             if known.sensors == sensors and known.origin == origin:
                 return
-            if received_ns - known.described_ns < REDESCRIBED_NS:
-                raise ValueError("the sensors have changed a moment ago already")
+            if received_ns - known.described_ns < known.pause_ns:
+                self._pending[message.site_id] = message
+                return
+            pause_ns = min(2 * known.pause_ns, RAREST_NS)
         elif len(self._posts) >= MOST_POSTS:
             raise ValueError(f"{MOST_POSTS} posts are known already")
         frame = LocalFrame(origin)
         bare = {sensor_id: sensor_of(one, frame, sensor_id) for sensor_id, one in sensors.items()}
-        self._posts[message.site_id] = Post(origin, frame, sensors, received_ns, bare)
+        self._posts[message.site_id] = Post(origin, frame, sensors, received_ns, pause_ns, bare)
         for tile in self._tiles.values():
             tile.set_sensors(self._sensors_of(tile))
 
@@ -176,9 +187,12 @@ class AllPosts:
         """Work in what came together, of whichever posts."""
         by_tile: dict[Tile, list[Scan | Claim]] = {}
         for message, received_ns in arrived:
+            if message.site_id in self._pending:
+                self.describe(self._pending[message.site_id], received_ns)
             post = self._posts.get(message.site_id)
-            if post is None:
-                self.refused[message.site_id, "its sensors are not known"] += len(message.scans) + len(message.claims)
+            if post is None or message.site_id in self._pending:
+                reason = "its sensors are not known" if post is None else "its sensors change too often"
+                self.refused[message.site_id, reason] += len(message.scans) + len(message.claims)
                 continue
             post.refill(received_ns)
             admitted: list[tuple[TileTracker, Scan | Claim]] = []
@@ -186,7 +200,7 @@ class AllPosts:
             admitted += self._claims(message, post, received_ns)
             for tile, fact in admitted:
                 by_tile.setdefault(tile.tile, []).append(fact)
-                tile.note_clock_error(fact.sensor_id, message.clock_error_s)
+                tile.note_clock_error(fact.sensor_id, min(max(message.clock_error_s, 0.0), MOST_CLOCK_ERROR_S))
             if admitted:
                 post.heard_ns = max(post.heard_ns, received_ns)
         for where in sorted(by_tile):

@@ -173,7 +173,8 @@ def test_what_is_no_message_is_counted_and_stops_nothing():
             work.step(began_ns)
     picture = picture_of(work, [Radar("west", place(-200.0), 1)], 8.0, began_ns)
     assert len(picture.objects) == 1
-    assert sum(picture.refused["liar"].values()) == 10
+    assert picture.refused["liar"] == {"scans that cannot be": 5, "sensors that cannot be": 5}
+    assert picture.complaints["liar"].startswith("scans: ")
 
 
 def test_a_process_that_cannot_run_is_told_of_and_the_posts_tracks_count(monkeypatch, eventually):

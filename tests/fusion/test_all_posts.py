@@ -141,7 +141,7 @@ def absurd(now_ns: int) -> list[ScansMessage]:
         ScanMessage("of nobody", rfc3339(now_ns), ()),
     )
     return [
-        ScansMessage(1, "liar", "run", rfc3339(now_ns), scans),
+        ScansMessage(1, "liar", "run", rfc3339(now_ns), scans, clock_error_s=1e308),
         ScansMessage(1, "stranger", "run", rfc3339(now_ns), scans),
     ]
 
@@ -248,3 +248,22 @@ def test_a_claim_is_set_beside_what_all_posts_measure():
     [found] = tracker.look(T + 12 * SECOND_NS)
     told = [(one.claim.transmitter, one.agreement, one.claim.sensor_id) for one in found.sighted.track.claims]
     assert told == [("honest", "agrees", "west/remote-id")]
+
+
+def test_a_post_that_changes_its_sensors_again_and_again_waits_ever_longer_and_is_taken_up_then():
+    post, tracker, adopted = PlayedPost("west", place(0.0), 1), AllPosts(), []
+    tracker.describe(post.sensors(), T)
+    for second in range(1, 400):
+        now_ns = T + second * SECOND_NS
+        tracker.describe(post.sensors(position_sigma_m=float(second)), now_ns)
+        tracker.take([Arrived(post.looks(now_ns, place(100.0)), now_ns)])
+        if tracker.worked_in > len(adopted):
+            adopted.append(second)
+    assert adopted == [60, 180]  # after a minute, and after two more; four more would follow
+    assert tracker.refused["west", "its sensors change too often"] == 399 - len(adopted)
+    tracker.describe(post.sensors(position_sigma_m=1.0), T + 400 * SECOND_NS)  # the last change, and it waits
+    for second in range(401, 440):
+        now_ns = T + second * SECOND_NS
+        tracker.take([Arrived(post.looks(now_ns, place(100.0)), now_ns)])
+    assert tracker.worked_in == len(adopted) + 20
+    assert tracker.heard(now_ns) == ("west",)
