@@ -39,6 +39,7 @@ from fusion.types import FloatArray, Sensor
 UNKNOWN_HEIGHT_SIGMA_M = 60.0  # of an object whose sensor works in the plane: drones stay below 120 m
 UNKNOWN_ELEVATION_RAD, UNKNOWN_ELEVATION_SIGMA_RAD = 0.1, 0.15  # of one seen by a radar without elevation
 LEAST_CROSSING_RAD = math.radians(3.0)  # rays closer to parallel do not tell a range
+LEAST_EXISTENCE = 1e-7  # so that what is seen again and again is found anywhere
 FASTEST_TURN_RAD_S = 1.0  # of a direction's unknown rate
 
 
@@ -64,7 +65,7 @@ def birth_existence(undetected: float, sensor: Sensor, alarm_ratio: FloatArray) 
     probability = sensor.detection_probability.constant if sensor.detection_probability is not None else None
     alarms = ASSUMED_FALSE_ALARMS if sensor.false_alarms_per_scan is None else sensor.false_alarms_per_scan
     likely = (ASSUMED_DETECTION_PROBABILITY if probability is None else probability) * undetected
-    return np.asarray(np.clip(likely / (likely + np.maximum(alarms * alarm_ratio, 1e-6)), 1e-4, 0.5))
+    return np.asarray(np.clip(likely / (likely + np.maximum(alarms * alarm_ratio, 1e-6)), LEAST_EXISTENCE, 0.5))
 
 
 def begin(

@@ -127,7 +127,19 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
         goes = unseen_ns > unseen_limit_ns(table)
     if not np.isfinite(table.x.sum() + table.P.sum()):
         goes |= ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
-    table.end(goes.nonzero()[0], "unseen", time_ns)
+    rows = goes.nonzero()[0]
+    for row in rows[~table.is_confirmed[rows]].tolist():
+        born = table.born[row]
+        if born is not None and table.scan_before_ns[born[0]] > table.last_ns[row]:
+            _note_nothing(table, row, time_ns)  # its sensor looked and did not see it again
+    table.end(rows, "unseen", time_ns)
+
+
+def _note_nothing(table: TrackTable, row: int, time_ns: int) -> None:
+    """What began this row, which came to nothing, was a false alarm."""
+    born = table.born[row]
+    if born is not None:
+        table.places.note(born, float(max(table.ranged_hits[row], 1)), time_ns)
 
 
 def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
@@ -164,4 +176,7 @@ def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int)
     is_crossing = table.ranged_hits == 0
     denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED))
     by_chance = ~table.is_confirmed & (table.direction_of < 0) & denied
-    table.end(((table.existence < lowest) | by_chance).nonzero()[0], "unseen", time_ns)
+    rows = ((table.existence < lowest) | by_chance).nonzero()[0]
+    for row in rows[~table.is_confirmed[rows]].tolist():
+        _note_nothing(table, row, time_ns)
+    table.end(rows, "unseen", time_ns)

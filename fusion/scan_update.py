@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, clutter_map, crowd_births, crowds, direction, existence, filters, manoeuvres
+from fusion import classification, crowd_births, crowds, direction, existence, filters, manoeuvres
 from fusion.assignment import assign
 from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight, unambiguous
 from fusion.existence import BoolArray
@@ -154,8 +154,9 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
         everywhere = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)
         everywhere = everywhere * table.learned.alarm_ratio(hand.number)
         interval_s = float(table.interval_s[hand.number])
-        stuck = table.places.density(hand.number, plots, hand.scan.time_ns, interval_s)
-        hand.alarms[plots.components] = everywhere + np.minimum(stuck, clutter_map.MOST_OVER_EVERYWHERE * everywhere)
+        first_ns = int(table.first_ns[hand.number])
+        stuck = table.places.density(hand.number, plots, hand.scan.time_ns, first_ns, interval_s)
+        hand.alarms[plots.components] = everywhere + stuck
     return hand.alarms[plots.components]
 
 

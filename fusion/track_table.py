@@ -118,6 +118,7 @@ class TrackTable:
         )  # unseen by a sensor: since its start, later ones
         self.scan_ns: IntArray = np.full(count, NEVER_NS, dtype=np.int64)
         self.scan_before_ns: IntArray = self.scan_ns.copy()  # the last but one
+        self.first_ns: IntArray = self.scan_ns.copy()  # the first
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
         self.learned = SensorRates(count)
         self.newcomers, self.places = Newcomers(), ClutterMap()
@@ -136,7 +137,7 @@ class TrackTable:
         other.ended, other.apart = dict(self.ended), dict(self.apart)
         other.listened_ns = self.listened_ns
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
-        other.scan_before_ns = self.scan_before_ns.copy()
+        other.scan_before_ns, other.first_ns = self.scan_before_ns.copy(), self.first_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
         other.registration, other.newcomers = self.registration.copy(), self.newcomers.copy()
         other.places = self.places.copy()
@@ -153,18 +154,11 @@ class TrackTable:
             setattr(self, name, list(compress(getattr(self, name), stays)))
 
     def end(self, rows: IntArray, reason: str, time_ns: int) -> None:
-        """These rows go; why is remembered for a while, of those that were confirmed in this course of events.
-
-        What was not confirmed, and its sensor looked and did not see it again, tells where false alarms stick.
-        """
+        """These rows go; why is remembered for a while, of those that were confirmed in this course of events."""
         if len(rows) == 0:
             return
         kept = np.ones(len(self), dtype=bool)
         kept[rows] = False
-        for row in rows[~self.is_confirmed[rows]].tolist() if reason == "unseen" else []:
-            born = self.born[row]
-            if born is not None and self.scan_before_ns[born[0]] > self.last_ns[row]:
-                self.places.note(born, float(max(self.ranged_hits[row], 1)), time_ns)
         for row in rows[self.is_confirmed[rows]]:
             self.ended[self.keys[int(row)]] = (time_ns, reason)
         self.keep(kept)
@@ -260,6 +254,7 @@ class TrackTable:
         self.scan_ns[sensor_number] = max(time_ns, last_ns)
         self.scan_before_ns[sensor_number] = last_ns
         if last_ns == NEVER_NS:
+            self.first_ns[sensor_number] = time_ns
             return FIRST_INTERVAL_S
         since_s = min(max((time_ns - last_ns) / 1e9, 0.0), LONGEST_INTERVAL_S)
         if since_s > SAME_TIME_S:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fusion.clutter_map import FADE_S, ClutterMap
-from fusion.measurement import EAST, NORTH, Plots
+from fusion.measurement import AZIMUTH, EAST, ELEVATION, NORTH, RANGE_RATE, SLANT_RANGE, Plots
 from fusion.sensor_rates import Newcomers
 from fusion.tracker import Tracker
 from fusion.types import Detection, Look, Polar, Scan, Sensor
@@ -17,16 +17,19 @@ def plots(*points: tuple[float, float]) -> Plots:
     return Plots((EAST, NORTH), np.array(points), np.tile(np.eye(2), (len(points), 1, 1)), np.arange(len(points)))
 
 
+LONG_AGO_NS = -3600 * SECOND_NS
+
+
 def test_one_thing_that_came_to_nothing_may_be_chance_and_the_second_in_its_place_is_not() -> None:
     places = ClutterMap()
     found = []
     for second in range(3):
         places.note((0, (EAST, NORTH), HERE), 1.0, second * SECOND_NS)
-        found.append(places.density(0, plots(HERE, ELSEWHERE), 3 * SECOND_NS, 1.0))
+        found.append(places.density(0, plots(HERE, ELSEWHERE), 3 * SECOND_NS, 0, 1.0))
     assert found[1][0] == pytest.approx(11.0 * found[0][0], rel=0.02)
     assert found[2][0] == pytest.approx(21.0 * found[0][0], rel=0.02)
     assert all(one[1] < 1e-12 for one in found)
-    assert not places.density(1, plots(HERE), 3 * SECOND_NS, 1.0).any()  # of another sensor nothing is known
+    assert not places.density(1, plots(HERE), 3 * SECOND_NS, 0, 1.0).any()  # of another sensor nothing is known
 
 
 def test_places_fade_and_a_copy_is_independent() -> None:
@@ -35,9 +38,59 @@ def test_places_fade_and_a_copy_is_independent() -> None:
         places.note((0, (EAST, NORTH), HERE), 1.0, 0)
     copy = places.copy()
     copy.note((0, (EAST, NORTH), HERE), 1.0, 0)
-    fresh = places.density(0, plots(HERE), 0, 1.0)[0]
-    assert places.density(0, plots(HERE), round(FADE_S * SECOND_NS), 1.0)[0] == pytest.approx(fresh / np.e)
-    assert copy.density(0, plots(HERE), 0, 1.0)[0] > 1.5 * fresh
+    fresh = places.density(0, plots(HERE), 0, LONG_AGO_NS, 1.0)[0]
+    faded = places.density(0, plots(HERE), round(FADE_S * SECOND_NS), LONG_AGO_NS, 1.0)[0]
+    assert faded == pytest.approx(fresh / np.e, rel=1e-4)
+    assert copy.density(0, plots(HERE), 0, LONG_AGO_NS, 1.0)[0] > 1.5 * fresh
+
+
+@pytest.mark.parametrize("side_m", [4.0, 16.0, 64.0])
+def test_the_density_is_that_of_the_neighbourhood_however_wide_that_is(side_m: float) -> None:
+    """Three false alarms a scan, even in a square of that side; in its middle, for five minutes."""
+    random, places = np.random.default_rng(4), ClutterMap()
+    for second in range(300):
+        for point in random.uniform(-0.5 * side_m, 0.5 * side_m, (3, 2)).tolist():
+            places.note((0, (EAST, NORTH), tuple(point)), 1.0, second * SECOND_NS)
+    found = places.density(0, plots((0.0, 0.0), (0.2 * side_m, 0.1 * side_m)), 300 * SECOND_NS, 0, 1.0)
+    share = found * side_m**2 / 3.0
+    assert share.min() > 0.5
+    assert share.max() < 3.5  # it is the thickest of five neighbourhoods, and few lie in one
+
+
+def test_what_glints_at_one_rate_has_one_density_from_early_on() -> None:
+    """One glint in five scans of a second each."""
+    places, found = ClutterMap(), []
+    for second in range(1, 301):
+        if second % 5 == 0:
+            places.note((0, (EAST, NORTH), HERE), 1.0, second * SECOND_NS)
+        found.append(places.density(0, plots(HERE), second * SECOND_NS, 0, 1.0)[0])
+    assert found[40 - 1] == pytest.approx(found[-1], rel=0.5)
+
+
+def test_a_range_rate_unlike_those_of_the_place_is_no_false_alarm_of_it() -> None:
+    """A mast's glints stand still; what flies by has ten metres a second."""
+    components, R = (AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE), np.diag([1e-4, 1e-4, 1.0, 0.09])
+    places = ClutterMap()
+    for second in range(20):
+        places.note((0, components, (0.3, 0.1, 100.0, 0.1)), 1.0, second * SECOND_NS)
+    z = np.array([[0.3, 0.1, 100.0, 0.0], [0.3, 0.1, 100.0, 10.0]])
+    stands, flies = places.density(0, Plots(components, z, np.tile(R, (2, 1, 1)), np.arange(2)), 20 * SECOND_NS, 0, 1.0)
+    assert flies < 1e-3 * stands
+
+
+def test_rain_near_the_radar_confirms_next_to_nothing(radar: Sensor, start_ns: int) -> None:
+    """Half a drop in each of two scans a second, even in the volume within 40 m, its speed that of gusts: two minutes."""
+    random, tracker, told = np.random.default_rng(2), Tracker([radar]), set()
+    look = looked_by(radar)
+    for scan in range(240):
+        found = []
+        for _ in range(random.poisson(0.6)):
+            azimuth, elevation, share = random.uniform((-1.0, -0.2, 0.0), (1.0, 0.6, 1.0))
+            polar = Polar(azimuth, 0.02, elevation, 0.03, 40.0 * share ** (1 / 3), 1.0, random.normal(0.0, 6.0), 0.3)
+            found.append(Detection(polar, 0.8))
+        update = tracker.apply(Scan("radar", start_ns + scan * 500_000_000, look, tuple(found)), start_ns * 2)
+        told |= {track.track_number for track in update.tracks}
+    assert len(told) <= 1  # 9 where places alone are learned
 
 
 def test_a_buoy_that_glints_again_and_again_is_confirmed_more_seldom(radar: Sensor, start_ns: int) -> None:
