@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--from", dest="begin_at", type=Path, help="go on from this checkpoint")
     parser.add_argument("--falls-from", type=float, default=0.6, help="share of the course with a constant rate")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--spectrum", choices=["both", "infrared"], default="both", help="what it is to see")
     parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
     parser.add_argument("--export-only", action="store_true")
     arguments = parser.parse_args()
@@ -50,9 +51,15 @@ def main() -> None:
             learning_rate=arguments.learning_rate,
             falls_from=arguments.falls_from,
             seed=arguments.seed,
+            spectrum=arguments.spectrum,
         )
         train(cache, arguments.out, course, arguments.begin_at)
-    finish(checkpoint, arguments.out / f"{NAME}.onnx", arguments.data, arguments.every)
+    from edge.training.export import export
+
+    onnx_path = arguments.out / f"{NAME}.onnx"
+    export(checkpoint, onnx_path)
+    calibrate(onnx_path, arguments.data, arguments.every)
+    finish(onnx_path, arguments.data, arguments.every)
 
 
 def build_pools(data: Path, cache: Path, seed: int) -> None:
@@ -68,25 +75,31 @@ def build_pools(data: Path, cache: Path, seed: int) -> None:
         build_rendered_pool(cache / "rendered.npy", WORLDS, seed)
 
 
-def finish(checkpoint: Path, onnx_path: Path, data: Path, every: int) -> None:
-    """Export, measure on the val days, and write what was measured into the file."""
-    from edge.training import demo_scenes
+def calibrate(onnx_path: Path, data: Path, every: int) -> None:
+    """Write the temperature of tracklets' classes into the file."""
     from edge.training.calibrate import examples, fit
+    from edge.training.evaluate import SCORED, clips_of
+    from edge.training.export import describe
+    from edge.vision.detector import load_detector
+
+    calibration = fit(*examples(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every))
+    describe(onnx_path, class_temperature=str(calibration["temperature"]), calibration=json.dumps(calibration))
+
+
+def finish(onnx_path: Path, data: Path, every: int) -> None:
+    """Measure on the val days, write what was measured and what was seen at training into the file, and its card."""
+    from edge.training import demo_scenes
     from edge.training.card import write_card
-    from edge.training.evaluate import SCORED, clips_of, evaluate
-    from edge.training.export import describe, export
+    from edge.training.evaluate import SCORED, evaluate
+    from edge.training.export import describe, metadata_of
     from edge.training.seen import seen_at_training
     from edge.vision.detector import load_detector
     from edge.vision.image_tracks import SURE
     from edge.vision.usual import ENTRY
 
-    training = export(checkpoint, onnx_path)
-    calibration = fit(*examples(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every))
-    describe(onnx_path, class_temperature=str(calibration["temperature"]), calibration=json.dumps(calibration))
     describe(onnx_path, **{ENTRY: seen_at_training(load_detector(onnx_path, SURE), read_clips(data, "train"))})
     detector = load_detector(onnx_path, SCORED)
     measured = evaluate(detector, read_clips(data, "val"), every) | {"rendered": demo_scenes.measure(detector)}
-    measured["calibration"] = calibration
     describe(
         onnx_path,
         detection_probability=json.dumps(measured["detection_probability"]),
@@ -95,6 +108,7 @@ def finish(checkpoint: Path, onnx_path: Path, data: Path, every: int) -> None:
     )
     shipped = onnx_path.read_bytes()
     sha256 = hashlib.sha256(shipped).hexdigest()
+    training = json.loads(metadata_of(onnx_path)["training"])
     clips = [*read_clips(data, "train"), *read_clips(data, "val")]
     onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips))
     print(json.dumps(measured, indent=2))

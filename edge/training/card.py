@@ -18,6 +18,7 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
 - File: `{name}.onnx`, {megabytes:.1f} MB, SHA-256 `{sha256}`
 - Input `images` (batch, 3, height, width), RGB 0..1, height and width multiples of 32; output boxes (centre x, y, width,
   height, pixels) and a probability per class. Pixels are never shrunk: larger pictures are looked at in regions.
+- {halves}
 - Licence: AGPL-3.0-or-later (trained with ultralytics, which is AGPL-3.0). Trained from random weights.
 
 ## Made from
@@ -25,9 +26,9 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
 - Svanström et al., "A Dataset for Multi-Sensor Drone Detection", Data in Brief 2021, doi 10.5281/zenodo.5500576, CC0:
   {train_clips} clips of the days {train_days}.
 - Scenes rendered by `edge/simulator/scenery.py`, through an H.264 encoder, as the demo's camera sends them.
-  Clips of 2020-03-25 after 14:00 were held apart: they choose the temperature of tracklets' classes, and trained nothing.
 - {images} pictures of 320x256, from random weights:
 {parts}
+  {apart}
   Each part goes on from the one before; `scenes.py` holds what was shown in the last, the file's metadata (entry
   `training`) all settings. A part that ends by `--minutes` sees as many pictures as its machine can show it.
 
@@ -65,24 +66,37 @@ found within 8 px as any class, in one frame, at confidence 0.25. Visible and in
 Night: not measured. Beyond 200 m: not measured. Rain, fog, snow, insects: not measured. Objects under 8 px: not measured.
 """
 
+ONE = {
+    "halves": "One model for both spectra.",
+    "apart": "The clips of 2020-03-25 after 14:00 were held apart: they chose the temperature of tracklets' classes.",
+}
+PAIR = {
+    "halves": "Two models, one for pictures in colour and one for grey ones, which are taken for infrared.",
+    "apart": "The clips of 2020-03-25 after 14:00 trained nothing of the infrared half; the visible half saw them.",
+}
+
 
 def write_card(
     name: str, onnx: bytes, sha256: str, measured: dict[str, Any], training: dict[str, Any], clips: Sequence[Clip]
 ) -> str:
     """The card as Markdown."""
-    parts = [*training.get("earlier", []), {"course": training["course"], "images": training["images"]}]
+    kind = PAIR if "infrared" in training else ONE
+    halves = {half: parts_of(of_half) for half, of_half in (training if kind is PAIR else {"both": training}).items()}
     told = [
-        f"  {number}. {part['images']}: `{command_of(number, part['course'])}`" for number, part in enumerate(parts, 1)
+        f"  - {half}, {number}. {part['images']}: `{command_of(number, part['course'])}`"
+        for half, parts in halves.items()
+        for number, part in enumerate(parts, 1)
     ]
     return CARD.format(
         name=name,
+        **kind,
         megabytes=len(onnx) / 1e6,
         sha256=sha256,
         train_clips=sum(c.split == "train" for c in clips),
         train_days=days(clips, "train"),
         val_clips=measured["clips"],
         val_days=days(clips, "val"),
-        images=f"{sum(part['images'] for part in parts):,}".replace(",", " "),
+        images=f"{sum(part['images'] for parts in halves.values() for part in parts):,}".replace(",", " "),
         parts="\n".join(told),
         every=measured["every"],
         rows=table_rows(measured),
@@ -94,11 +108,18 @@ def write_card(
     )
 
 
+def parts_of(training: dict[str, Any]) -> list[dict[str, Any]]:
+    """The courses a model has gone through, the last one last."""
+    return [*training.get("earlier", []), {"course": training["course"], "images": training["images"]}]
+
+
 def command_of(number: int, course: dict[str, Any]) -> str:
     """How a part of the training is run again."""
     begin = "" if number == 1 else " --from CHECKPOINT"
-    options = "--images {images} --minutes {minutes:g} --learning-rate {learning_rate:g} --falls-from {falls_from:g}"
-    options += " --seed {seed}"
+    options = "--images {images} --minutes {minutes:g} --learning-rate {learning_rate:g}"
+    options += " --falls-from {falls_from:g} --seed {seed}" if "falls_from" in course else " --seed {seed}"
+    if course.get("spectrum", "both") != "both":
+        options += " --spectrum {spectrum}"
     return "python -m edge.training --out DIR " + options.format(**course) + begin
 
 

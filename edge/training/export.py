@@ -34,8 +34,8 @@ def load_checkpoint(path: Path) -> tuple[Any, dict[str, Any]]:
     return model.float().eval(), training
 
 
-def export(checkpoint: Path, onnx_path: Path) -> dict[str, Any]:
-    """Write the ONNX file, and beside it weights that ultralytics opens (`.pt`); says how it was trained."""
+def export(checkpoint: Path, onnx_path: Path) -> None:
+    """Write the ONNX file, and beside it weights that ultralytics opens (`.pt`)."""
     model, training = load_checkpoint(checkpoint)
     torch.save({"model": model, "train_args": {}, "date": None}, onnx_path.with_suffix(".pt"))
     model = model.fuse(verbose=False)
@@ -63,7 +63,10 @@ def export(checkpoint: Path, onnx_path: Path) -> dict[str, Any]:
         license="AGPL-3.0-or-later",
         training=json.dumps(training),
     )
-    return training
+
+
+def metadata_of(onnx_path: Path) -> dict[str, str]:
+    return {entry.key: entry.value for entry in onnx.load(str(onnx_path)).metadata_props}
 
 
 def describe(onnx_path: Path, **entries: str) -> None:

@@ -1,13 +1,14 @@
-"""What the model sees while it learns: 320x256 pictures of clips and of rendered worlds, little changed.
+"""What the model sees while it learns: 320x256 pictures of clips and of rendered worlds.
 
-    rendered ─────────────────────────┐
-    infrared frame, whole ────────────┼─▶ scale ─▶ brightness ─▶ mirror
-    visible frame, whole at half size ┤
-    visible frame, a window of it ────┘
+    rendered ───────────────────────────────────────────────────┐
+    infrared frame, whole ─────────────┬▶ silhouettes and words ┴─▶ scale ─▶ brightness ─▶ mirror
+    visible frame, whole at half size ─┤
+    visible frame, a window of it ─────┘
 
 A source by its share, a class with equal chances, one of its clips, one of its frames: rare classes are what drones are
-mistaken for. The frames stay as they were filmed. Composing new ones (objects laid over other backgrounds, text, blur, noise,
-compression) was tried and left out: it cost most of the pictures a run can see, and found fewer infrared drones.
+mistaken for. Frames stay as they were filmed, but for silhouettes of every class in every size, since each filmed day shows
+few classes, and words, since cameras write into their pictures. Lifting filmed objects off their frames onto others, with
+blur, noise and compression, was tried and left out: it cost most of the pictures a run can see, and found fewer drones.
 Visible frames at half size show their birds and airplanes as large as the infrared ones are. One integer seeds a picture,
 so a training set is a list of integers.
 """
@@ -20,32 +21,44 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.simulator.scenery import Sprite, box_of, cut, overlap, to_picture
 from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
+from edge.training.painting import touches
 
 SIZE_PX = (320, 256)
-SOURCE_SHARES = {"ir": 0.32, "halved": 0.08, "visible": 0.38, "rendered": 0.22}
+SOURCE_SHARES = {
+    "both": {"ir": 0.3, "halved": 0.08, "visible": 0.32, "rendered": 0.3},
+    "infrared": {"ir": 0.8, "rendered": 0.2},
+}
 POOLS = ("ir", "visible", "rendered")
 SCALED_SHARE, SCALES = 0.6, (0.8, 1.25)
 RELIT_SHARE, GAINS, LIFTS = 0.5, (0.8, 1.25), (-20.0, 20.0)  # lifts in grey levels
 NEAR_SHARE = 0.85  # of windows: with an object somewhere in them; the rest anywhere at all
-LOOSER = 1.2  # visible boxes: how loosely they are drawn differs by day; one too tight is a miss on a loose day
+LOOSER = 1.35  # visible drones: how loosely boxes are drawn differs by day; one too tight is a miss on a loose day
 RIM = 114  # grey level around a picture that was made smaller
 KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
 SMALLEST_PX = 3.0
+DRAWN_SHARE, DRAWN_MOST = 0.6, 3  # of filmed frames: with silhouettes drawn into them, one to so many
+WRITTEN_SHARE, WRITTEN_MOST = 0.3, 6  # of filmed frames: with words written into them, one to so many
+LETTERS = tuple("ABCDEFGHIKLMNOPRSTUVWXZ0123456789.:()%/-+ ")
+FIXED_WINGS = 0.12  # of the drones drawn
+DRAWN_PX = {"ir": (9.0, 60.0), "visible": (14.0, 110.0)}  # how wide, of every class alike
+DRONE = CLASSES.index("drone")
 
 
 class Scenes:
     """All sources, opened; `picture(number)` is always the same picture."""
 
-    def __init__(self, cache: Path, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, cache: Path, seed: int, spectrum: str = "both") -> None:
+        self._seed, self._spectrum = seed, spectrum
         self._pools = {name: load_pool(cache / f"{name}.npy") for name in POOLS}
         self._frames = {name: frames_by_class(self._pools[name]) for name in ("ir", "visible")}
 
     def picture(self, number: int) -> tuple[Picture, Boxes]:
         """RGB uint8 (256, 320, 3) and boxes in its pixels."""
         chance = np.random.default_rng([self._seed, number])
-        source = str(chance.choice(list(SOURCE_SHARES), p=list(SOURCE_SHARES.values())))
+        shares = SOURCE_SHARES[self._spectrum]
+        source = str(chance.choice(list(shares), p=list(shares.values())))
         picture, boxes = self._rendered(chance) if source == "rendered" else self._filmed(source, chance)
         scale = float(np.exp(chance.uniform(*np.log(SCALES)))) if chance.random() < SCALED_SHARE else 1.0
         picture, boxes = window(picture, boxes, scale, chance)
@@ -59,7 +72,10 @@ class Scenes:
     def _rendered(self, chance: np.random.Generator) -> tuple[Picture, Boxes]:
         pool = self._pools["rendered"]
         index = int(chance.integers(len(pool.boxes)))
-        return np.array(pool.pictures[index]), loosen(pool.boxes[index])
+        picture = np.array(pool.pictures[index])
+        if self._spectrum == "infrared":
+            picture = coloured(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8))
+        return picture, loosen(pool.boxes[index])
 
     def _filmed(self, source: str, chance: np.random.Generator) -> tuple[Picture, Boxes]:
         """A frame as it was filmed, or at half its size; each class alike, each of its clips alike."""
@@ -69,7 +85,12 @@ class Scenes:
         index = int(frames[chance.integers(len(frames))])
         picture, boxes = coloured(self._pools[name].pictures[index]), self._pools[name].boxes[index].copy()
         if name == "visible":
-            boxes = grown(boxes, LOOSER, 0.0)
+            boxes = np.where(boxes[:, :1] == DRONE, grown(boxes, LOOSER, 0.0), boxes)
+        if chance.random() < DRAWN_SHARE:
+            for _ in range(chance.integers(1, DRAWN_MOST + 1)):
+                boxes = draw(picture, boxes, name, chance)
+        if chance.random() < WRITTEN_SHARE:
+            write(picture, boxes, chance)
         if source == "halved":
             picture = np.asarray(cv2.resize(picture, SIZE_PX, interpolation=cv2.INTER_AREA), np.uint8)
             boxes[:, 1:] *= 0.5
@@ -85,6 +106,58 @@ def frames_by_class(pool: Pool) -> list[list[npt.NDArray[np.intp]]]:
 def coloured(frame: Picture) -> Picture:
     """Three channels, also of a grey frame; a copy."""
     return np.repeat(frame[..., None], 3, axis=2) if frame.ndim == 2 else np.array(frame)
+
+
+def draw(picture: Picture, boxes: Boxes, spectrum: str, chance: np.random.Generator) -> Boxes:
+    """One silhouette more in a filmed frame, in place; the boxes with its own, unless it would touch another.
+
+    Each filmed day shows few classes, and most of them in one size: drawn, every class stands in every sky in every size.
+    """
+    height, width = picture.shape[:2]
+    kind = CLASSES[chance.integers(len(CLASSES))]
+    sprite = Sprite(
+        "fixed_wing" if kind == "drone" and chance.random() < FIXED_WINGS else kind,
+        x_px=float(chance.uniform(0.02, 0.98) * width),
+        y_px=float(chance.uniform(0.02, 0.75) * height),
+        width_px=float(np.exp(chance.uniform(*np.log(DRAWN_PX[spectrum])))),
+        heading_rad=float(chance.uniform(0, 2 * np.pi)),
+        phase=float(chance.random()),
+        elevation_rad=float(chance.uniform(0.0, 0.7)),
+        contrast=float(chance.uniform(0.6, 1.0)),
+        blur_px=float(chance.uniform(0.6, 1.5)),
+    )
+    box = loosen(np.array([[CLASSES.index(kind), *box_of(sprite)]], np.float32))
+    if any(touches(box[0], other) for other in boxes):
+        return boxes
+    patch = cut(sprite, "infrared" if spectrum == "ir" else "visible")
+    if patch is None:
+        return boxes
+    rows, columns, inner = overlap(*patch[:2], patch[2].shape, (width, height))
+    if rows is None or columns is None:
+        return boxes
+    alpha, ink = (layer[inner][..., None] for layer in patch[2:])
+    behind = picture[rows, columns].astype(np.float32)
+    if spectrum == "ir":
+        tone = float(behind.mean()) + chance.uniform(80, 230) * (0.5 + 0.5 * ink)  # warm, and soon white
+    else:
+        dark = chance.uniform(130, 190) if chance.random() < 0.2 else chance.uniform(15, 90)
+        tone = 0.85 * (dark + ink * chance.uniform(40, 140)) + 0.15 * behind
+    alpha = alpha * sprite.contrast
+    picture[rows, columns] = to_picture(behind * (1 - alpha) + np.minimum(tone, 255) * alpha)
+    return np.concatenate([boxes, box])
+
+
+def write(picture: Picture, boxes: Boxes, chance: np.random.Generator) -> None:
+    """Words as cameras write them over their pictures, in place: they are nothing that flies."""
+    height, width = picture.shape[:2]
+    for _ in range(chance.integers(1, WRITTEN_MOST + 1)):
+        words = "".join(chance.choice(LETTERS, chance.integers(2, 12)))
+        size = float(chance.uniform(0.3, 0.55)) * width / SIZE_PX[0]
+        (across, up), down = cv2.getTextSize(words, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+        x, y = int(chance.uniform(0, width - across)), int(chance.uniform(up, height))
+        if not any(touches(np.array([0, x, y - up, across, up + down], np.float32), box) for box in boxes):
+            tone = (float(chance.choice([0, 160, 220, 255])),) * 3
+            cv2.putText(picture, words, (x, y), cv2.FONT_HERSHEY_SIMPLEX, size, tone, 1, cv2.LINE_AA)
 
 
 def window(frame: Picture, boxes: Boxes, scale: float, chance: np.random.Generator) -> tuple[Picture, Boxes]:

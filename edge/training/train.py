@@ -3,7 +3,7 @@
 AdamW, linear warm-up, a constant rate, then half a cosine down to 1 %, gradients clipped, and an exponential mean of the
 weights, which is what is kept. The course is set by the number of pictures; a limit in minutes bends it so that it ends in
 time, at the price of a run that cannot be repeated exactly. A checkpoint is written every few minutes and is usable at any
-time. Processors with bfloat16 matrix units use them: 1.6 times as many pictures a second.
+time. Processors with bfloat16 instructions use them: 1.6 times as many pictures a second.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ class Course:
     falls_from: float = 0.6  # share of the course with a constant rate
     mean_of: int = 200  # batches the kept weights are a mean of
     seed: int = 1
+    spectrum: str = "both"  # or infrared alone
 
 
 def batches(cache: Path, course: Course) -> Iterator[dict[str, torch.Tensor]]:
     """The numbered pictures, batch after batch."""
-    scenes = Scenes(cache, course.seed)
+    scenes = Scenes(cache, course.seed, course.spectrum)
     for first in range(0, course.images, course.batch):
         yield collate([scenes.picture(number) for number in range(first, first + course.batch)])
 
@@ -131,7 +132,8 @@ def train(cache: Path, out: Path, course: Course, begin_at: Path | None = None) 
 
 def look(model: Any, pictures: torch.Tensor) -> Any:
     """The model's output, in 32 bits, so that the loss is exact."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported()):
+    in_16_bits = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    with torch.autocast("cpu", torch.bfloat16, enabled=in_16_bits):
         output = model(pictures)
     return in_32_bits(output)
 

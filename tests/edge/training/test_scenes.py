@@ -9,7 +9,7 @@ from edge.simulator.scenery import Scenery, Sprite
 from edge.training.clips import Pool, save_pool
 from edge.training.painting import background_of, without_objects
 from edge.training.rendered import crop_of, render_world, through_encoder
-from edge.training.scenes import SIZE_PX, Scenes, inside, loosen, relit, window
+from edge.training.scenes import SIZE_PX, Scenes, draw, inside, loosen, relit, window, write
 
 
 def write_pool(path: Path, pictures: np.ndarray, boxes: list[np.ndarray]) -> None:
@@ -19,7 +19,7 @@ def write_pool(path: Path, pictures: np.ndarray, boxes: list[np.ndarray]) -> Non
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
+def pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four clips of one frame per modality, each with one square of its class on a plain sky."""
     cache = tmp_path_factory.mktemp("pools")
     grey = np.full((4, 256, 320), 60, np.uint8)
@@ -33,7 +33,12 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Scenes:
     write_pool(cache / "ir.npy", grey, boxes_ir)
     write_pool(cache / "visible.npy", colour, boxes_visible)
     write_pool(cache / "rendered.npy", colour[:, :256, :320], [np.array([[1, 20, 20, 10, 8]], np.float32)] * 4)
-    return Scenes(cache, seed=3)
+    return cache
+
+
+@pytest.fixture(scope="module")
+def scenes(pools: Path) -> Scenes:
+    return Scenes(pools, seed=3)
 
 
 def test_a_number_is_always_the_same_picture(scenes: Scenes) -> None:
@@ -81,16 +86,58 @@ def test_boxes_follow_the_scale_of_their_window() -> None:
                 assert w <= scale * 30 + 0.01
 
 
-def test_visible_boxes_are_drawn_looser_and_infrared_ones_as_labelled(scenes: Scenes) -> None:
+def test_boxes_of_visible_drones_are_drawn_looser_and_all_others_as_labelled(scenes: Scenes) -> None:
     chance = np.random.default_rng(2)
-    for source, middle, sides in (
-        ("visible", (412.5, 310), (33 * 1.2, 28 * 1.2)),
-        ("halved", (206.25, 155), (33 * 0.6, 28 * 0.6)),
-        ("ir", None, (14, 12)),
-    ):
-        _, ((_, x, y, w, h),) = scenes._filmed(source, chance)
-        assert (w, h) == pytest.approx(sides)
-        assert middle is None or (x + w / 2, y + h / 2) == pytest.approx(middle)
+    for source, labelled in (("visible", (33, 28)), ("halved", (16.5, 14)), ("ir", (14, 12))):
+        for _ in range(20):
+            _, boxes = scenes._filmed(source, chance)
+            factor = 1.35 if boxes[0, 0] == 0 and source != "ir" else 1.0
+            assert boxes[0, 3:] == pytest.approx([factor * side for side in labelled])
+            if source == "visible":
+                assert boxes[0, 1:3] + boxes[0, 3:] / 2 == pytest.approx([412.5, 310])
+
+
+@pytest.mark.parametrize(("spectrum", "sky"), [("ir", 60), ("visible", 200)])
+def test_silhouettes_of_every_class_are_drawn_inside_their_boxes_and_touch_nothing(spectrum: str, sky: int) -> None:
+    chance, filmed = np.random.default_rng(5), np.array([[2, 100, 100, 60, 60]], np.float32)
+    kinds, brighter = set(), []
+    for _ in range(60):
+        picture = np.full((256, 320, 3), sky, np.uint8)
+        boxes = draw(picture, filmed, spectrum, chance)
+        changed = np.abs(picture.astype(int) - sky).max(axis=2) > 3
+        if len(boxes) == 1:
+            assert not changed.any()
+            continue
+        kind, x, y, w, h = boxes[1]
+        kinds.add(int(kind))
+        brighter.append(picture[changed].mean() > sky)
+        rows, columns = np.nonzero(changed)
+        assert x <= columns.min()
+        assert columns.max() <= x + w
+        assert y <= rows.min()
+        assert rows.max() <= y + h
+        assert not changed[100:160, 100:160].any()
+    assert kinds == {0, 1, 2, 3}
+    assert np.mean(brighter) == 1.0 if spectrum == "ir" else np.mean(brighter) < 0.5
+
+
+def test_words_are_written_beside_the_objects() -> None:
+    chance, filmed = np.random.default_rng(6), np.array([[2, 100, 100, 60, 60]], np.float32)
+    written = []
+    for _ in range(30):
+        picture = np.full((256, 320, 3), 100, np.uint8)
+        write(picture, filmed, chance)
+        changed = (picture != 100).any(axis=2)
+        assert not changed[100:160, 100:160].any()
+        written.append(changed.any())
+    assert np.mean(written) > 0.8
+
+
+def test_of_infrared_alone_every_picture_is_grey(pools: Path) -> None:
+    alone = Scenes(pools, seed=3, spectrum="infrared")
+    for number in range(40):
+        picture, _ = alone.picture(number)
+        assert (np.ptp(picture, axis=2) == 0).all()
 
 
 def test_objects_mostly_outside_are_not_labelled() -> None:

@@ -1,0 +1,58 @@
+"""One file for both spectra answers as the half it chose: no clips, no torch."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+onnx = pytest.importorskip("onnx", reason="the `train` extra is not installed")
+
+from onnx import TensorProto, helper  # noqa: E402
+
+from edge.training.spectra import GREY, join  # noqa: E402
+
+
+def write_model(path: Path, factor: float, name: str) -> Path:
+    """A model that multiplies its picture, flattened, by a factor."""
+    nodes = [
+        helper.make_node("Mul", ["images", "factor"], ["scaled"]),
+        helper.make_node("Reshape", ["scaled", "shape"], ["output0"]),
+    ]
+    weights = [
+        helper.make_tensor("factor", TensorProto.FLOAT, [], [factor]),
+        helper.make_tensor("shape", TensorProto.INT64, [3], [0, 3, -1]),
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["batch", 3, "height", "width"])
+    output = helper.make_tensor_value_info("output0", TensorProto.FLOAT, ["batch", 3, "places"])
+    model = helper.make_model(
+        helper.make_graph(nodes, name, [images], [output], weights), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    model.ir_version = 8
+    for key, value in (("names", "{0: 'drone'}"), ("training", f'{{"images": {factor}}}')):
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    visible, infrared = (write_model(folder / f"{n}.onnx", n, "same name") for n in (2.0, 3.0))
+    join(visible, infrared, folder / "joined.onnx")
+    return folder / "joined.onnx"
+
+
+@pytest.mark.parametrize(("colour", "factor"), [(0.0, 3.0), (0.5 * GREY, 3.0), (2.0 * GREY, 2.0), (0.5, 2.0)])
+def test_the_colour_of_a_picture_chooses_its_model(joined: Path, colour: float, factor: float) -> None:
+    session = onnxruntime.InferenceSession(str(joined))
+    pictures = np.full((2, 3, 8, 12), 0.25, np.float32)
+    pictures[:, 0] += np.float32(colour)
+    (told,) = session.run(None, {"images": pictures})
+    assert np.allclose(told, factor * pictures.reshape(2, 3, -1))
+
+
+def test_the_file_tells_how_both_halves_were_trained(joined: Path) -> None:
+    told = {entry.key: entry.value for entry in onnx.load(str(joined)).metadata_props}
+    assert told["names"] == "{0: 'drone'}"
+    assert told["training"] == '{"visible": {"images": 2.0}, "infrared": {"images": 3.0}}'
