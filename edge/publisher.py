@@ -156,7 +156,10 @@ class Publisher:
         elif self._has_room_for_scans(time.monotonic()):
             sent = self._client.publish(topic(self.site_id, topic_name), payload, qos=1)
             with self._changed:
-                self._scans.append((sent, time.monotonic()))
+                if sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    self._scans.append((sent, time.monotonic()))
+                else:  # the link has just gone
+                    self._counters.scans_dropped += 1
 
     def _has_room_for_scans(self, now_s: float) -> bool:
         with self._changed:
@@ -262,6 +265,7 @@ class Publisher:
         with self._changed:
             was_connected = self._order.is_connected
             self._order.disconnect()
+            self._scans.clear()
             self._changed.notify_all()
         if was_connected and self._is_running:
             log.warning("broker %s:%d lost: %s; retrying", self._broker.host, self._broker.port, reason)
