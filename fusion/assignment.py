@@ -2,13 +2,15 @@
 
 A pair's score is the log of what it makes likelier: the track was detected and this is its detection, against the track was
 missed and this is a false alarm. The global nearest neighbour problem falls apart into groups of tracks and detections
-that share gates; each is solved exactly. Rows and columns stand in an order that depends on their numbers alone, so ties
-fall the same way whatever order the sensor reported in.
+that share gates; each is solved exactly and apart, so that a tie falls as it would without the others. Rows and columns
+stand in an order that depends on their numbers alone, so ties fall the same way whatever order the sensor reported in.
 
 Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999), section 6.4.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -18,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
 
-SMALL_PROBLEM = 2500  # rows × columns that are solved at once: finding their groups would take longer
+FEW_PAIRS = 40  # so many are grouped sooner one by one than as a sparse matrix
 
 
 def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
@@ -32,29 +34,41 @@ def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
     if is_alone.all():
         return np.arange(len(row), dtype=np.int64)
     gain = np.maximum(score, 1e-6)
-    _, row = np.unique(row, return_inverse=True)
-    _, column = np.unique(column, return_inverse=True)
-    size = int(row.max()) + 1
-    if size * (int(column.max()) + 1) <= SMALL_PROBLEM:
-        return np.array(sorted(_assign_group(row, column, gain, np.arange(len(row)))), dtype=np.int64)
-    count = size + int(column.max()) + 1
-    _, group = connected_components(
-        coo_matrix((np.ones(len(row)), (row, column + size)), (count, count)), directed=False
-    )
     meeting = np.flatnonzero(~is_alone)
-    order = meeting[np.argsort(group[row[meeting]], kind="stable")]
-    edges = np.flatnonzero(np.diff(group[row[order]])) + 1
     chosen = np.flatnonzero(is_alone).tolist()
-    for members in np.split(order, edges):
-        chosen.extend(_assign_group(row[members], column[members], gain[members], members))
+    for members in _groups(row[meeting], column[meeting]):
+        chosen.extend(_assign_group(row, column, gain, meeting[members]))
     return np.array(sorted(chosen), dtype=np.int64)
 
 
+def _groups(row: IntArray, column: IntArray) -> Iterable[IntArray]:
+    """Places of the pairs that hang together by their rows and columns."""
+    if len(row) > FEW_PAIRS:
+        _, i = np.unique(row, return_inverse=True)
+        _, j = np.unique(column, return_inverse=True)
+        size = int(i.max()) + 1
+        graph = coo_matrix((np.ones(len(i)), (i, j + size)), (size + int(j.max()) + 1,) * 2)
+        group = connected_components(graph, directed=False)[1][i]
+        order = np.argsort(group, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    groups: list[tuple[set[int], set[int], list[int]]] = []
+    for place, (one, other) in enumerate(zip(row.tolist(), column.tolist(), strict=True)):
+        joined = ({one}, {other}, [place])
+        apart = []
+        for found in groups:
+            if one in found[0] or other in found[1]:
+                joined = (joined[0] | found[0], joined[1] | found[1], found[2] + joined[2])
+            else:
+                apart.append(found)
+        groups = [*apart, joined]
+    return (np.array(sorted(places), dtype=np.int64) for _, _, places in groups)
+
+
 def _assign_group(row: IntArray, column: IntArray, gain: FloatArray, members: IntArray) -> list[int]:
-    rows, i = np.unique(row, return_inverse=True)
-    columns, j = np.unique(column, return_inverse=True)
+    rows, i = np.unique(row[members], return_inverse=True)
+    columns, j = np.unique(column[members], return_inverse=True)
     gains = np.zeros((len(rows), len(columns)))
     place = np.full(gains.shape, -1, dtype=np.int64)
-    gains[i, j], place[i, j] = gain, members
+    gains[i, j], place[i, j] = gain[members], members
     best_i, best_j = linear_sum_assignment(gains, maximize=True)
     return [int(value) for value in place[best_i, best_j] if value >= 0]

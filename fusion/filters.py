@@ -23,12 +23,13 @@ def innovation_covariance(P: FloatArray, H: FloatArray, R: FloatArray) -> FloatA
 def squared_distance(y: FloatArray, S: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Normalised innovation squared and ln det S, each shape (n,), of innovations (n, d).
 
-    S = L D Lᵀ, one column at a time for all n: yᵀ S⁻¹ y = Σ (L⁻¹ y)_k² / D_k and ln det S = Σ ln D_k.
+    S = L D Lᵀ, one column at a time for all n: yᵀ S⁻¹ y = Σ (L⁻¹ y)_k² / D_k and ln det S = Σ ln D_k. NaN where rounding
+    left S indefinite: such a pair is within no gate.
     """
     left, rest = S.transpose(1, 2, 0).copy(), y.T.copy()
     squared, determinant = np.zeros(len(y)), np.ones(len(y))
     for k in range(len(rest)):
-        pivot = left[k, k]
+        pivot = np.where(left[k, k] > 0.0, left[k, k], np.nan)
         squared += rest[k] ** 2 / pivot
         determinant *= pivot
         if k + 1 < len(rest):

@@ -56,6 +56,18 @@ def test_large_problems_are_solved_group_by_group_with_the_same_total() -> None:
     assert apart[chosen].sum() == pytest.approx(2 * score[alone].sum())
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_a_tie_falls_the_same_whatever_else_is_to_be_assigned(seed: int) -> None:
+    """Scores at the floor are all equal: which of two equal pairs is chosen must not depend on pairs far away."""
+    random = np.random.default_rng(seed)
+    cells = random.choice(36, size=10, replace=False)
+    row, column, score = cells // 6, cells % 6, random.choice([-5.0, 0.0, 2.0], 10)
+    first, second = assign(row, column, score), assign(row + 6, column + 6, score)
+    both = assign(np.concatenate([row, row + 6]), np.concatenate([column, column + 6]), np.concatenate([score, score]))
+    assert both.tolist() == [*first.tolist(), *(second + 10).tolist()]
+
+
 def test_nothing_to_assign_gives_nothing() -> None:
     none = np.zeros(0, dtype=np.int64)
     assert len(assign(none, none, np.zeros(0))) == 0
