@@ -12,7 +12,7 @@ Bounds: messages older than `keep_hours` go. Beyond `limit_bytes` go, until ther
 
     1. what is less urgent than tracks, oldest first
     2. positions of tracks, oldest first: of each track one a second is kept, then one each 4, 16, 64 and 256 s;
-       with every change of what a track is (`thinning.py`)
+       with every change of what a track is (`thinning.py`); once there is ample room, it begins anew with one a second
     3. the least urgent, oldest first
 
 Every one of them is counted and logged, and health tells of it. Age is counted only by a clock that can be right: a
@@ -54,6 +54,7 @@ QUEUE_LIMIT_BYTES = 32 * 2**20  # held in memory while the disk refuses
 ROW_BYTES = 100  # about what a row costs beyond its payload
 ENOUGH = 0.95  # of the limit: room is made down to it, so that it is not made for every message
 FIRST_SPACING_S, LAST_SPACING_S, WIDER = 1.0, 256.0, 4.0  # between kept positions of a track that waits for long
+ROOMY = 0.5  # of the limit: with no more stored than that, the next outage is thinned from the narrowest spacing on
 WALKED_AT_ONCE = 2000  # messages
 PLAUSIBLE_NS = 1_735_689_600_000_000_000  # 2025-01-01: a clock before it was never set
 
@@ -125,7 +126,7 @@ class Outbox:
         self._asked = self._done = 0  # flushes
         self._is_closing = False
         self._swept_s = time.monotonic()
-        self._thinning, self._thinned_up_to = Thinning(FIRST_SPACING_S), 0  # the walk, and its last row's number
+        self._walk_anew(FIRST_SPACING_S)
         self._connection = open_file(self.path)
         self._count()
         self._drop_old()
@@ -229,6 +230,7 @@ class Outbox:
                 set_aside(self.path, why)
                 self._connection = open_file(self.path)
                 self._count()
+                self._walk_anew(FIRST_SPACING_S)
         except (sqlite3.Error, OSError, OutboxError) as error:
             self._note_trouble(str(error))
 
@@ -291,6 +293,8 @@ class Outbox:
         self._note_dropped({topic: count for topic, (count, _) in taken.items()}, "older than the outbox keeps")
 
     def _make_room(self) -> None:
+        if self._stored_bytes <= ROOMY * self._limit_bytes:
+            self._walk_anew(FIRST_SPACING_S)
         if self._stored_bytes <= self._limit_bytes:
             return
         self._drop_oldest(f"priority > {PRIORITIES['tracks']}")
@@ -312,21 +316,27 @@ class Outbox:
         self._note_dropped(dropped, "no room in the outbox")
 
     def _thin_tracks(self) -> None:
-        """Go on with the walk from the oldest track message to the newest; at its end one begins that leaves fewer."""
+        """Go on with the walk from the oldest track message to the newest; at its end one begins that leaves fewer.
+
+        At the widest spacing it begins again, for what came behind an earlier walk; a whole one that is not enough ends it."""
         query = (
             "SELECT number, run_id, payload FROM messages"
             f" WHERE priority = {PRIORITIES['tracks']} AND number > ? ORDER BY number LIMIT {WALKED_AT_ONCE}"
         )
-        gone = 0
+        gone, is_whole = 0, False
         while self._excess() > 0:
             rows = self._connection.execute(query, (self._thinned_up_to,)).fetchall()
             if rows:
                 gone += self._thin(rows)
-            elif self._thinning.spacing_s < LAST_SPACING_S:
-                self._thinning, self._thinned_up_to = Thinning(WIDER * self._thinning.spacing_s), 0
-            else:
+            elif is_whole and self._thinning.spacing_s >= LAST_SPACING_S:
                 break
+            else:
+                self._walk_anew(min(WIDER * self._thinning.spacing_s, LAST_SPACING_S))
+                is_whole = True
         self._note_thinned(gone)
+
+    def _walk_anew(self, spacing_s: float) -> None:
+        self._thinning, self._thinned_up_to = Thinning(spacing_s), 0  # the walk, and its last row's number
 
     def _thin(self, rows: Sequence[tuple[int, str, bytes]]) -> int:
         """Delete of these rows what may go, as far as room is needed; how many."""

@@ -5,10 +5,11 @@
                               ├─ used by another process ──▶ OutboxBusy
                               └─ cannot be made or used ───▶ OutboxError
 
-One row is one message. The lock is SQLite's own (locking_mode = EXCLUSIVE), so it ends with the process, however that ends.
-Damage is looked for when the file is opened, by `PRAGMA quick_check`; a large file would take too long to read through, and
-its damage shows itself when it is met. A damaged file is renamed, with its -wal and -shm, and never deleted: what did not
-reach the center may still be saved from it.
+One row is one message; its number is never given again, so that a later message always has a higher one. (A file that an
+earlier release began gives numbers again once it is emptied, and is used as it is.) The lock is SQLite's own (locking_mode
+= EXCLUSIVE), so it ends with the process, however that ends. Damage is looked for when the file is opened, by `PRAGMA
+quick_check`; a large file would take too long to read through, and its damage shows itself when it is met. A damaged file
+is renamed, with its -wal and -shm, and never deleted: what did not reach the center may still be saved from it.
 
 Source: https://www.sqlite.org/pragma.html (locking_mode, quick_check).
 """
@@ -26,7 +27,7 @@ CHECKED_BYTES = 64 * 2**20  # a larger file is not read through at start; damage
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS messages (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     topic TEXT NOT NULL,

@@ -237,6 +237,44 @@ def test_days_without_a_link_leave_ever_fewer_positions_before_any_track_is_give
     outbox.close()
 
 
+OLD_FORM = """
+CREATE TABLE messages (
+    number INTEGER PRIMARY KEY, run_id TEXT NOT NULL, sequence INTEGER NOT NULL, topic TEXT NOT NULL,
+    priority INTEGER NOT NULL, added_ns INTEGER, payload BLOB NOT NULL, UNIQUE (run_id, sequence)
+);
+"""  # of an earlier release: numbers begin at 1 again once it is emptied
+
+
+@pytest.mark.parametrize("held", [0.0, 0.6])  # share of the limit that is never acknowledged
+@pytest.mark.parametrize("form", ["new", "old"])
+def test_every_outage_keeps_whatever_happened_however_many_there_were_before(
+    path: Path, form: str, held: float
+) -> None:
+    if form == "old":
+        path.parent.mkdir()
+        with sqlite3.connect(path) as connection:
+            connection.executescript(OLD_FORM)
+    size, sequence = len(flight(1)) + ROW_BYTES, 0
+    outbox = Outbox(path, limit_bytes=150 * size)
+    outbox.add("run", 100_000, "alerts", b"a" * int(held * 150 * size))
+    for outage in range(1, 9):
+        first = sequence + 1
+        for sequence in range(first, first + 500):
+            status = "confirmed" if sequence < first + 4 else "dropped"
+            outbox.add("run", sequence, "tracks", flight(sequence, number=outage, status=status))
+            if sequence % 50 == 0:
+                outbox.flush()
+        kept = numbers(outbox)
+        assert {first, first + 4} <= set(kept)  # its birth and its end
+        told = outbox.told()
+        assert not told.dropped
+        if not held:
+            assert told.spacing_s == 1.0  # as in the first one
+        outbox.acknowledge("run", [(1, sequence)])
+        outbox.flush()
+    outbox.close()
+
+
 def test_an_outbox_that_thinning_cannot_help_stays_within_its_limit_and_counts(path: Path) -> None:
     size = len(flight(1)) + ROW_BYTES
     outbox = Outbox(path, limit_bytes=100 * size)
