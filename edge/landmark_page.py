@@ -22,6 +22,7 @@ from edge.alignment_sources import landmark_pairs
 from edge.alignment_words import patch, words
 from edge.sensors import driver_of
 from edge.site_file import Site
+from edge.site_files import ALIGNED_PICTURE_BYTES
 from edge.site_types import SensorEntry
 from fusion.frames import LocalFrame
 from fusion.types import Geodetic
@@ -29,6 +30,7 @@ from hardware.device import DeviceLost
 
 SNAPSHOT_S = 15.0  # a network camera gives a key frame every few seconds
 LONGEST_REQUEST = 65_536
+SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png"}  # by a file's first bytes
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Landmarks</title><style>body{font:16px sans-serif;margin:8px}#view{overflow:auto;max-height:65vh;border:1px solid #999}
 #board{position:relative;display:inline-block}#board i{position:absolute;width:14px;height:14px;margin:-8px;border:2px solid
@@ -106,6 +108,30 @@ def align_by_clicks(site: Site, entry: SensorEntry, landmarks: Sequence[Landmark
     assert entry.lens is not None
     clicks = [(*landmark.pixel, landmark.place) for landmark in landmarks if landmark.pixel is not None]
     return align(entry.sensor, landmark_pairs(entry.lens, clicks, LocalFrame(site.origin)), moving=False)
+
+
+def suffix_of(image: bytes) -> str | None:
+    """Of a file with this picture; None: neither JPEG nor PNG."""
+    return next((suffix for start, suffix in SUFFIXES.items() if image.startswith(start)), None)
+
+
+def check_picture(entry: SensorEntry, image: bytes, name: str) -> None:
+    """Whether a picture can be clicked on and kept: whole, not too large, of the lens's view. Raises CannotAlign."""
+    import cv2
+    import numpy as np
+
+    from edge.vision.landmarks import are_of_one_view
+
+    assert entry.lens is not None
+    if len(image) > ALIGNED_PICTURE_BYTES:
+        raise CannotAlign(f"{name}: {len(image)} bytes; expected a picture of at most {ALIGNED_PICTURE_BYTES}")
+    picture = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) if suffix_of(image) else None
+    if picture is None:
+        raise CannotAlign(f"{name}: no picture; expected a JPEG or PNG file")
+    height, width = picture.shape[:2]
+    if not are_of_one_view((width, height), entry.lens.size_px):
+        wide, high = entry.lens.size_px
+        raise CannotAlign(f"{name}: {width} x {height} pixels; expected the sides of the lens's {wide} x {high}")
 
 
 def take_snapshot(entry: SensorEntry) -> bytes:

@@ -15,6 +15,7 @@ from edge.site_keys import Place, read_keys, resolve
 from edge.site_types import ModelSettings, Site, TerrainSettings
 from fusion.types import CLASSES
 
+ALIGNED_PICTURE_BYTES = 15_000_000  # it goes to the vision process in one message, of 16 MiB at most
 START_FILE_BYTES = 1_000_000  # a sensor's start file is a page of text
 SECRETS = ("certificate", "key", "authority", "password_file")  # what a device's options may name
 
@@ -46,7 +47,7 @@ def read_model(table: Any, is_camera: bool, folder: Path | None, place: Place) -
 
 
 def read_aligned_picture(table: Any, is_camera: bool, folder: Path | None, place: Place) -> str | None:
-    """The picture by which a camera was aligned; the file must be there and be the one its hash says."""
+    """The picture by which a camera was aligned; the file must be there, not too large, and be the one its hash says."""
     if table is None:
         return None
     if not is_camera:
@@ -54,7 +55,7 @@ def read_aligned_picture(table: Any, is_camera: bool, folder: Path | None, place
     inside = place.within("aligned_picture")
     written = read_keys(table, site_tables.ALIGNED_PICTURE, inside)
     path = resolve(written["path"], folder)
-    check_hash(path, written["path"], written["sha256"], folder, inside)
+    check_hash(path, written["path"], written["sha256"], folder, inside, ALIGNED_PICTURE_BYTES)
     return path
 
 
@@ -91,13 +92,20 @@ def check_certificates(site: Site, name: str) -> None:
                 read_file(str(path), str(path), key, device, None)
 
 
-def check_hash(path: str | None, written: str | None, sha256: str | None, folder: Path | None, place: Place) -> None:
-    """Whether the named file is there and has the stated SHA-256."""
+def check_hash(
+    path: str | None,
+    written: str | None,
+    sha256: str | None,
+    folder: Path | None,
+    place: Place,
+    most_bytes: int | None = None,
+) -> None:
+    """Whether the named file is there, no larger than it may be, and has the stated SHA-256."""
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise place.found("sha256", sha256, "64 hexadecimal digits")
     if folder is None or path is None:
         return
-    found = hashlib.sha256(read_file(path, str(written), "path", place, None)).hexdigest()
+    found = hashlib.sha256(read_file(path, str(written), "path", place, most_bytes)).hexdigest()
     if sha256 is not None and found != sha256.lower():
         raise place.found("sha256", sha256, f"{found}, as {written} has it")
 

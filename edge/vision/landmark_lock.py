@@ -31,6 +31,7 @@ from edge.vision.landmarks import (
     MOST_PATCHES,
     Grey,
     Patch,
+    are_of_one_view,
     below_horizon,
     coarse_of,
     corners,
@@ -77,7 +78,7 @@ class LandmarkLock:
     def __init__(
         self, lens: Lens, mounting: Orientation, mounting_sigma_rad: float, aligned: Grey | None = None
     ) -> None:
-        """aligned: the picture by which it was aligned, grey, of any size."""
+        """aligned: the picture by which it was aligned, grey, of any size; one with other sides counts as of another place."""
         self._full_lens, self._aligned = lens, aligned
         self.by_alignment: bool | None = None  # whether the zero is that picture's; None: there is none
         self._to_level, self._below_rad = body_to_level(mounting), max(0.0, mounting_sigma_rad)
@@ -96,7 +97,7 @@ class LandmarkLock:
             self._shape = grey.shape
             self._lens = lens_for(self._full_lens, grey.shape)
             self._allowed = below_horizon(self._lens, grey.shape, self._to_level, self._below_rad)
-            self._begin(time_s, grey, by_alignment=self._aligned is not None)
+            self._begin(time_s, grey, by_alignment=self._is_of_alignment(grey))
             return None
         coarse = coarse_of(grey)
         found = self._register(grey, coarse)
@@ -109,6 +110,13 @@ class LandmarkLock:
         self._rotation = rotation
         self._renew(time_s, grey, coarse, rotation)
         return self._turn(rotation, covariance)
+
+    def _is_of_alignment(self, grey: Grey) -> bool:
+        """Whether there is a picture of the alignment that can be this one at another size: not cut, not padded."""
+        if self._aligned is None:
+            return False
+        (height, width), (aligned_height, aligned_width) = grey.shape, self._aligned.shape
+        return are_of_one_view((width, height), (aligned_width, aligned_height))
 
     def _begin(self, time_s: float, grey: Grey, by_alignment: bool = False) -> None:
         """Start to learn, from this picture or from that of the alignment."""

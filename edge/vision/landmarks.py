@@ -33,6 +33,12 @@ MOST_PATCHES = 24
 LEAST_CORNER = 4e-6  # smaller eigenvalue of the gradients' matrix; noise of 2 grey levels gives less
 
 
+def are_of_one_view(size_px: tuple[int, int], other_px: tuple[int, int]) -> bool:
+    """Whether one picture can be the other at another size, sides rounded to whole pixels: width and height of each."""
+    (width, height), (other_width, other_height) = size_px, other_px
+    return abs(width * other_height - other_width * height) <= max(width, height, other_width, other_height)
+
+
 def lens_for(lens: Lens, shape: tuple[int, ...]) -> Lens:
     """The lens in the pixels of a smaller picture of the same view."""
     scale = np.array([shape[1] / lens.size_px[0], shape[0] / lens.size_px[1]])

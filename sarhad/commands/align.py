@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 WIDEST_DEG = 1.0  # of the heading by the sky; less sure, the sights contradict each other
+NAMED_DIGITS = 12  # of a picture's SHA-256, in its name
 
 
 @click.command()
@@ -84,7 +85,7 @@ def command(
             found = by_path(site, entry, recording, against, identity)
         else:
             raise SiteFileError("nothing to align by; expected --recording with --against, --landmarks, or --sky")
-        kept = "" if image is None else keep_picture(site_file, entry, image)
+        kept = "" if image is None else keep_picture(site_file, sensor_id, image)
         tell(entry, found, kept, picture, as_json)
     except (SiteFileError, WrongFile, RecordingDamaged, OSError) as error:
         click.echo(str(error), err=True)
@@ -94,13 +95,22 @@ def command(
         raise SystemExit(1) from None
 
 
-def keep_picture(site_file: Path, entry: SensorEntry, image: bytes) -> str:
-    """Write the picture by which it was aligned beside the site file; the line that names it there."""
+def keep_picture(site_file: Path, sensor_id: str, image: bytes) -> str:
+    """Write the picture by which it was aligned beside the site file; the line that names it there, empty where that fails.
+
+    A name is of one content: the picture that the site file names today stays as it is until its line is replaced."""
     from hashlib import sha256
 
-    name = f"{entry.sensor.sensor_id}-aligned.jpg"
-    site_file.with_name(name).write_bytes(image)
-    return f'aligned_picture = {{ path = "{name}", sha256 = "{sha256(image).hexdigest()}" }}\n'
+    from edge.landmark_page import suffix_of
+
+    digest = sha256(image).hexdigest()
+    file = site_file.with_name(f"{sensor_id}-aligned-{digest[:NAMED_DIGITS]}{suffix_of(image)}")
+    try:
+        file.write_bytes(image)
+    except OSError as error:
+        click.echo(f"{file}: the picture cannot be kept: {error.strerror}; the alignment holds without it", err=True)
+        return ""
+    return f'aligned_picture = {{ path = "{file.name}", sha256 = "{digest}" }}\n'
 
 
 def tell(entry: SensorEntry, found: Alignment, kept: str, picture: Path | None, as_json: bool) -> None:
@@ -170,13 +180,17 @@ def by_landmarks(
 ) -> tuple[Alignment, bytes | None]:
     """By points whose places are known: clicked already, or on a page; and the picture, where there is one."""
     from edge.alignment import CannotAlign
-    from edge.landmark_page import align_by_clicks, read_landmarks, serve_until_solved, take_snapshot
+    from edge.landmark_page import align_by_clicks, check_picture, read_landmarks, serve_until_solved, take_snapshot
 
     if entry.lens is None:
         raise CannotAlign("landmarks are for cameras")
     known = read_landmarks(file)
     image = None if snapshot is None else snapshot.read_bytes()
+    if image is not None:
+        check_picture(entry, image, str(snapshot))
     if all(landmark.pixel is not None for landmark in known):
         return align_by_clicks(site, entry, known), image
-    image = image or take_snapshot(entry)
+    if image is None:
+        image = take_snapshot(entry)
+        check_picture(entry, image, "the camera's picture")
     return serve_until_solved(site, entry, known, image, host, port, click.echo), image

@@ -11,8 +11,11 @@ import threading
 import urllib.parse
 import urllib.request
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
+import cv2
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -23,8 +26,10 @@ from edge.alignment import Path as KnownPath
 from edge.alignment_sources import landmark_pairs, time_of
 from edge.landmark_page import read_landmarks, serve_until_solved
 from edge.site_file import SiteFileError, parse_site, read_site
+from edge.site_files import ALIGNED_PICTURE_BYTES
 from edge.sky_sights import sun_deg
 from edge.sources import view_of
+from edge.vision.messages import LARGEST_MESSAGE
 from evidence.recording import read_recording
 from fusion.camera import direction_to_pixel
 from fusion.frames import LocalFrame, body_to_level, polar_to_enu
@@ -253,24 +258,89 @@ def test_a_camera_is_aligned_by_landmarks_to_better_than_a_pixel(tmp_path: Path)
     assert "aligned_picture" not in found["patch"]  # there was none
 
 
-def test_the_picture_by_which_a_camera_is_aligned_is_kept_for_its_landmarks(tmp_path: Path) -> None:
-    site, snapshot = tmp_path / "ridge.toml", tmp_path / "seen.png"
+def picture_file(suffix: str, width: int = 960, height: int = 540, shade: int = 90) -> bytes:
+    return cv2.imencode(suffix, np.full((height, width, 3), shade, np.uint8))[1].tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_the_picture_by_which_a_camera_is_aligned_is_kept_for_its_landmarks(tmp_path: Path, suffix: str) -> None:
+    site, snapshot = tmp_path / "ridge.toml", tmp_path / "seen"
     site.write_text(CAMERA)
-    snapshot.write_bytes(b"a picture")
+    snapshot.write_bytes(picture_file(suffix))
     towers = write_landmarks(tmp_path / "towers.csv", 6)
     found = aligned(site, "camera", "--landmarks", towers, "--snapshot", snapshot)
     (line,) = [line for line in found["patch"].splitlines() if line.startswith("aligned_picture")]
     site.write_text(CAMERA + line + "\n")
     entry = read_site(site).sensors[0]
-    assert entry.aligned_picture == str(tmp_path / "camera-aligned.jpg")
+    (kept,) = tmp_path.glob(f"camera-aligned-*{suffix}")
+    assert entry.aligned_picture == str(kept)
     view = view_of(entry, read_site(site))
     assert view is not None
-    assert view.aligned_picture == b"a picture"
-    (tmp_path / "camera-aligned.jpg").write_bytes(b"another picture")
+    assert view.aligned_picture == picture_file(suffix)
+    snapshot.write_bytes(picture_file(suffix, shade=120))
+    aligned(site, "camera", "--landmarks", towers, "--snapshot", snapshot)
+    assert read_site(site).sensors[0].aligned_picture == str(kept)  # until the new line is in it, the site is as it was
+    kept.write_bytes(b"another picture")
     with pytest.raises(SiteFileError, match=r"aligned_picture\.sha256"):
         read_site(site)
     with pytest.raises(SiteFileError, match="only a camera has one"):
         parse_site(RIDGE + RECEIVER + line + "\n", "ridge.toml")
+
+
+def test_a_picture_that_cannot_be_kept_costs_only_its_line(tmp_path: Path) -> None:
+    site, snapshot = tmp_path / "ridge.toml", tmp_path / "seen.png"
+    site.write_text(CAMERA)
+    snapshot.write_bytes(picture_file(".png"))
+    digest = sha256(snapshot.read_bytes()).hexdigest()
+    (tmp_path / f"camera-aligned-{digest[:12]}.png").mkdir()  # in its way
+    towers = write_landmarks(tmp_path / "towers.csv", 6)
+    told = ("align", site, "camera", "--landmarks", towers, "--snapshot", snapshot, "--json")
+    result = CliRunner().invoke(main, list(map(str, told)))
+    assert "cannot be kept" in result.stderr
+    found = json.loads(result.stdout)
+    assert found["heading_deg"] == pytest.approx(33.4, abs=0.03)
+    assert "aligned_picture" not in found["patch"]
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (b"no picture", "expected a JPEG or PNG"),
+        (picture_file(".png")[:60], "expected a JPEG or PNG"),
+        (picture_file(".png", 960, 544), "expected the sides of the lens's 1920 x 1080"),
+        (picture_file(".jpg") + bytes(ALIGNED_PICTURE_BYTES), f"at most {ALIGNED_PICTURE_BYTES}"),
+    ],
+    ids=["none", "cut", "another view", "too large"],
+)
+def test_a_picture_that_could_not_be_used_is_refused_before_it_is_clicked_on(
+    tmp_path: Path, image: bytes, words: str
+) -> None:
+    site, snapshot = tmp_path / "ridge.toml", tmp_path / "seen.png"
+    site.write_text(CAMERA)
+    snapshot.write_bytes(image)
+    towers = write_landmarks(tmp_path / "towers.csv", 4)  # without pixels: a page would be served
+    told = ("align", site, "camera", "--landmarks", towers, "--snapshot", snapshot)
+    result = CliRunner().invoke(main, list(map(str, told)))
+    assert result.exit_code == 1
+    assert str(snapshot) in result.stderr
+    assert words in result.stderr
+    assert not list(tmp_path.glob("camera-aligned*"))
+
+
+def test_a_picture_too_large_for_the_vision_process_is_refused_in_the_site_file(tmp_path: Path) -> None:
+    site, file = tmp_path / "ridge.toml", tmp_path / "large.jpg"
+
+    def write(size: int) -> None:
+        file.write_bytes(bytes(size))
+        line = f'aligned_picture = {{ path = "large.jpg", sha256 = "{sha256(bytes(size)).hexdigest()}" }}'
+        site.write_text(CAMERA + line + "\n")
+
+    write(ALIGNED_PICTURE_BYTES)
+    view = view_of(read_site(site).sensors[0], read_site(site))
+    assert len(msgspec.msgpack.encode(view)) < LARGEST_MESSAGE
+    write(ALIGNED_PICTURE_BYTES + 1)
+    with pytest.raises(SiteFileError, match=f"at most {ALIGNED_PICTURE_BYTES} bytes"):
+        read_site(site)
 
 
 def write_sky(file: Path, told: list[tuple[str, float, float, bool]]) -> Path:

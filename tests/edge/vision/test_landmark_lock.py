@@ -187,6 +187,14 @@ def test_a_picture_of_another_place_is_told_and_not_held_on_to() -> None:
     assert (lock.is_learned, lock.by_alignment) == (True, False)
 
 
+def test_a_picture_of_the_alignment_that_was_cut_is_not_stretched_over_the_view() -> None:
+    whole = View().grey()
+    for aligned, is_taken in ((whole, True), (whole[:-4], False), (whole[:, 60:-60], False)):
+        lock = LandmarkLock(LENS, MOUNTING, ALIGNED_RAD, aligned)
+        lock.see(0.0, whole)
+        assert lock.by_alignment is is_taken
+
+
 def test_the_same_pictures_give_the_same_turns(learned: LandmarkLock) -> None:
     told = []
     for _ in range(2):
