@@ -16,11 +16,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
+from fusion.admission import LONGEST_TEXT, check_sensors, out_of_time, wrong_claim, wrong_scan
 from fusion.frames import LocalFrame, ecef_to_enu_rotation, geodetic_to_ecef
 from fusion.hand_over import SEAM_M, HandOver, Numbered, Sighted
 from fusion.scan_messages import (
@@ -35,18 +35,15 @@ from fusion.scan_messages import (
 from fusion.tiles import Tile, depth_m, middle_of, tiles_near
 from fusion.tracker import Tracker
 from fusion.types import Claim, Detection, FloatArray, Geodetic, Position, Scan, Sensor, Track, TrackerSettings
-from fusion.wire import parse_rfc3339
+from fusion.wire import ClaimMessage
 
 REACH_M = 15_000.0  # of a sensor that does not tell its coverage
 FARTHEST_REACH_M = 60_000.0  # what is measured farther off stays out of the tiles there
 FARTHEST_CLAIM_M = 45_000.0  # from a tile's middle: its corner and the seam
-AHEAD_NS = 500_000_000  # a scan from later than this after its arrival has a wrong clock
-LATE_NS = 2_500_000_000  # older ones would have all be worked in again: such a post's own tracks count
 DETECTIONS_A_SECOND, SCANS_A_SECOND = 2_000.0, 200.0  # of a post, as claims too; twenty sensors at ten a second
-MOST_LOOKS = 32  # of a scan
 MOST_CLOCK_ERROR_S = 10.0  # as at a post; more would make every measurement mean nothing
 BURST_S = 3.0  # so much may come at once, as after a moment without a link
-MOST_POSTS, MOST_SENSORS, MOST_TILES = 500, 64, 200  # posts in all; of a post; with a tracker
+MOST_POSTS, MOST_TILES = 500, 200  # posts in all; with a tracker
 REDESCRIBED_NS = 60_000_000_000  # between two changes of a post's sensors; twice as long each time, up to
 RAREST_NS = 3_600_000_000_000
 HEARD_NS = 3_000_000_000  # a post whose scan was worked in so lately has its detections in the picture
@@ -238,12 +235,13 @@ class AllPosts:
     def _claims(self, message: ScansMessage, post: Post, received_ns: int) -> list[tuple[TileTracker, Claim]]:
         found: list[tuple[TileTracker, Claim]] = []
         for told in message.claims:
-            if (reason := out_of_time(told.time, received_ns) or overdrawn(post, 1)) is not None:
+            if (reason := refusal_of_claim(told, post, received_ns)) is not None:
                 self.refused[message.site_id, reason] += 1
                 continue
             self.worked_in += 1
             claim = claim_of(told, f"{message.site_id}/{told.sensor_id}")
-            if claim.position is not None and on_earth(claim.position.latitude_deg, claim.position.longitude_deg):
+            claim = replace(claim, text=None if claim.text is None else claim.text[:LONGEST_TEXT])
+            if claim.position is not None:
                 near = tiles_near(claim.position.latitude_deg, claim.position.longitude_deg, SEAM_M)
                 found += [(self._tiles[tile], claim) for tile in near if tile in self._tiles]
         return found
@@ -305,21 +303,14 @@ def refusal(scan: ScanMessage, post: Post, received_ns: int) -> str | None:
     """Why a scan is not worked in; None where it is."""
     if scan.sensor_id not in post.bare:
         return "of no sensor that it has described"
-    limits = [pair for look in scan.looked or () for pair in (look.azimuth_deg, look.elevation_deg, look.slant_range_m)]
-    if len(limits) > 3 * MOST_LOOKS or not all(are_limits(pair) for pair in limits):
-        return "of places that are none"
-    return out_of_time(scan.time, received_ns) or overdrawn(post, len(scan.detections))
+    return wrong_scan(scan) or out_of_time(scan.time, received_ns) or overdrawn(post, len(scan.detections))
 
 
-def out_of_time(time: str, received_ns: int) -> str | None:
-    """Why a time cannot be used; None where it can."""
-    try:
-        time_ns = parse_rfc3339(time)
-    except ValueError:
-        return "without a time"
-    if time_ns - received_ns > AHEAD_NS:
-        return "from the future"
-    return "too late" if received_ns - time_ns > LATE_NS else None
+def refusal_of_claim(claim: ClaimMessage, post: Post, received_ns: int) -> str | None:
+    """Why a claim is not worked in; None where it is."""
+    if claim.sensor_id not in post.bare:
+        return "of no sensor that it has described"
+    return wrong_claim(claim) or out_of_time(claim.time, received_ns) or overdrawn(post, 1)
 
 
 def overdrawn(post: Post, detections: int) -> str | None:
@@ -329,46 +320,3 @@ def overdrawn(post: Post, detections: int) -> str | None:
     post.scans_left -= 1.0
     post.detections_left -= detections
     return None
-
-
-def are_limits(pair: tuple[float, float]) -> bool:
-    """Of angles or ranges: the lower first."""
-    return -1e6 <= pair[0] < pair[1] <= 1e6
-
-
-def on_earth(latitude_deg: float, longitude_deg: float) -> bool:
-    return -90.0 <= latitude_deg <= 90.0 and -180.0 <= longitude_deg <= 180.0
-
-
-def check_sensors(message: SensorsMessage) -> None:
-    """Whether all numbers lie where they can be. Raises ValueError."""
-    if len(message.sensors) > MOST_SENSORS:
-        raise ValueError(f"{len(message.sensors)} sensors; at most {MOST_SENSORS} are taken")
-    places = [(one.latitude_deg, one.longitude_deg, one.height_m) for one in message.sensors]
-    for place in [(message.latitude_deg, message.longitude_deg, message.height_m), *places]:
-        if not on_earth(*place[:2]) or not abs(place[2]) <= 1e5:
-            raise ValueError(f"latitude_deg, longitude_deg, height_m are {place}: not near the Earth")
-    for one in message.sensors:
-        turns = (one.heading_deg, one.pitch_deg, one.roll_deg)
-        limits = [pair for pair in (one.azimuth_deg, one.elevation_deg, one.slant_range_m) if pair is not None]
-        errors = (
-            *(one.azimuth_sigma_deg, one.elevation_sigma_deg, one.slant_range_sigma_m, one.range_rate_sigma_m_s),
-            one.pixels_per_deg,
-        )
-        others = (one.position_sigma_m, one.mounting_sigma_deg, one.false_alarms_per_scan)
-        by_pixels = one.detection_probability_by_pixels or ()
-        chances = (one.detection_probability, *(chance for _, chance in by_pixels))
-        if not all(abs(turn) <= 360.0 for turn in turns):
-            raise ValueError(f"{one.sensor_id}: angles are {turns}; expected at most 360 deg either way")
-        if not all(are_limits(pair) for pair in limits):
-            raise ValueError(f"{one.sensor_id}: its coverage is {limits}; expected the lower limit first, within 1e6")
-        if not all(error is None or 1e-9 <= error <= 1e6 for error in errors):
-            raise ValueError(f"{one.sensor_id}: errors are {errors}; expected more than 0, at most 1e6")
-        if not all(other is None or 0.0 <= other <= 1e6 for other in others):
-            raise ValueError(f"{one.sensor_id}: errors and false alarms are {others}; expected 0 to 1e6")
-        if any(not 0.0 <= low[0] < high[0] <= 1e6 for low, high in pairwise(by_pixels)) or len(by_pixels) == 1:
-            raise ValueError(
-                f"{one.sensor_id}: detection probabilities are by {by_pixels}; expected two or more, growing"
-            )
-        if not all(chance is None or 0.0 <= chance <= 1.0 for chance in chances):
-            raise ValueError(f"{one.sensor_id}: detection probabilities are {chances}; expected 0 to 1")

@@ -144,7 +144,7 @@ def _position_row(position: Position) -> tuple[tuple[int, ...], tuple[float, ...
     east, north, up, given = position.east_m, position.north_m, position.up_m, position.covariance_m2
     if len(given) != (3 if up is None else 6) or not math.isfinite(east + north + (up or 0.0) + sum(given)):
         return None
-    if max(abs(east), abs(north), abs(up or 0.0)) > MAX_DISTANCE_M or max(given) > MAX_SIGMA**2:
+    if max(abs(east), abs(north), abs(up or 0.0)) > MAX_DISTANCE_M or max(map(abs, given)) > MAX_SIGMA**2:
         return None
     if up is None:
         a, b, c = given  # the upper triangle, by rows
@@ -153,7 +153,7 @@ def _position_row(position: Position) -> tuple[tuple[int, ...], tuple[float, ...
     a, b, c, d, e, f = given
     a, d, f = a + SMALLEST_VARIANCE, d + SMALLEST_VARIANCE, f + SMALLEST_VARIANCE
     determinant = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
-    if min(a, a * d - b * b, determinant) <= 0.0:  # Sylvester: positive definite where all leading minors are
+    if not (a > 0.0 and a * d - b * b > 0.0 and determinant > 0.0):  # Sylvester: all leading minors are positive
         return None
     return (EAST, NORTH, UP), (east, north, up), (a, b, c, b, d, e, c, e, f)
 

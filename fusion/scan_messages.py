@@ -39,6 +39,7 @@ from fusion.types import (
 )
 from fusion.wire import ClaimMessage, parse_rfc3339, rfc3339, significant
 
+SMALLEST_DEG, LARGEST_DEG = 1e-6, 180.0  # how large something may look
 MOST_DETECTIONS = 1000  # of one scan; the surest are sent
 
 
@@ -313,12 +314,15 @@ def _numbers(measurement: Measurement) -> dict[str, Any]:
 
 
 def _detection_of(message: MeasuredMessage) -> Detection | None:
-    """None where it measured nothing that a tracker knows."""
+    """None where it measured nothing that a tracker knows. What else it says is taken as far as it can be."""
     measurement = _measurement_of(message)
     if measurement is None:
         return None
-    classes = tuple(message.classes.items())
-    return Detection(measurement, message.confidence, classes, angular_size_rad=_rad(message.angular_size_deg))
+    classes = tuple((name, min(max(chance, 0.0), 1.0)) for name, chance in message.classes.items())
+    size_deg = message.angular_size_deg
+    is_size = size_deg is not None and SMALLEST_DEG <= size_deg <= LARGEST_DEG
+    confidence = min(max(message.confidence, 0.0), 1.0)
+    return Detection(measurement, confidence, classes, angular_size_rad=_rad(size_deg) if is_size else None)
 
 
 def _measurement_of(one: MeasuredMessage) -> Measurement | None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fusion.all_posts import AHEAD_NS, LATE_NS, AllPosts, Arrived
+from fusion.admission import AHEAD_NS, LATE_NS
+from fusion.all_posts import AllPosts, Arrived
 from fusion.frames import LocalFrame, ecef_to_geodetic
 from fusion.scan_messages import MeasuredMessage, ScanMessage, ScansMessage
 from fusion.tiles import middle_of, tile_at
@@ -233,7 +234,7 @@ def test_a_claim_is_set_beside_what_all_posts_measure():
         where = place(-500.0 + 20.0 * (now_ns - T) / SECOND_NS)
         heard = [
             ClaimMessage(
-                *("remote-id", rfc3339(now_ns), "open_drone_id", name, "not_testable", False),
+                *("radar", rfc3339(now_ns), "open_drone_id", name, "not_testable", False),
                 latitude_deg=where.latitude_deg,
                 longitude_deg=where.longitude_deg,
                 height_m=height_m,
@@ -247,7 +248,7 @@ def test_a_claim_is_set_beside_what_all_posts_measure():
     *_, tracker = fly(posts, lambda t: place(-500.0 + 20.0 * t), 12.0, extra=claims)
     [found] = tracker.look(T + 12 * SECOND_NS)
     told = [(one.claim.transmitter, one.agreement, one.claim.sensor_id) for one in found.sighted.track.claims]
-    assert told == [("honest", "agrees", "west/remote-id")]
+    assert told == [("honest", "agrees", "west/radar")]
 
 
 def test_a_post_that_changes_its_sensors_again_and_again_waits_ever_longer_and_is_taken_up_then():
