@@ -209,7 +209,7 @@ class Node:
                 self._syncing = asyncio.get_running_loop().run_in_executor(None, self.recorder.sync)
         host = self._host()
         if self._told % LOOK_AT_BOX_EVERY == 0:
-            self._box = box_state()
+            self._box = box_state(self.clock.now()[0] / 1e9)
         self._told += 1
         saving = self._saving.judge(host.temperature_c, self._box.on_battery, self._box.battery)
         self._saving.apply(vision.pid for vision in self.live.visions.values() if vision.pid is not None)

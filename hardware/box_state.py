@@ -4,7 +4,7 @@
     /sys/block/mmcblk0/device/life_time = 0x03 0x01      eMMC: tenths of its life that two kinds of cells have spent
     /sys/class/power_supply/*/type = Mains | Battery     online: 0 or 1; capacity: percent
 
-    /run/sarhad-disk/nvme0.smart                         NVMe: what it told root of its wear and troubles (`nvme_log.py`)
+    /run/sarhad-disk/nvme0.smart                         NVMe: what it told root of its wear within 2.5 h (`nvme_log.py`)
 
 An SD card or a USB stick tells nothing of its wear.
 
@@ -20,6 +20,7 @@ from hardware import nvme_log
 
 SYSTEM, NVME_PAGES = Path("/sys"), Path("/run/sarhad-disk")
 DISK_SENSORS = ("nvme", "drivetemp")
+CURRENT_S = 9000.0  # an NVMe is asked each hour; once it may have failed to answer
 NOT_DEFINED = 0  # of an eMMC's life time
 EXCEEDED = 0x0B
 
@@ -35,10 +36,10 @@ class BoxState:
     disk_warnings: tuple[str, ...] = ()  # what an NVMe says of itself that needs somebody
 
 
-def box_state(system: Path = SYSTEM, nvme_pages: Path = NVME_PAGES) -> BoxState:
-    """Look now."""
+def box_state(now_s: float, system: Path = SYSTEM, nvme_pages: Path = NVME_PAGES) -> BoxState:
+    """Look now, at a Unix time."""
     on_battery, battery = power(system)
-    disks = nvme_logs(nvme_pages)
+    disks = nvme_logs(nvme_pages, now_s)
     worn = [share for share in (emmc_worn(system), *(log.worn for _, log in disks)) if share is not None]
     warnings = tuple(f"{name} {warning}" for name, log in disks for warning in log.warnings)
     return BoxState(disk_temperature_c(system), max(worn, default=None), on_battery, battery, warnings)
@@ -54,12 +55,13 @@ def disk_temperature_c(system: Path) -> float | None:
     return max(found, default=None)
 
 
-def nvme_logs(pages: Path) -> list[tuple[str, nvme_log.SmartLog]]:
-    """Each NVMe by its name; a file that is no page is passed over."""
+def nvme_logs(pages: Path, now_s: float) -> list[tuple[str, nvme_log.SmartLog]]:
+    """Each NVMe by its name; a file that is no page, or is of long ago, is passed over."""
     found = []
     for file in sorted(pages.glob("*.smart")):
         try:
-            found.append((file.stem, nvme_log.parse(file.read_bytes())))
+            if abs(now_s - file.stat().st_mtime) <= CURRENT_S:  # later than now: the clock was set back
+                found.append((file.stem, nvme_log.parse(file.read_bytes())))
         except (OSError, ValueError):
             continue
     return found

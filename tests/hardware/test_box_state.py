@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
 from hardware.box_state import BoxState, box_state
+
+NOW_S = 1_800_000_000.0
 
 
 def write(system: Path, files: dict[str, str]) -> None:
@@ -29,15 +34,15 @@ def test_the_warmest_disk_the_most_worn_cells_and_the_battery_are_told(tmp_path:
         "class/power_supply/bat/capacity": "28",
     }
     write(tmp_path, files)
-    assert box_state(tmp_path, tmp_path) == BoxState(61.85, 1.0, True, 0.28)
+    assert box_state(NOW_S, tmp_path, tmp_path) == BoxState(61.85, 1.0, True, 0.28)
     write(tmp_path, {"class/power_supply/ac/online": "1"})
-    assert box_state(tmp_path, tmp_path).on_battery is False
+    assert box_state(NOW_S, tmp_path, tmp_path).on_battery is False
 
 
 def test_a_box_that_tells_nothing_is_not_made_up(tmp_path: Path):
-    assert box_state(tmp_path, tmp_path) == BoxState()
+    assert box_state(NOW_S, tmp_path, tmp_path) == BoxState()
     write(tmp_path, {"class/power_supply/ac/type": "Mains", "class/power_supply/ac/online": "1"})
-    assert box_state(tmp_path, tmp_path) == BoxState()  # no battery: nothing to live on but the mains
+    assert box_state(NOW_S, tmp_path, tmp_path) == BoxState()  # no battery: nothing to live on but the mains
 
 
 def test_an_nvme_that_told_root_is_told_with_what_is_wrong_with_it(tmp_path: Path):
@@ -47,6 +52,17 @@ def test_an_nvme_that_told_root_is_told_with_what_is_wrong_with_it(tmp_path: Pat
     (tmp_path / "nvme0.smart").write_bytes(sound)
     (tmp_path / "nvme1.smart").write_bytes(worn)
     (tmp_path / "nvme2.smart").write_bytes(worn[:100])  # cut: passed over
-    state = box_state(tmp_path, tmp_path)
+    for file in tmp_path.glob("*.smart"):
+        os.utime(file, (NOW_S, NOW_S))
+    state = box_state(NOW_S + 3600.0, tmp_path, tmp_path)
     assert state.disk_worn == 1.04
     assert state.disk_warnings == ("nvme1 has little spare left", "nvme1 can only be read")
+
+
+@pytest.mark.parametrize("late_s", [3 * 3600.0, -3 * 3600.0])
+def test_what_an_nvme_told_long_ago_is_not_told_as_of_now(tmp_path: Path, late_s: float):
+    page = tmp_path / "nvme0.smart"
+    page.write_bytes(bytes([0b1000, *[0] * 4, 104, *[0] * 506]))
+    os.utime(page, (NOW_S, NOW_S))
+    assert box_state(NOW_S, tmp_path, tmp_path).disk_worn == 1.04
+    assert box_state(NOW_S + late_s, tmp_path, tmp_path) == BoxState()
