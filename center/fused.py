@@ -2,16 +2,16 @@
 
     tracks of posts that send tracks only ────────────────────┐ counted
     detections of the others ──▶ tracking.py, one tracker ────┤ counted ──▶ joined by object
-    tracks of those others ───────────────────────────────────┘ members only: what they are made of is counted already
+    tracks of those others ───────────────────────────────────┘ counted where that tracker has no object of theirs, else named
 
 A post's track takes part while it is confirmed or coasting in space, its post is heard, its time is within 5 s of the center's
-(one whose clock is wrong is shown by itself), and its covariance is one. Where the tracker does not run, or has not heard a
-post for a moment, that post's tracks count. The arithmetic is `fusion/track_fusion.py`'s.
+(one whose clock is wrong is shown by itself), and its covariance is one. It stands aside for an object of the tracker's that
+is made of its post's detections too; so nothing counts twice, and what the tracker does not have yet, or never will, is there.
+The arithmetic is `fusion/track_fusion.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
 from typing import NamedTuple
 
 import numpy as np
@@ -56,8 +56,7 @@ class FusedPicture:
 
     def look(self, tracks: list[Told], now_ns: int, detected: DetectedPicture | None = None) -> FusedTracksMessage:
         """The fused picture at a time, UTC of the center. detected: what the tracker of all posts' detections sees."""
-        witnesses = frozenset(detected.heard) if detected else frozenset()
-        in_time = (report_of(told, witnesses) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS)
+        in_time = (report_of(told) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS)
         reports = [report for report in in_time if is_covariance(report.covariance)]
         claims: dict[ReportKey, tuple[ClaimMessage, ...]] = {}
         for one in detected.objects if detected else ():
@@ -85,10 +84,8 @@ def tracks_to_fuse(picture: Picture, monotonic_ns: int) -> list[Told]:
     ]
 
 
-def report_of(told: Told, witnesses: Set[str] = frozenset()) -> Report:
-    """A post's track in ECEF axes; its velocity and covariance stand in the frame of the post.
-
-    witnesses: posts whose detections are counted, so that their tracks are not."""
+def report_of(told: Told) -> Report:
+    """A post's track in ECEF axes; its velocity and covariance stand in the frame of the post."""
     track = told.track
     to_ecef = ecef_to_enu_rotation(told.site.latitude_deg, told.site.longitude_deg).T
     place = geodetic_to_ecef(track.latitude_deg, track.longitude_deg, track.height_m)
@@ -100,7 +97,6 @@ def report_of(told: Told, witnesses: Set[str] = frozenset()) -> Report:
         turned(to_ecef, covariance_of(track)),
         track.existence_probability,
         tuple(track.classes.get(name, 0.0) for name in CLASSES),
-        is_counted=told.key[0] not in witnesses,
     )
 
 
@@ -110,7 +106,8 @@ def report_of_detected(one: DetectedObject, picture: DetectedPicture) -> Report:
     covariance[UPPER] = one.covariance
     covariance = covariance + np.triu(covariance, 1).T
     key = (FUSED, picture.run_id, one.number)
-    return Report(key, picture.time_ns, np.array(one.state), covariance, one.existence_probability, one.classes)
+    state, heard = np.array(one.state), frozenset(picture.heard)
+    return Report(key, picture.time_ns, state, covariance, one.existence_probability, one.classes, heard)
 
 
 def is_covariance(P: FloatArray) -> bool:

@@ -14,7 +14,7 @@ Sources: Noack, Sijs, Reinhardt, Hanebeck, Decentralized data fusion with invers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from math import log, pi
 from typing import TypeAlias
@@ -48,7 +48,8 @@ PairKey: TypeAlias = tuple[ReportKey, ReportKey]
 class Report:
     """A post's track. state (6,) and covariance (6, 6) in ECEF axes, m and m/s.
 
-    One that is not counted is told of as part of its object and adds nothing to it: what it was made of is in another report.
+    One that was made of the detections of other posts holds them: in an object that it is part of, these posts' own tracks are
+    told of and add nothing. Where it sees no object of theirs, they count.
     """
 
     key: ReportKey
@@ -57,7 +58,7 @@ class Report:
     covariance: FloatArray
     existence_probability: float
     classes: tuple[float, ...]  # in the order of `CLASSES`
-    is_counted: bool = True
+    holds: Set[str] = frozenset()  # posts
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class TrackFusion:
         self._looked_ns = now_ns
         self._judge(at_once, since_s / INDEPENDENT_S)
         by_key = {report.key: report for report in at_once}
-        parts = [part for part in self._parts(by_key) if any(by_key[key].is_counted for key in part)]
+        parts = self._parts(by_key)
         numbers = self._numbers(parts, by_key, now_ns)
         lost = {
             number: known
@@ -150,7 +151,9 @@ class TrackFusion:
         linked: list[tuple[float, PairKey]] = []
         for (one, two), score in self._scores.items():
             was_one = one in joined_before and joined_before[one] == joined_before.get(two)
-            if score >= (UNLINK_AT if was_one else LINK_AT):  # what is one stays one until the evidence is against it
+            is_of_the_same = one[0] in by_key[two].holds or two[0] in by_key[one].holds
+            # what is one stays one until the evidence is against it, and what is made of the same detections is one by that
+            if score >= (UNLINK_AT if was_one or is_of_the_same else LINK_AT):
                 linked.append((-score, (one, two)))
         for _, (one, two) in sorted(linked):
             if of[one] is of[two] or {key[0] for key in of[one]} & {key[0] for key in of[two]}:
@@ -245,7 +248,8 @@ def same_object(difference: FloatArray, S: FloatArray) -> FloatArray:
 
 def joined(number: int, now_ns: int, reports: Sequence[Report]) -> FusedObject:
     """Reports of one object, all at the same time, as one estimate."""
-    counted = [report for report in reports if report.is_counted]
+    held = frozenset().union(*(report.holds for report in reports))
+    counted = [report for report in reports if report.key[0] not in held]
     x, P = counted[0].state, counted[0].covariance
     for report in counted[1:]:
         x, P = intersection(x, P, report.state, report.covariance)

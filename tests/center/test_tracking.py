@@ -151,6 +151,29 @@ def test_a_post_that_sends_detections_adds_no_tracks_and_one_that_sends_tracks_i
     assert [member.site_id for member in found[0].members] == ["east"]
 
 
+def test_a_posts_track_stands_aside_for_an_object_of_the_tracker_and_counts_where_it_has_none(played_messages):
+    began_ns = 1_800_000_000 * SECOND_NS
+    west = Radar("west", place(-200.0), 1)
+    picture = picture_of(Work("run-1"), [west], 8.0, began_ns)
+    fused, now_ns, near, far = FusedPicture(), picture.time_ns, place(150.0), place(9_000.0)
+
+    def look(picture) -> list[tuple[int, bool, int]]:
+        tracks = [told_by(played_messages, west, number, now_ns, at) for number, at in ((3, near), (4, far))]
+        found = fused.look(tracks, now_ns, picture).tracks
+        return [(one.fused_number, one.by_detections, len(one.members)) for one in found]
+
+    heard_only = msgspec.structs.replace(picture, objects=())  # of its scans no object is confirmed yet
+    assert look(heard_only) == [(1, False, 1), (2, False, 1)]
+    for _ in range(
+        3
+    ):  # the tracker has one of the two: at once one object, under its number; the other is beyond its reach
+        now_ns += SECOND_NS
+        picture = msgspec.structs.replace(picture, time_ns=now_ns)
+        assert look(picture) == [(1, True, 1), (2, False, 1)]
+    now_ns += SECOND_NS
+    assert look(heard_only) == [(1, False, 1), (2, False, 1)]
+
+
 def test_a_post_that_floods_the_process_loses_its_own_messages_only():
     inbox, began_ns = Inbox(), 1_800_000_000 * SECOND_NS
     quiet = ScansMessage(1, "quiet", "run", rfc3339(began_ns), ())
