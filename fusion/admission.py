@@ -11,13 +11,18 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
+
+from fusion.frames import LocalFrame
 from fusion.scan_messages import ScanMessage, SensorsMessage
+from fusion.types import Geodetic
 from fusion.wire import ClaimMessage, parse_rfc3339
 
 AHEAD_NS = 500_000_000  # a scan from later than this after its arrival has a wrong clock
 LATE_NS = 2_500_000_000  # older ones would have all be worked in again: such a post's own tracks count
 MOST_LOOKS = 32  # of a scan
 MOST_SENSORS = 64  # of a post
+FARTHEST_SENSOR_M = 60_000.0  # from the origin of its post: as far as a sensor reaches
 HIGHEST_M = 1e5  # above the ellipsoid or below it
 CLAIM_SIGMA_M = (1e-3, 1e5)  # what a claim may say of its own errors
 MOST_SPEED_M_S = 1e4  # claimed, along each axis
@@ -76,7 +81,12 @@ def check_sensors(message: SensorsMessage) -> None:
     for place in [(message.latitude_deg, message.longitude_deg, message.height_m), *places]:
         if not on_earth(*place[:2]) or not abs(place[2]) <= HIGHEST_M:
             raise ValueError(f"latitude_deg, longitude_deg, height_m are {place}: not near the Earth")
+    frame = LocalFrame(Geodetic(message.latitude_deg, message.longitude_deg, message.height_m))
     for one in message.sensors:
+        away_m = np.linalg.norm(frame.geodetic_to_enu(Geodetic(one.latitude_deg, one.longitude_deg, message.height_m)))
+        if away_m > FARTHEST_SENSOR_M:
+            far = f"{away_m / 1e3:.0f} km from its post's origin"
+            raise ValueError(f"{one.sensor_id}: stands {far}; expected at most {FARTHEST_SENSOR_M / 1e3:.0f} km")
         turns = (one.heading_deg, one.pitch_deg, one.roll_deg)
         limits = [pair for pair in (one.azimuth_deg, one.elevation_deg, one.slant_range_m) if pair is not None]
         errors = (

@@ -7,9 +7,11 @@
 The algorithm is the post's (`tracker.py`); late scans rewind as there. What many posts make different is here:
 
 - A sensor feeds every tile that it reaches, and the seam around it; a scan's points are turned into each tile's frame.
-- A post harms only itself. Its scans count where their times can be true, its sensors where their numbers can be; it has no
-  more of the trackers' time than an honest post needs. What it measures is believed as far as its sensors' accuracies say.
+- A post harms only itself. Its scans count where their times can be true, its sensors where their numbers can be and near its
+  origin; it has no more of the tiles, and of the trackers' time, than an honest post needs, and no more transmitters.
+- What it measures is believed as far as its sensors' accuracies say.
 - A tile whose sensors change begins a new tracker and works in what came in the last seconds: its tracks are soon there again.
+  Sensors count from their first scan: one that sends nothing changes nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +48,11 @@ BURST_S = 3.0  # so much may come at once, as after a moment without a link
 MOST_POSTS, MOST_TILES = 500, 200  # posts in all; with a tracker
 REDESCRIBED_NS = 60_000_000_000  # between two changes of a post's sensors; twice as long each time, up to
 RAREST_NS = 3_600_000_000_000
-HEARD_NS = 3_000_000_000  # a post whose scan was worked in so lately has its detections in the picture
+MOST_TILES_OF_POST = 16  # a radar of 60 km at a corner reaches so many
+MOST_TRANSMITTERS = 100  # of a post, heard in the last ten seconds: a tile holds claims of 512
+TRANSMITTER_NS = 10_000_000_000
+HEARD_NS = 3_000_000_000  # a sensor whose scan was worked in so lately, or within two of its turns, is heard
+LONGEST_TURN_NS = 10_000_000_000
 WARM_NS = 8_000_000_000  # a new tracker works in what came in so long before
 MOST_WARM = 2_000  # scans and claims
 IDLE_NS = 60_000_000_000  # a tile of which nothing has come for so long is given up
@@ -67,16 +73,48 @@ class Post:
     described_ns: int
     pause_ns: int  # until other sensors are taken
     bare: dict[str, Sensor]  # in the post's own frame: what a scan is of
-    heard_ns: int = 0
+    tiles: dict[str, list[Tile]]  # that each sensor feeds
+    looks: dict[str, Looks] = field(default_factory=dict)  # of each sensor of which a scan was worked in
+    announced: set[str] = field(default_factory=set)  # of these, those whose tiles know them as they are described now
+    transmitters: dict[tuple[str, str], int] = field(default_factory=dict)  # and when each was last heard
     detections_left: float = DETECTIONS_A_SECOND * BURST_S
     scans_left: float = SCANS_A_SECOND * BURST_S
     counted_ns: int = 0
 
     def refill(self, now_ns: int) -> None:
         since_s = max(now_ns - self.counted_ns, 0) / 1e9
-        self.counted_ns = max(now_ns, self.counted_ns)
+        self.counted_ns = now_ns  # which may be earlier: the center's clock was set
         self.detections_left = min(self.detections_left + since_s * DETECTIONS_A_SECOND, DETECTIONS_A_SECOND * BURST_S)
         self.scans_left = min(self.scans_left + since_s * SCANS_A_SECOND, SCANS_A_SECOND * BURST_S)
+
+    def is_heard(self, now_ns: int) -> bool:
+        return any(looks.are_fresh(now_ns) for looks in self.looks.values())
+
+    def has_room_for(self, transmitter: tuple[str, str], now_ns: int) -> bool:
+        """Whether it may tell of this transmitter, too; if so it is held as heard now."""
+        if transmitter not in self.transmitters and len(self.transmitters) >= MOST_TRANSMITTERS:
+            lately = {one: at for one, at in self.transmitters.items() if abs(now_ns - at) <= TRANSMITTER_NS}
+            self.transmitters = lately
+            if len(lately) >= MOST_TRANSMITTERS:
+                return False
+        self.transmitters[transmitter] = now_ns
+        return True
+
+
+@dataclass(slots=True)
+class Looks:
+    """When the newest scan of a sensor came that was worked in, and how long after the one before."""
+
+    newest_ns: int
+    apart_ns: int = 0
+
+    def add(self, received_ns: int) -> None:
+        if received_ns > self.newest_ns:
+            self.apart_ns = min(received_ns - self.newest_ns, LONGEST_TURN_NS)
+        self.newest_ns = received_ns
+
+    def are_fresh(self, now_ns: int) -> bool:
+        return abs(now_ns - self.newest_ns) <= max(HEARD_NS, 2 * self.apart_ns)
 
 
 class TileTracker:
@@ -90,7 +128,7 @@ class TileTracker:
         self.sensors: dict[str, Sensor] = {}
         self.heard_ns = 0
         self._lately: deque[tuple[Scan | Claim, int]] = deque(maxlen=MOST_WARM)
-        self._clock_errors_s: dict[str, float] = {}
+        self._clock_errors_s: dict[str, float] = {}  # by post
         self._begin()
 
     def set_sensors(self, sensors: dict[str, Sensor]) -> None:
@@ -108,10 +146,15 @@ class TileTracker:
             self._lately.popleft()
         self._tracker.apply_all(facts, received_ns)
 
-    def note_clock_error(self, sensor_id: str, clock_error_s: float) -> None:
-        if self._clock_errors_s.get(sensor_id) != clock_error_s:
-            self._clock_errors_s[sensor_id] = clock_error_s
-            self._tracker.note_clock_error(clock_error_s, [sensor_id])
+    def note_clock_error(self, site_id: str, clock_error_s: float) -> None:
+        """A post's clock may be so wrong."""
+        if self._clock_errors_s.get(site_id) != clock_error_s:
+            self._clock_errors_s[site_id] = clock_error_s
+            self._tell_clock_error(site_id)
+
+    def _tell_clock_error(self, site_id: str) -> None:
+        of_post = [name for name in self.sensors if name.startswith(f"{site_id}/")]
+        self._tracker.note_clock_error(self._clock_errors_s[site_id], of_post)
 
     def sighted(self, now_ns: int) -> list[Sighted]:
         """Its tracks in space at a time, in ECEF axes, those in the seam too."""
@@ -136,8 +179,8 @@ class TileTracker:
     def _begin(self) -> None:
         self.began += 1
         self._tracker = Tracker(self.sensors.values(), self._settings, self.frame, farthest_claim_m=FARTHEST_CLAIM_M)
-        for sensor_id, clock_error_s in self._clock_errors_s.items():
-            self._tracker.note_clock_error(clock_error_s, [sensor_id])
+        for site_id in self._clock_errors_s:
+            self._tell_clock_error(site_id)
         if self._lately:
             self._tracker.apply_all([fact for fact, _ in self._lately], self._lately[-1][1])
 
@@ -168,7 +211,7 @@ class AllPosts:
         if known is not None:
             if known.sensors == sensors and known.origin == origin:
                 return
-            if received_ns - known.described_ns < known.pause_ns:
+            if 0 <= received_ns - known.described_ns < known.pause_ns:
                 self._pending[message.site_id] = message
                 return
             pause_ns = min(2 * known.pause_ns, RAREST_NS)
@@ -176,13 +219,16 @@ class AllPosts:
             raise ValueError(f"{MOST_POSTS} posts are known already")
         frame = LocalFrame(origin)
         bare = {sensor_id: sensor_of(one, frame, sensor_id) for sensor_id, one in sensors.items()}
-        self._posts[message.site_id] = Post(origin, frame, sensors, received_ns, pause_ns, bare)
-        for tile in self._tiles.values():
-            tile.set_sensors(self._sensors_of(tile))
+        post = Post(origin, frame, sensors, received_ns, pause_ns, bare, tiles_of(message.sensors))
+        if known is not None:
+            post.looks = {sensor_id: looks for sensor_id, looks in known.looks.items() if sensor_id in sensors}
+        self._posts[message.site_id] = post
 
     def take(self, arrived: list[Arrived]) -> None:
         """Work in what came together, of whichever posts."""
         by_tile: dict[Tile, list[Scan | Claim]] = {}
+        changed: set[Tile] = set()
+        clock_errors_s: dict[tuple[Tile, str], float] = {}
         for message, received_ns in arrived:
             if message.site_id in self._pending:
                 self.describe(self._pending[message.site_id], received_ns)
@@ -192,14 +238,18 @@ class AllPosts:
                 self.refused[message.site_id, reason] += len(message.scans) + len(message.claims)
                 continue
             post.refill(received_ns)
+            before = set(post.announced)
             admitted: list[tuple[TileTracker, Scan | Claim]] = []
             admitted += self._scans(message, post, received_ns)
+            changed |= {tile for sensor_id in post.announced - before for tile in post.tiles[sensor_id]}
             admitted += self._claims(message, post, received_ns)
             for tile, fact in admitted:
                 by_tile.setdefault(tile.tile, []).append(fact)
-                tile.note_clock_error(fact.sensor_id, min(max(message.clock_error_s, 0.0), MOST_CLOCK_ERROR_S))
-            if admitted:
-                post.heard_ns = max(post.heard_ns, received_ns)
+                clock_errors_s[tile.tile, message.site_id] = min(max(message.clock_error_s, 0.0), MOST_CLOCK_ERROR_S)
+        for where in sorted(changed & self._tiles.keys()):
+            self._tiles[where].set_sensors(self._sensors_of(self._tiles[where]))
+        for (where, site_id), clock_error_s in sorted(clock_errors_s.items()):
+            self._tiles[where].note_clock_error(site_id, clock_error_s)
         for where in sorted(by_tile):
             self._tiles[where].apply(by_tile[where], max(received_ns for _, received_ns in arrived))
 
@@ -216,7 +266,7 @@ class AllPosts:
 
     def heard(self, now_ns: int) -> tuple[str, ...]:
         """The posts whose detections the picture holds."""
-        return tuple(sorted(name for name, post in self._posts.items() if now_ns - post.heard_ns <= HEARD_NS))
+        return tuple(sorted(name for name, post in self._posts.items() if post.is_heard(now_ns)))
 
     def _scans(self, message: ScansMessage, post: Post, received_ns: int) -> list[tuple[TileTracker, Scan]]:
         found: list[tuple[TileTracker, Scan]] = []
@@ -225,10 +275,12 @@ class AllPosts:
                 self.refused[message.site_id, reason] += 1
                 continue
             self.worked_in += 1
+            post.looks.setdefault(told.sensor_id, Looks(received_ns)).add(received_ns)
+            post.announced.add(told.sensor_id)
             scan = scan_of(told, post.bare[told.sensor_id])
             found += [
                 (tile, scan_in(scan, f"{message.site_id}/{told.sensor_id}", post, tile))
-                for tile in self._tiles_of(post.sensors[told.sensor_id], received_ns)
+                for tile in self._begun(post.tiles[told.sensor_id], received_ns)
             ]
         return found
 
@@ -243,13 +295,17 @@ class AllPosts:
             claim = replace(claim, text=None if claim.text is None else claim.text[:LONGEST_TEXT])
             if claim.position is not None:
                 near = tiles_near(claim.position.latitude_deg, claim.position.longitude_deg, SEAM_M)
-                found += [(self._tiles[tile], claim) for tile in near if tile in self._tiles]
+                known = [self._tiles[tile] for tile in near if tile in self._tiles]
+                if known and not post.has_room_for((claim.sensor_id, claim.transmitter), received_ns):
+                    self.refused[message.site_id, "of too many transmitters"] += 1
+                    continue
+                found += [(tile, claim) for tile in known]
         return found
 
-    def _tiles_of(self, sensor: SensorDescription, now_ns: int) -> list[TileTracker]:
-        """The tiles that a sensor feeds, begun where they are not yet."""
+    def _begun(self, tiles: list[Tile], now_ns: int) -> list[TileTracker]:
+        """These tiles' trackers, begun where they are not yet."""
         found = []
-        for where in tiles_near(sensor.latitude_deg, sensor.longitude_deg, reach_m(sensor) + SEAM_M):
+        for where in tiles:
             if where not in self._tiles:
                 if len(self._tiles) >= MOST_TILES:
                     continue
@@ -260,14 +316,26 @@ class AllPosts:
         return found
 
     def _sensors_of(self, tile: TileTracker) -> dict[str, Sensor]:
-        """All sensors that feed a tile, in its frame, by name."""
+        """All sensors that feed a tile and have sent a scan, in its frame, by name."""
         names = {
-            f"{site_id}/{one.sensor_id}": one
+            f"{site_id}/{sensor_id}": one
             for site_id, post in self._posts.items()
-            for one in post.sensors.values()
-            if depth_m(tile.tile, one.latitude_deg, one.longitude_deg) >= -reach_m(one) - SEAM_M
+            for sensor_id, one in post.sensors.items()
+            if sensor_id in post.looks and tile.tile in post.tiles[sensor_id]
         }
         return {name: sensor_of(names[name], tile.frame, name) for name in sorted(names)}
+
+
+def tiles_of(sensors: tuple[SensorDescription, ...]) -> dict[str, list[Tile]]:
+    """The tiles that each sensor of a post feeds; of too many those that the sensors lie nearest to."""
+    near = {one.sensor_id: tiles_near(one.latitude_deg, one.longitude_deg, reach_m(one) + SEAM_M) for one in sensors}
+    deepest: dict[Tile, float] = {}
+    for one in sensors:
+        for tile in near[one.sensor_id]:
+            depth = depth_m(tile, one.latitude_deg, one.longitude_deg)
+            deepest[tile] = max(depth, deepest.get(tile, depth))
+    kept = set(sorted(deepest, key=lambda tile: (-deepest[tile], tile))[:MOST_TILES_OF_POST])
+    return {sensor_id: [tile for tile in tiles if tile in kept] for sensor_id, tiles in near.items()}
 
 
 def scan_in(scan: Scan, name: str, post: Post, tile: TileTracker) -> Scan:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 import pytest
 
 from fusion.admission import AHEAD_NS, LATE_NS
-from fusion.all_posts import AllPosts, Arrived
+from fusion.all_posts import MOST_TILES_OF_POST, AllPosts, Arrived
 from fusion.frames import LocalFrame, ecef_to_geodetic
 from fusion.scan_messages import MeasuredMessage, ScanMessage, ScansMessage
 from fusion.tiles import middle_of, tile_at
@@ -268,3 +269,91 @@ def test_a_post_that_changes_its_sensors_again_and_again_waits_ever_longer_and_i
         tracker.take([Arrived(post.looks(now_ns, place(100.0)), now_ns)])
     assert tracker.worked_in == len(adopted) + 20
     assert tracker.heard(now_ns) == ("west",)
+
+
+def test_a_post_takes_no_more_tiles_than_an_honest_one_and_none_across_the_earth():
+    tracker, liar = AllPosts(), PlayedPost("liar", place(0.0))
+    one = liar.sensors().sensors[0]
+    far = [
+        msgspec.structs.replace(one, sensor_id=f"r{k}", latitude_deg=MIDDLE.latitude_deg + 2.0 * k) for k in range(8)
+    ]
+    with pytest.raises(ValueError, match="r1: stands 222 km from its post's origin"):
+        tracker.describe(msgspec.structs.replace(liar.sensors(), sensors=tuple(far)), T)
+    ring = [
+        msgspec.structs.replace(
+            one,
+            sensor_id=f"r{k}",
+            latitude_deg=place(50_000.0 * math.sin(k), 50_000.0 * math.cos(k)).latitude_deg,
+            longitude_deg=place(50_000.0 * math.sin(k), 50_000.0 * math.cos(k)).longitude_deg,
+            slant_range_m=(5.0, 60_000.0),
+        )
+        for k in range(64)
+    ]
+    tracker.describe(msgspec.structs.replace(liar.sensors(), sensors=tuple(ring)), T)
+    scans = tuple(ScanMessage(each.sensor_id, rfc3339(T), ()) for each in ring)
+    tracker.take([Arrived(ScansMessage(1, "liar", "run", rfc3339(T), scans), T)])
+    assert tracker.tile_count == MOST_TILES_OF_POST
+
+
+def test_sensors_that_send_nothing_begin_no_tracker_anew():
+    west, idle, tracker = PlayedPost("west", place(0.0), 1), PlayedPost("idle", place(100.0), 2), AllPosts()
+    tracker.describe(west.sensors(), T)
+    seen = []
+    for half in range(600):
+        now_ns = T + half * SECOND_NS // 2
+        if half % 150 == 20:
+            tracker.describe(idle.sensors(position_sigma_m=half / 100.0), now_ns)
+        if half < 12 or half > 588:
+            tracker.take([Arrived(west.looks(now_ns, place(300.0)), now_ns)])
+        elif half % 50 == 0:
+            tracker.take([Arrived(west.looks(now_ns), now_ns)])
+        if half in (11, 599):
+            seen += [one.sighted.key for one in tracker.look(now_ns)]
+    assert [began for _, began, _ in seen] == [seen[0][1]] * 2
+
+
+def test_a_post_is_heard_by_its_scans_for_two_turns_of_its_sensor_and_not_by_claims_nor_from_the_future():
+    tracker, post = AllPosts(), PlayedPost("west", place(0.0))
+    tracker.describe(post.sensors(), T)
+    here = place(300.0)
+    claim = ClaimMessage(
+        *("radar", rfc3339(T), "open_drone_id", "t", "not_testable", False),
+        latitude_deg=here.latitude_deg,
+        longitude_deg=here.longitude_deg,
+        height_m=here.height_m,
+    )
+    tracker.take([Arrived(ScansMessage(1, "west", "run", rfc3339(T), (), (claim,)), T)])
+    assert tracker.heard(T) == ()
+    tracker.take([Arrived(post.looks(T), T)])
+    assert tracker.heard(T + 2 * SECOND_NS) == ("west",)
+    assert tracker.heard(T + 4 * SECOND_NS) == ()
+    assert tracker.heard(T - 60 * SECOND_NS) == ()  # the center's clock was set back by a minute
+    tracker.take([Arrived(post.looks(T + 5 * SECOND_NS), T + 5 * SECOND_NS)])  # a radar that turns once in 5 s
+    assert tracker.heard(T + 14 * SECOND_NS) == ("west",)
+    assert tracker.heard(T + 16 * SECOND_NS) == ()
+
+
+def test_a_flood_of_transmitters_of_one_post_leaves_the_others_claims():
+    posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+
+    def claims(now_ns: int) -> list[ScansMessage]:
+        where = place(-500.0 + 20.0 * (now_ns - T) / SECOND_NS)
+
+        def of(name: str) -> ClaimMessage:
+            return ClaimMessage(
+                *("radar", rfc3339(now_ns), "open_drone_id", name, "not_testable", False),
+                latitude_deg=where.latitude_deg,
+                longitude_deg=where.longitude_deg,
+                height_m=where.height_m,
+                horizontal_sigma_m=3.0,
+                vertical_sigma_m=3.0,
+            )
+
+        honest = ScansMessage(1, "west", "run", rfc3339(now_ns), (), (of("honest"),))
+        flood = tuple(of(f"{now_ns}-{k}") for k in range(90))
+        return [ScansMessage(1, "east", "run", rfc3339(now_ns), (), flood)] + [honest] * (now_ns - T < 4 * SECOND_NS)
+
+    *_, tracker = fly(posts, lambda t: place(-500.0 + 20.0 * t), 12.0, extra=claims)
+    [found] = tracker.look(T + 12 * SECOND_NS)
+    assert "west/radar" in {one.claim.sensor_id for one in found.sighted.track.claims}
+    assert tracker.refused["east", "of too many transmitters"] > 1_000
