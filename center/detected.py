@@ -78,7 +78,7 @@ class Waiting:
     def affords(self, given: Given) -> bool:
         """Whether the post may send so many bytes now."""
         since_s = max(given.received_ns - self.counted_ns, 0) / 1e9
-        self.counted_ns = max(given.received_ns, self.counted_ns)
+        self.counted_ns = given.received_ns  # which may be earlier: the center's clock was set
         self.bytes_left = min(self.bytes_left + since_s * BYTES_A_SECOND, BYTES_AT_ONCE)
         if len(given.payload) > self.bytes_left:
             return False

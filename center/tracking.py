@@ -2,9 +2,9 @@
 
     network thread ──▶ give ──▶ waiting (bounded) ──▶ keeper ──▶ python -m center.detected ──▶ reader ──▶ newest
 
-It is started with the first post that describes its sensors: a center whose posts send tracks alone has none. When it dies it
-is started again, is told all posts' sensors anew, and the fused picture's numbers go on where its objects are. While it tells
-nothing, the posts' tracks count.
+It is started with the first post that describes its sensors: a center whose posts send tracks alone has none. When it dies, or
+tells nothing for half a minute, it is started again and told all posts' sensors anew, and the fused picture's numbers go on
+where its objects are. While it tells nothing, the posts' tracks count.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ WAITING_BYTES = 8_000_000  # for the process to take; beyond, the oldest scans g
 MOST_POSTS = 1_000  # whose sensors are remembered
 OLD_S = 2.0  # a picture so old is none
 BEHIND_S = 1.0  # waited so long, what is worked in comes late
+MUTE_S = 30.0  # a process that tells nothing for so long is ended; starting takes some seconds
 RETRY_S = (1.0, 30.0)  # shortest and longest pause before it is started again
 LASTING_S = 60.0  # a process that ran so long begins with the shortest pause again
 OUR_CODE = str(Path(__file__).resolve().parents[1])
@@ -43,14 +44,16 @@ class Tracking:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards what follows
-        self._sensors: dict[str, Given] = {}
+        self._sensors: dict[str, Given] = {}  # the newest of each post
+        self._untold: set[str] = set()  # posts whose sensors the process has not been told of
         self._scans: deque[Given] = deque()
-        self._waiting_bytes = 0
+        self._waiting_bytes = 0  # of scans
         self._is_running = True
         self._newest: tuple[DetectedPicture, float] | None = None  # and when it came, monotonic
         self._process: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None
         self._fault: str | None = None
+        self._why_ended: str | None = None  # the process, where we ended it
         self.dropped = 0  # messages of scans that the process did not take in time
         self.starts = 0
 
@@ -63,16 +66,16 @@ class Tracking:
             if given.name == "sensors":
                 if given.site_id in self._sensors or len(self._sensors) < MOST_POSTS:
                     self._sensors[given.site_id] = given
+                    self._untold.add(given.site_id)
                 if self._keeper is None:
                     self._keeper = threading.Thread(target=self._keep, name="tracker's keeper", daemon=True)
                     self._keeper.start()
-            if self._keeper is None:
-                return  # scans of nobody who has described its sensors
-            self._scans.append(given)
-            self._waiting_bytes += len(given.payload)
-            while self._waiting_bytes > WAITING_BYTES:
-                self._waiting_bytes -= len(self._scans.popleft().payload)
-                self.dropped += 1
+            elif self._keeper is not None:  # else: scans of nobody who has described its sensors
+                self._scans.append(given)
+                self._waiting_bytes += len(given.payload)
+                while self._waiting_bytes > WAITING_BYTES:
+                    self._waiting_bytes -= len(self._scans.popleft().payload)
+                    self.dropped += 1
             self._changed.notify_all()
 
     def heard(self, picture: DetectedPicture) -> None:
@@ -140,11 +143,13 @@ class Tracking:
                 why = str(error)
             if not self._is_running:
                 return
-            pause_s = RETRY_S[0] if time.monotonic() - began_s > LASTING_S else min(2.0 * pause_s, RETRY_S[1])
+            if time.monotonic() - began_s > LASTING_S:
+                pause_s = RETRY_S[0]
             log.error("the tracker of the posts' detections: %s; starting it again in %.0f s", why, pause_s)
             with self._changed:
                 self._fault, self._newest = why, None
                 self._changed.wait_for(lambda: not self._is_running, pause_s)
+            pause_s = min(2.0 * pause_s, RETRY_S[1])
 
     def _run(self) -> str:
         """Start the process and feed it until it ends; why it did."""
@@ -158,12 +163,14 @@ class Tracking:
             start_new_session=True,  # an interrupt at the terminal is the center's to answer
         )
         with self._changed:
-            self._process, self.starts = process, self.starts + 1
+            self._process, self.starts, self._why_ended = process, self.starts + 1, None
             self._scans.clear()
-            self._scans.extend(self._sensors.values())
-            self._waiting_bytes = sum(len(given.payload) for given in self._scans)
+            self._waiting_bytes = 0
+            self._untold = set(self._sensors)
         reader = threading.Thread(target=self._read, args=(process,), name="tracker's reader", daemon=True)
+        watch = threading.Thread(target=self._watch, args=(process,), name="tracker's watch", daemon=True)
         reader.start()
+        watch.start()
         try:
             while process.poll() is None and self._is_running:
                 self._feed(process)
@@ -174,16 +181,18 @@ class Tracking:
                 process.kill()
             code = process.wait()
             reader.join(timeout=5.0)
+            watch.join(timeout=5.0)
             for stream in (process.stdin, process.stdout):
                 with suppress(OSError):
                     stream.close()  # type: ignore[union-attr]
-        return f"it ended with code {code}"
+        return self._why_ended or f"it ended with code {code}"
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
         """Hand over what waits, or wait for something. Raises OSError when the process is gone."""
         with self._changed:
-            self._changed.wait_for(lambda: self._scans or not self._is_running, 0.5)
-            batch = list(self._scans)
+            self._changed.wait_for(lambda: self._scans or self._untold or not self._is_running, 0.5)
+            batch = [self._sensors[site_id] for site_id in sorted(self._untold)] + list(self._scans)
+            self._untold.clear()
             self._scans.clear()
             self._waiting_bytes = 0
         assert process.stdin is not None
@@ -191,7 +200,23 @@ class Tracking:
             write_frame(process.stdin, given)
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
+        """Take what it tells; a process whose words cannot be read is ended."""
         assert process.stdout is not None
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, msgspec.MsgspecError):
             while (frame := read_frame(process.stdout)) is not None:
                 self.heard(msgspec.msgpack.decode(frame, type=DetectedPicture))
+        with suppress(OSError):
+            process.kill()
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """End the process when it tells nothing: it hangs, and whoever feeds it or reads from it would wait for ever."""
+        began_s = time.monotonic()
+        with self._changed:
+            while process.poll() is None and self._is_running:
+                told_s = max(began_s, self._newest[1] if self._newest is not None else began_s)
+                left_s = told_s + MUTE_S - time.monotonic()
+                if left_s <= 0.0:
+                    self._why_ended = f"it told nothing for {MUTE_S:.0f} s"
+                    process.kill()
+                    return
+                self._changed.wait(min(left_s, 1.0))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import time
+from unittest.mock import Mock
 
 import msgspec
 import pytest
 
 from center import tracking
-from center.detected import BYTES_AT_ONCE, WAITING, Given, Inbox, Work
+from center.detected import BYTES_AT_ONCE, WAITING, Given, Inbox, Work, read_frame
 from center.fused import FusedPicture, Told
 from center.received import Received
 from fusion.frames import LocalFrame
@@ -21,6 +23,7 @@ from fusion.wire import SiteMessage, encode, rfc3339
 from tests.made_radars import PlayedPost as Radar
 
 SECOND_NS = 1_000_000_000
+TURN_S = 0.4  # of the radars
 MIDDLE = LocalFrame(Geodetic(12.0, -35.0, 0.0))  # open water, nobody's border
 
 
@@ -34,17 +37,24 @@ def children_of(pid: int) -> list[int]:
 
 
 class Flight:
-    """Two radars' posts on a broker, and a drone that flies from the one's reach into the other's, by the clock."""
+    """Two radars' posts on a broker, and a drone that flies from the one's reach into the other's, for as long as is asked."""
 
-    def __init__(self, make_post) -> None:
+    def __init__(self, make_post, eventually) -> None:
+        self.eventually = eventually
         self.radars = [Radar("flight-west", place(-1_500.0), 1), Radar("flight-east", place(1_500.0), 2)]
         self.posts = [make_post(radar.name) for radar in self.radars]
-        self.began_s = time.monotonic()
+        self.began_s: float | None = None
+        self.said_s = 0.0
         for radar, post in zip(self.radars, self.posts, strict=True):
             post.client.publish(f"sarhad/v1/{radar.name}/sensors", encode(radar.sensors()), 1, retain=True)
 
+    def east_m(self) -> float:
+        """It hovers in the west until it is sent off, then flies at 25 m/s."""
+        since_s = 0.0 if self.began_s is None else time.monotonic() - self.began_s
+        return -180.0 + (2.5 * since_s**2 if since_s < 5.0 else 62.5 + 25.0 * (since_s - 5.0))
+
     def where(self) -> Geodetic:
-        return place(-400.0 + 25.0 * (time.monotonic() - self.began_s))
+        return place(self.east_m())
 
     def say(self) -> None:
         """What both see now: the west one to 100 m east of the middle, the east one from 100 m west of it."""
@@ -53,34 +63,45 @@ class Flight:
             message = radar.looks(now_ns, point)
             post.client.publish(f"sarhad/v1/{radar.name}/scans", encode(message), 1)
 
-    def fly(self, center, seconds: float) -> list[dict]:
-        """Every object told of in that time."""
-        told, until_s = [], time.monotonic() + seconds
-        while time.monotonic() < until_s:
-            self.say()
-            told += [one for one in center.get("/api/fused")["tracks"] if one["by_detections"]]
-            time.sleep(0.4)
+    def fly(self, center, until, what: str) -> list[dict]:
+        """Every object told of, up to the first of which `until` holds."""
+        told: list[dict] = []
+
+        def look() -> bool:
+            if time.monotonic() - self.said_s > TURN_S:
+                self.said_s = time.monotonic()
+                self.say()
+            found = [one for one in center.get("/api/fused")["tracks"] if one["by_detections"]]
+            told.extend(found)
+            return any(until(one) for one in found)
+
+        self.eventually(look, 90.0, what)
         return told
 
 
-def test_a_drone_that_crosses_from_post_to_post_keeps_one_number_and_goes_on_when_the_process_dies(center, make_post):
-    flight = Flight(make_post)
-    told = flight.fly(center, 20.0)
+def test_a_drone_that_crosses_from_post_to_post_keeps_one_number_and_goes_on_when_the_process_dies(
+    center, make_post, eventually
+):
+    flight = Flight(make_post, eventually)
+    told = flight.fly(center, lambda one: True, "the drone in the west")
+    flight.began_s = time.monotonic()
+    beyond = place(150.0).longitude_deg  # the west radar sees nothing there
+    told += flight.fly(center, lambda one: one["longitude_deg"] > beyond, "the drone in the east")
     assert len({one["fused_number"] for one in told}) == 1
-    assert len(told) > 10
     level, newest = LocalFrame(flight.where()), told[-1]
     apart = level.geodetic_to_enu(Geodetic(newest["latitude_deg"], newest["longitude_deg"], newest["height_m"]))
     assert abs(apart[1]) < 20.0  # across its course; along it the picture is a moment old
     [child] = children_of(center.child.pid)
     os.kill(child, signal.SIGKILL)
-    after = flight.fly(center, 9.0)
+
+    def is_back(_: dict) -> bool:
+        status = center.get("/api/status")["detections"]
+        return status["starts"] == 2 and status["worked_in"] > 10 and len(status["heard"]) == 2
+
+    after = flight.fly(center, is_back, "the drone after the process has died")
     assert after[-1]["time"] > told[-1]["time"]
     assert {one["fused_number"] for one in after} == {told[-1]["fused_number"]}
     assert children_of(center.child.pid) not in ([], [child])
-    status = center.get("/api/status")["detections"]
-    assert set(status["heard"]) == {"flight-west", "flight-east"}
-    assert status["starts"] == 2
-    assert status["worked_in"] > 10
 
 
 def given(name: str, message: msgspec.Struct, received_ns: int) -> Given:
@@ -200,7 +221,7 @@ def test_what_is_no_message_is_counted_and_stops_nothing():
     assert picture.complaints["liar"].startswith("scans: ")
 
 
-def test_a_process_that_cannot_run_is_told_of_and_the_posts_tracks_count(monkeypatch, eventually):
+def test_a_process_that_cannot_run_is_told_of_and_the_posts_tracks_count(monkeypatch, eventually, caplog):
     monkeypatch.setattr(tracking, "LAUNCHER", "raise SystemExit(3)")
     one, radar = tracking.Tracking(), Radar("west", place(-200.0), 1)
     assert one.faults() == []
@@ -210,7 +231,46 @@ def test_a_process_that_cannot_run_is_told_of_and_the_posts_tracks_count(monkeyp
         "the tracker of the posts' detections does not run, their tracks count: it ended with code 3"
     ]
     assert one.picture() is None
+    assert "starting it again in 1 s" in caplog.text
     one.stop()
+
+
+@pytest.mark.parametrize(
+    ("launcher", "mute_s", "why"),
+    [
+        ("import time; time.sleep(1000)", 1.0, "it told nothing for 1 s"),  # and takes nothing: whoever feeds it waits
+        (
+            "import sys, time; sys.stdout.buffer.write(b'\\xff' * 8); sys.stdout.flush(); time.sleep(1000)",
+            60.0,
+            "it ended with code -9",  # a frame longer than any picture
+        ),
+    ],
+)
+def test_a_process_that_hangs_or_cannot_be_understood_is_started_again(monkeypatch, eventually, launcher, mute_s, why):
+    monkeypatch.setattr(tracking, "LAUNCHER", launcher)
+    monkeypatch.setattr(tracking, "MUTE_S", mute_s)
+    one, radar = tracking.Tracking(), Radar("west", place(-200.0), 1)
+    one.give(Received("sensors", "west", "run", 0, 1, encode(radar.sensors()), None))
+    for _ in range(3):
+        one.give(Received("scans", "west", "run", 0, 1, b" " * 1_000_000, None))
+    eventually(one.faults, what="the fault")
+    assert one.faults() == [f"the tracker of the posts' detections does not run, their tracks count: {why}"]
+    eventually(lambda: one.starts == 2, what="the next process")
+    one.stop()
+
+
+def test_scans_that_find_no_room_take_none_from_the_sensors(monkeypatch):
+    monkeypatch.setattr(tracking.Tracking, "_keep", lambda self: None)
+    one, radar, process = tracking.Tracking(), Radar("west", place(-200.0), 1), Mock(stdin=io.BytesIO())
+    one.give(Received("sensors", "west", "run", 0, 1, encode(radar.sensors()), None))
+    for _ in range(10):
+        one.give(Received("scans", "west", "run", 0, 1, b" " * 1_000_000, None))
+    one._feed(process)
+    process.stdin.seek(0)
+    told = [msgspec.msgpack.decode(read_frame(process.stdin), type=Given).name for _ in range(9)]
+    assert told == ["sensors"] + 8 * ["scans"]
+    assert read_frame(process.stdin) is None
+    assert one.dropped == 2
 
 
 def test_a_tracker_that_is_behind_is_told_of(monkeypatch):
