@@ -42,7 +42,7 @@ class Center:
         self.picture = Picture()
         self.fused = FusedPicture()
         self._fused_memory = FusedMemory(settings.store_path.with_name(f"{settings.store_path.name}.fused"))
-        self._fused_memory.read_into(self.fused.fusion)
+        self._fused_memory.read_into(self.fused.fusion, time.time_ns())
         self.fused_fault: str | None = None
         self.tracking = Tracking()
         self.hub = Hub(self.store.first_event_number)
@@ -50,6 +50,7 @@ class Center:
         self.started_ns = time.time_ns()
         self.version = software_version()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._looking: asyncio.Task[FusedTracksMessage] | None = None
         restore(self.picture, self.store, self.started_ns)
 
     @asynccontextmanager
@@ -62,6 +63,8 @@ class Center:
             yield
         finally:
             rounds.cancel()
+            if self._looking is not None:  # its thread goes on, and looks must not overlap with the last writing
+                await asyncio.wait([self._looking])
             await asyncio.to_thread(self.ingest.stop)
             await asyncio.to_thread(self.tracking.stop)
             self._fused_memory.write(self.fused.fusion, time.time_ns(), at_once=True)
@@ -96,7 +99,8 @@ class Center:
         was_empty = not self.fused.newest.tracks
         tracks = tracks_to_fuse(self.picture, monotonic_ns)
         try:
-            message = await asyncio.to_thread(self._look, tracks)
+            self._looking = asyncio.create_task(asyncio.to_thread(self._look, tracks))
+            message = await asyncio.shield(self._looking)
         except Exception as error:  # a fault of ours must end neither the round nor what else the center tells
             if self.fused_fault is None:
                 log.exception("the posts' tracks could not be joined")

@@ -1,7 +1,8 @@
 """What the fused picture must know again after a restart of the center: its objects, and which numbers were given.
 
 One small file beside the store, written every two seconds, whole or not at all. After a restart an object that was told of
-within the last 15 s goes on under its number, by the posts' tracks that it was of or by its course; no number is given twice.
+within the last 15 s goes on under its number, by the posts' tracks that it was of or by its course. No number is given twice:
+where the file is damaged, numbers go on at the tenths of a second since 1970, of which more have passed than were ever given.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fusion.track_fusion import FusedObject, TrackFusion
 log = logging.getLogger("sarhad.center")
 
 EVERY_NS = 2_000_000_000
+NUMBER_NS = 100_000_000
 MARGIN = 1_000  # numbers that may have been given since the last writing
 MOST_BYTES = 50_000_000
 
@@ -46,8 +48,8 @@ class FusedMemory:
         self._path, self._written_ns = path, 0
         self.fault: str | None = None
 
-    def read_into(self, fusion: TrackFusion) -> None:
-        """Go on from the file; begin anew where there is none, or one that cannot be read."""
+    def read_into(self, fusion: TrackFusion, now_ns: int) -> None:
+        """Go on from the file; begin anew where there is none, or, at numbers of its own, where it cannot be read."""
         try:
             if self._path.stat().st_size > MOST_BYTES:
                 raise ValueError("is too long")
@@ -56,7 +58,9 @@ class FusedMemory:
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:
-            log.warning("%s: cannot be read, fused numbers begin anew: %s", self._path, error)
+            first = now_ns // NUMBER_NS
+            log.warning("%s: cannot be read, fused numbers go on at %d: %s", self._path, first, error)
+            fusion.go_on((), first)
             return
         fusion.go_on(objects, known.next_number + MARGIN)
 
@@ -68,7 +72,10 @@ class FusedMemory:
         known = Remembered(fusion.next_number, tuple(remembered(one) for one in fusion.objects))
         beside = self._path.with_name(f"{self._path.name}.new")
         try:
-            beside.write_bytes(msgspec.msgpack.encode(known))
+            with beside.open("wb") as file:
+                file.write(msgspec.msgpack.encode(known))
+                file.flush()
+                os.fsync(file.fileno())  # else a loss of power may leave the new name and none of the bytes
             os.replace(beside, self._path)
             self.fault = None
         except OSError as error:

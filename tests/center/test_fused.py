@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 
 import msgspec
@@ -10,8 +12,10 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from center.app import Center
 from center.fused import FusedPicture, Told
-from center.fused_memory import MARGIN, FusedMemory
+from center.fused_memory import MARGIN, NUMBER_NS, FusedMemory
+from center.settings import BrokerSettings, CenterSettings
 from fusion.frames import LocalFrame
 from fusion.messages import covariance_of, rounded_covariance
 from fusion.types import Geodetic
@@ -93,13 +97,13 @@ def test_after_a_restart_objects_have_their_numbers_and_none_is_given_twice(play
     memory.write(before.fusion, T + 5 * SECOND_NS)
     for run_id in ("run-1", "run-2"):  # the same track, and a new one on its course
         after = FusedPicture()
-        FusedMemory(tmp_path / "center.db.fused").read_into(after.fusion)
+        FusedMemory(tmp_path / "center.db.fused").read_into(after.fusion, T + 8 * SECOND_NS)
         assert after.look([], T + 8 * SECOND_NS).tracks == ()
         assert [
             one.fused_number for one in after.look([flown(played_messages, run_id, 9)], T + 9 * SECOND_NS).tracks
         ] == [1]
     late = FusedPicture()
-    FusedMemory(tmp_path / "center.db.fused").read_into(late.fusion)
+    FusedMemory(tmp_path / "center.db.fused").read_into(late.fusion, T + 60 * SECOND_NS)
     [another] = late.look([flown(played_messages, "run-2", 60)], T + 60 * SECOND_NS).tracks
     assert another.fused_number > before.fusion.next_number + MARGIN - 1
 
@@ -109,11 +113,35 @@ def test_a_memory_that_is_damaged_or_cannot_be_written_stops_nothing(played_mess
     path = tmp_path / "center.db.fused"
     path.write_bytes(damage)
     picture = FusedPicture()
-    FusedMemory(path).read_into(picture.fusion)
-    assert [one.fused_number for one in picture.look([flown(played_messages, "run-1", 0)], T).tracks] == [1]
+    FusedMemory(path).read_into(picture.fusion, T)
+    [found] = picture.look([flown(played_messages, "run-1", 0)], T).tracks
+    assert found.fused_number == T // NUMBER_NS  # none of those that were given before
     nowhere = FusedMemory(tmp_path / "nowhere" / "center.db.fused")
     nowhere.write(picture.fusion, T)
     assert "cannot be written" in nowhere.fault
+
+
+def test_a_center_that_stops_writes_its_memory_after_the_look_that_is_under_way(tmp_path):
+    center = Center(CenterSettings(BrokerSettings("127.0.0.1", 1), tmp_path / "center.db"))
+    center.ingest.start = center.ingest.stop = lambda: None
+    order, looks, may_end = [], threading.Event(), threading.Event()
+
+    def look(*_: object) -> FusedTracksMessage:
+        looks.set()
+        may_end.wait(30.0)
+        order.append("look")
+        return FusedTracksMessage(1, rfc3339(T), ())
+
+    center.fused.look = look
+    center._fused_memory.write = lambda _fusion, _now_ns, at_once=False: order.append("last" if at_once else "write")
+
+    async def run_and_stop() -> None:
+        async with center.running():
+            await asyncio.to_thread(looks.wait, 30.0)
+            asyncio.get_running_loop().call_later(0.2, may_end.set)
+
+    asyncio.run(run_and_stop())
+    assert order == ["look", "write", "last"]
 
 
 def test_readers_of_the_broker_and_the_api_get_the_fused_picture(center, broker, make_post):
