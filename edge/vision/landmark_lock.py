@@ -6,11 +6,13 @@
     direction now = R(w) · direction then      turned right by w_z, up by -w_x, right side down by -w_y
 
 What is a landmark is found out, not told: of the sharpest corners below the horizon (by the site file's mounting, less its
-own uncertainty), those that keep their places among each other for `LEARN_S`. Leaves, water, cars and shadows do not. Clouds
-stand above the horizon; and a scene that drifts as a whole while it is learned is no scene to hold on to, so it is learned
-anew. The mean of the turns while it was learned is the zero, for a mast sways about where it stands. Where the picture is at
-hand by which the camera was aligned, corners of that are tried first: if they are found again, its moment is the zero, and
-what turned the camera since then is known.
+own uncertainty), those that keep their places among each other for `LEARN_S`. Leaves, water, cars and shadows do not.
+Clouds stand above the horizon; and a scene that drifts as a whole is no scene to hold on to, so it is learned anew: within
+the minute where it drifts by more than about 10° an hour (less, where nothing sways), within half an hour by more than
+1.5°. What drifts more slowly is taken for a turn of the camera, and as unsure as it is large (`slow_drift.py`). The mean of
+the turns while it was learned is the zero, for a mast sways about where it stands. Where the picture is at hand by which
+the camera was aligned, corners of that are tried first: if they are found again, its moment is the zero, and what turned
+the camera since then is known.
 
 Later most of them must agree: what flies through hides one or two, a cloth or the night hides all, and then there is no turn.
 One that has faded in the light is cut anew where the others say it is, which makes the zero a little less sure each time; one
@@ -42,6 +44,7 @@ from edge.vision.landmarks import (
     lens_for,
     project,
 )
+from edge.vision.slow_drift import SWAY_S, SlowDrift
 from fusion.camera import Lens, pixel_to_direction
 from fusion.frames import body_to_level, turn_about
 from fusion.types import FloatArray, Orientation
@@ -59,7 +62,6 @@ DRIFT_RAD, DRIFT_OF_SWAY = np.radians(0.05), 0.4  # a scene that moved on by mor
 FADED = 0.75  # likeness of a landmark that is cut anew
 UNSTEADY, GONE = 0.5, 0.3
 TRIAL_LOOKS = 40
-SWAY_S = 2.0  # turns closer together are one swing
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,11 @@ class LandmarkLock:
             return None
         rotation, covariance = found
         self._rotation = rotation
+        if self._slow is not None and self._slow.see(time_s, rotation):
+            self._begin(time_s, grey)
+            return None
         self._renew(time_s, grey, coarse, rotation)
-        return self._turn(rotation, covariance)
+        return self._turn(time_s, rotation, covariance)
 
     def _is_of_alignment(self, grey: Grey) -> bool:
         """Whether there is a picture of the alignment that can be this one at another size: not cut, not padded."""
@@ -127,6 +132,7 @@ class LandmarkLock:
         self._patches: list[Patch] = []
         self._rotation = np.zeros(3)
         self._zero, self._zero_variance = np.zeros(3), np.zeros(3)
+        self._slow: SlowDrift | None = None  # none by the alignment: what is found again after so long has not drifted
         self._began_s = time_s
         self._turns: list[tuple[float, FloatArray]] = []
         self._add_patches(time_s, grey, coarse_of(grey), np.zeros(3))
@@ -238,10 +244,11 @@ class LandmarkLock:
         self._patches, self.is_learned, self.landmarks = steady, True, len(steady)
         for patch in steady:
             patch.is_landmark = True
-        turns = np.stack([turn for _, turn in self._turns])
-        self._turns = []
+        learned, self._turns = self._turns, []
         if self.by_alignment:
             return
+        turns = np.stack([turn for _, turn in learned])
+        self._slow = SlowDrift(learned)
         self._zero = np.median(turns, axis=0)
         swings = max(1.0, LEARN_S / SWAY_S)
         self._zero_variance = np.var(turns, axis=0) * (np.pi / 2.0) / swings  # of a median
@@ -271,10 +278,11 @@ class LandmarkLock:
         patch.fine, patch.coarse, patch.likeness = cut_fine(grey, pixel), cut_coarse(coarse, pixel), 1.0
         self._zero_variance = self._zero_variance + (PIXEL_SIGMA / self._lens.focal_px[0] / self.landmarks) ** 2
 
-    def _turn(self, rotation: FloatArray, covariance: FloatArray) -> Turn:
+    def _turn(self, time_s: float, rotation: FloatArray, covariance: FloatArray) -> Turn:
         """Against the zero; rotations so small add up."""
         x, y, z = rotation - self._zero
-        sigma = np.sqrt(np.diag(covariance) + self._zero_variance)
+        drift = 0.0 if self._slow is None else self._slow.sigma(time_s)
+        sigma = np.sqrt(np.diag(covariance) + self._zero_variance + np.square(drift))
         return Turn(float(z), float(-x), float(-y), (float(sigma[2]), float(sigma[0]), float(sigma[1])))
 
 

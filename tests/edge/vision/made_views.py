@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -36,19 +37,12 @@ class View:
     light: str = "day"
     cloudiness: float = 0.8
     ground: bool = True
+    has_noise: bool = True  # the chip's own
 
     def __post_init__(self) -> None:
         self._chance = np.random.default_rng(self.seed)
-        look = LOOKS["visible", self.light]
-        width, height = (side + 2 * SPARE_PX for side in SIZE_PX)
-        self._sky = grey_of(paint_sky((2 * width, height), HORIZON_PX + SPARE_PX, look, self.cloudiness, self._chance))
-        empty = [np.full((height, width, 3), level, np.float32) for level in (0.0, 255.0)]
-        for layer in empty:
-            if self.ground:
-                paint_ridges(layer, HORIZON_PX + SPARE_PX, look, True, np.random.default_rng(self.seed + 1))
-        black, white = (grey_of(layer) for layer in empty)
-        self._ground, self._through = black, (white - black) / 255.0
-        self._noise_sigma = look.noise_sigma
+        self._sky, self._ground, self._through = painted(self.seed, self.light, self.cloudiness, self.ground)
+        self._noise_sigma = LOOKS["visible", self.light].noise_sigma if self.has_noise else 0.0
 
     def picture(self, turn: FloatArray | None = None, clouds_px: float = 0.0) -> np.ndarray:
         """BGR, as the camera sees it turned by (right, up, right side down), rad, the clouds so far to the left."""
@@ -69,6 +63,21 @@ class View:
     def grey(self, turn: FloatArray | None = None, clouds_px: float = 0.0) -> np.ndarray:
         """The same as the lock gets it."""
         return half_grey(self.picture(turn, clouds_px))
+
+
+@lru_cache(maxsize=16)
+def painted(seed: int, light: str, cloudiness: float, has_ground: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sky, twice as wide; ground; and how much of the sky shows through it."""
+    look = LOOKS["visible", light]
+    width, height = (side + 2 * SPARE_PX for side in SIZE_PX)
+    chance = np.random.default_rng(seed)
+    sky = grey_of(paint_sky((2 * width, height), HORIZON_PX + SPARE_PX, look, cloudiness, chance))
+    empty = [np.full((height, width, 3), level, np.float32) for level in (0.0, 255.0)]
+    for layer in empty:
+        if has_ground:
+            paint_ridges(layer, HORIZON_PX + SPARE_PX, look, True, np.random.default_rng(seed + 1))
+    black, white = (grey_of(layer) for layer in empty)
+    return sky, black, (white - black) / 255.0
 
 
 def grey_of(layer: np.ndarray) -> np.ndarray:

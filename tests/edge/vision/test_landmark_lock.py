@@ -22,7 +22,8 @@ from fusion.frames import turn_about
 from fusion.types import Orientation
 
 ALIGNED_RAD = math.radians(0.3)
-LOOKS_HZ = 2.0
+LOOKS_HZ = 1.0
+SPARSE_S = 9.4  # between looks where much time passes; no part of the sway's periods
 CLOUDS_PX_S = 6.0
 LEARNED_S = LEARN_S + 5.0
 # a tenth of a pixel, and the zero, which is the middle of a minute's sway; roll is told by a band that is low and wide
@@ -33,15 +34,19 @@ def turn_of(told: Turn) -> np.ndarray:
     return np.array([told.right_rad, told.up_rad, told.roll_rad])
 
 
-def look(lock: LandmarkLock, view: View, time_s: float, turn: np.ndarray, cover=None) -> Turn | None:
-    grey = view.grey(turn, CLOUDS_PX_S * time_s)
+def look(
+    lock: LandmarkLock, view: View, time_s: float, turn: np.ndarray, cover=None, clouds_px_s: float = CLOUDS_PX_S
+) -> Turn | None:
+    grey = view.grey(turn, clouds_px_s * time_s)
     return lock.see(time_s, grey if cover is None else cover(grey))
 
 
-def learn(view: View, mounting: Orientation = MOUNTING, turn=sway, aligned=None) -> LandmarkLock:
+def learn(
+    view: View, mounting: Orientation = MOUNTING, turn=sway, aligned=None, clouds_px_s: float = CLOUDS_PX_S
+) -> LandmarkLock:
     lock = LandmarkLock(LENS, mounting, ALIGNED_RAD, aligned)
     for number in range(int(LEARNED_S * LOOKS_HZ)):
-        told = look(lock, view, number / LOOKS_HZ, turn(number / LOOKS_HZ))
+        told = look(lock, view, number / LOOKS_HZ, turn(number / LOOKS_HZ), clouds_px_s=clouds_px_s)
         assert told is None or lock.is_learned
     return lock
 
@@ -76,9 +81,9 @@ def test_sway_is_measured_under_drifting_clouds(lock: LandmarkLock) -> None:
 
 def test_clouds_are_no_landmarks_even_where_the_horizon_is_thought_to_be_high(lock: LandmarkLock) -> None:
     looks_down = Orientation(0.0, math.radians(-30.0), 0.0)  # a wrong site file: the whole sky counts as ground
-    sky = View(ground=False)
-    fooled = learn(sky, looks_down)
-    assert not fooled.is_learned
+    sky = View(ground=False, has_noise=False)
+    assert learn(sky, looks_down, clouds_px_s=0.0).is_learned  # if it stood still, there would be enough to hold on to
+    assert not learn(sky, looks_down).is_learned
     aloft = LandmarkLock(LENS, Orientation(0.0, math.radians(30.0), 0.0), ALIGNED_RAD)
     aloft.see(0.0, sky.grey())
     aloft.see(1.0, sky.grey())
@@ -166,6 +171,25 @@ def test_fading_light_changes_the_landmarks_not_the_turn(lock: LandmarkLock) -> 
 def test_a_scene_that_drifts_as_a_whole_is_no_scene_to_hold_on_to() -> None:
     drifting = learn(View(), turn=lambda time_s: np.radians([0.02 * time_s, 0.0, 0.0]))
     assert not drifting.is_learned
+
+
+def test_a_scene_that_drifts_as_slowly_as_it_can_beside_sway_is_as_unsure_as_it_is_wrong_until_it_is_found_out() -> (
+    None
+):
+    drift_rad_s, view = np.radians([0.0015, 0.0, 0.0]), View()
+    lock = learn(view, turn=lambda time_s: sway(time_s) + drift_rad_s * time_s)
+    assert lock.is_learned  # a minute does not show it
+    wrong = []
+    for time_s in LEARNED_S + SPARSE_S * np.arange(300):
+        told = look(lock, view, time_s, sway(time_s) + drift_rad_s * time_s)
+        if not lock.is_learned:
+            break
+        assert told is not None
+        errors = turn_of(told) - sway(time_s)
+        assert (np.abs(errors) < 3.0 * np.array(told.sigma_rad)).all()
+        wrong.append(errors[0])
+    assert not lock.is_learned
+    assert max(wrong) > math.radians(0.3)  # it was not found out by chance, early
 
 
 def test_what_turned_it_since_it_was_aligned_is_known_from_that_picture() -> None:
