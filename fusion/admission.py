@@ -24,7 +24,7 @@ MOST_LOOKS = 32  # of a scan
 MOST_SENSORS = 64  # of a post
 FARTHEST_SENSOR_M = 60_000.0  # from the origin of its post: as far as a sensor reaches
 HIGHEST_M = 1e5  # above the ellipsoid or below it
-CLAIM_SIGMA_M = (1e-3, 1e5)  # what a claim may say of its own errors
+CLAIM_SIGMA_M = (1e-3, 1e5)  # what a claim may say of its own errors; 0 says nothing
 MOST_SPEED_M_S = 1e4  # claimed, along each axis
 LONGEST_TEXT = 200  # of a claim, a string: Remote ID's longest have 23 characters
 
@@ -50,7 +50,9 @@ def wrong_claim(claim: ClaimMessage) -> str | None:
         return "not of an aircraft"
     low, high = CLAIM_SIGMA_M
     sigmas = (one.horizontal_sigma_m, one.vertical_sigma_m)
-    return None if all(sigma is None or low <= sigma <= high for sigma in sigmas) else "of an accuracy that is none"
+    return (
+        None if all(sigma in (None, 0.0) or low <= sigma <= high for sigma in sigmas) else "of an accuracy that is none"
+    )
 
 
 def out_of_time(time: str, received_ns: int) -> str | None:

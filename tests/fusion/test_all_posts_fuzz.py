@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from center.detected import detected_object
+from fusion.admission import wrong_claim
 from fusion.all_posts import AllPosts, Arrived
 from fusion.scan_messages import (
     LookMessage,
@@ -181,3 +182,9 @@ def test_a_claim_that_cannot_be_is_refused_and_another_posts_object_stays(fields
         tracker.take([Arrived(message, now_ns) for message in messages])
     assert len(tracker.look(now_ns)) == 1
     assert [(site_id, count) for (site_id, _), count in tracker.refused.items()] == [("evil", 16)]
+
+
+def test_a_claim_that_tells_no_accuracy_by_a_zero_is_taken():
+    told = ("radar", rfc3339(T), "remote_id", "t", "", False)
+    assert wrong_claim(ClaimMessage(*told, horizontal_sigma_m=0.0, vertical_sigma_m=0.0)) is None
+    assert wrong_claim(ClaimMessage(*told, horizontal_sigma_m=-1.0)) == "of an accuracy that is none"

@@ -96,6 +96,7 @@ def test_what_is_not_finite_or_absurd_is_left_out() -> None:
         Position(nan, 0.0, 0.0, (1, 0, 0, 1, 0, 1)),
         Position(0.0, 0.0, 0.0, (1, 0, 0)),
         Position(0.0, 0.0, 0.0, (-1, 0, 0, 1, 0, 1)),
+        Position(0.0, 0.0, 0.0, (1.0, 0.94, -1e200, 0.9, -1e200, 1.0)),  # its determinant is no number
         Position(1e9, 0.0, None, (1, 0, 1)),
     ]
     assert stack([Detection(measurement, 1.0) for measurement in bad], 100) == []
