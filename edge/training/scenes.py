@@ -1,13 +1,15 @@
 """What the model sees while it learns: 320x256 pictures of clips and of rendered worlds.
 
     rendered ───────────────────────────────────────────────────┐
+    infrared frame, objects painted out ▶ clouds ─▶ words ──────┤
     infrared frame, whole ─────────────┬▶ silhouettes and words ┴─▶ scale ─▶ brightness ─▶ mirror
     visible frame, whole at half size ─┤
     visible frame, a window of it ─────┘
 
 A source by its share, a class with equal chances, one of its clips, one of its frames: rare classes are what drones are
 mistaken for. Frames stay as they were filmed, but for silhouettes of every class in every size, since each filmed day shows
-few classes, and words, since cameras write into their pictures. Lifting filmed objects off their frames onto others, with
+few classes, and words, since cameras write into their pictures. Of infrared, a quarter shows nothing that flies, clouds
+above all, which are warm and were called drones. Lifting filmed objects off their frames onto others, with
 blur, noise and compression, was tried and left out: it cost most of the pictures a run can see, and found fewer drones.
 Visible frames at half size show their birds and airplanes as large as the infrared ones are. One integer seeds a picture,
 so a training set is a list of integers.
@@ -23,12 +25,12 @@ import numpy.typing as npt
 
 from edge.simulator.scenery import Sprite, box_of, cut, overlap, to_picture
 from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
-from edge.training.painting import touches
+from edge.training.painting import touches, without_objects
 
 SIZE_PX = (320, 256)
 SOURCE_SHARES = {
     "both": {"ir": 0.3, "halved": 0.08, "visible": 0.32, "rendered": 0.3},
-    "infrared": {"ir": 0.8, "rendered": 0.2},
+    "infrared": {"ir": 0.57, "empty": 0.28, "rendered": 0.15},
 }
 POOLS = ("ir", "visible", "rendered")
 SCALED_SHARE, SCALES = 0.6, (0.8, 1.25)
@@ -40,6 +42,8 @@ KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
 SMALLEST_PX = 3.0
 DRAWN_SHARE, DRAWN_MOST = 0.6, 3  # of filmed frames: with silhouettes drawn into them, one to so many
 WRITTEN_SHARE, WRITTEN_MOST = 0.3, 6  # of filmed frames: with words written into them, one to so many
+EMPTY_TRIED = 3  # frames, of which the roughest is shown without its objects: rough ones have clouds
+CLOUDED_SHARE = 0.5  # of empty frames: with clouds laid over what they show
 LETTERS = tuple("ABCDEFGHIKLMNOPRSTUVWXZ0123456789.:()%/-+ ")
 FIXED_WINGS = 0.12  # of the drones drawn
 DRAWN_PX = {"ir": (9.0, 60.0), "visible": (14.0, 110.0)}  # how wide, of every class alike
@@ -59,7 +63,12 @@ class Scenes:
         chance = np.random.default_rng([self._seed, number])
         shares = SOURCE_SHARES[self._spectrum]
         source = str(chance.choice(list(shares), p=list(shares.values())))
-        picture, boxes = self._rendered(chance) if source == "rendered" else self._filmed(source, chance)
+        if source == "rendered":
+            picture, boxes = self._rendered(chance)
+        elif source == "empty":
+            picture, boxes = self._empty(chance), np.zeros((0, 5), np.float32)
+        else:
+            picture, boxes = self._filmed(source, chance)
         scale = float(np.exp(chance.uniform(*np.log(SCALES)))) if chance.random() < SCALED_SHARE else 1.0
         picture, boxes = window(picture, boxes, scale, chance)
         if chance.random() < RELIT_SHARE:
@@ -76,6 +85,17 @@ class Scenes:
         if self._spectrum == "infrared":
             picture = coloured(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8))
         return picture, loosen(pool.boxes[index])
+
+    def _empty(self, chance: np.random.Generator) -> Picture:
+        """An infrared frame without its objects, in which nothing flies: clouds are warm, too."""
+        pool = self._pools["ir"]
+        index = max(chance.integers(len(pool.boxes), size=EMPTY_TRIED), key=lambda one: roughness(pool.pictures[one]))
+        picture = without_objects(pool, int(index))
+        if chance.random() < CLOUDED_SHARE:
+            picture = clouded(picture, chance)
+        if chance.random() < WRITTEN_SHARE:
+            write(picture, np.zeros((0, 5), np.float32), chance)
+        return picture
 
     def _filmed(self, source: str, chance: np.random.Generator) -> tuple[Picture, Boxes]:
         """A frame as it was filmed, or at half its size; each class alike, each of its clips alike."""
@@ -145,6 +165,26 @@ def draw(picture: Picture, boxes: Boxes, spectrum: str, chance: np.random.Genera
     alpha = alpha * sprite.contrast
     picture[rows, columns] = to_picture(behind * (1 - alpha) + np.minimum(tone, 255) * alpha)
     return np.concatenate([boxes, box])
+
+
+def roughness(frame: Picture) -> float:
+    """How much a frame's upper half changes from place to place, some 8 px apart, in grey levels."""
+    upper = np.asarray(frame[: len(frame) // 2], np.float32)
+    small = cv2.resize(upper, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+    return float((small - cv2.GaussianBlur(small, (0, 0), 4)).std())
+
+
+def clouded(picture: Picture, chance: np.random.Generator) -> Picture:
+    """Clouds over a frame, warmer than the sky behind: noise of several octaves, above a level."""
+    height, width = picture.shape[:2]
+    noise = np.zeros((height, width), np.float32)
+    rows, columns = chance.integers(2, 7), chance.integers(2, 9)
+    for octave in range(5):
+        grid = chance.normal(size=(rows << octave, columns << octave)).astype(np.float32)
+        noise += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC) * 0.55**octave
+    level, soft = chance.uniform(0.3, 1.6), chance.uniform(0.3, 1.2)
+    warm = np.clip((noise - level) / soft, 0, 1) * chance.uniform(25, 160)
+    return to_picture(np.minimum(picture.astype(np.float32) + warm[..., None], 255))
 
 
 def write(picture: Picture, boxes: Boxes, chance: np.random.Generator) -> None:

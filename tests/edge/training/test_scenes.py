@@ -9,7 +9,7 @@ from edge.simulator.scenery import Scenery, Sprite
 from edge.training.clips import Pool, save_pool
 from edge.training.painting import background_of, without_objects
 from edge.training.rendered import crop_of, render_world, through_encoder
-from edge.training.scenes import SIZE_PX, Scenes, draw, inside, loosen, relit, window, write
+from edge.training.scenes import SIZE_PX, Scenes, clouded, draw, inside, loosen, relit, roughness, window, write
 
 
 def write_pool(path: Path, pictures: np.ndarray, boxes: list[np.ndarray]) -> None:
@@ -138,6 +138,30 @@ def test_of_infrared_alone_every_picture_is_grey(pools: Path) -> None:
     for number in range(40):
         picture, _ = alone.picture(number)
         assert (np.ptp(picture, axis=2) == 0).all()
+
+
+def test_of_infrared_alone_a_quarter_and_more_shows_nothing_that_flies(pools: Path) -> None:
+    alone = Scenes(pools, seed=3, spectrum="infrared")
+    empty = [not len(alone.picture(number)[1]) for number in range(200)]
+    assert 0.2 < np.mean(empty) < 0.4
+
+
+def test_an_empty_frame_shows_no_trace_of_its_object(pools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.training.scenes.CLOUDED_SHARE", 0.0)
+    monkeypatch.setattr("edge.training.scenes.WRITTEN_SHARE", 0.0)
+    alone = Scenes(pools, seed=3, spectrum="infrared")
+    for seed in range(10):
+        assert np.ptp(alone._empty(np.random.default_rng(seed))) < 140 / 20  # the object stood out by 140 grey levels
+
+
+def test_clouds_are_warmer_than_the_sky_and_leave_some_of_it_and_make_it_rough() -> None:
+    sky = np.full((256, 320, 3), 60, np.uint8)
+    for seed in range(10):
+        cloudy = clouded(sky, np.random.default_rng(seed))
+        assert cloudy.min() == 60
+        assert cloudy.max() > 75
+        assert (cloudy == 60).mean() > 0.1
+        assert roughness(cloudy[..., 0]) > roughness(sky[..., 0]) == 0
 
 
 def test_objects_mostly_outside_are_not_labelled() -> None:
