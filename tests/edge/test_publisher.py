@@ -259,7 +259,7 @@ def test_the_site_message_is_retained_and_an_older_runs_one_does_not_replace_it(
 def test_sensors_are_retained_and_scans_are_neither_kept_nor_awaited(
     listener: Listener, publisher: Publisher, broker: Broker
 ) -> None:
-    publisher.publish_live("scans", b"of nobody")  # there is no connection yet, or it takes it
+    publisher.publish_live("scans", b'{"run_id":"run-1","sequence":0}')  # there is no connection yet, or it takes it
     assert until(lambda: publisher.counters.connected)
     publisher.publish_live("sensors", b'{"run_id":"run-1","sequence":0}')
     publisher.publish_live("scans", b'{"run_id":"run-1","sequence":0}')
