@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from fusion import direction
+from fusion import direction, standing
 from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.scan_update import SHARED_HITS, ScanInHand, is_bearing
@@ -42,6 +42,8 @@ CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays m
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
 RANGE_LOST_M = 100.0  # and beyond this sigma: nobody finds it by such a place sooner than by its direction
 DENIED = math.log(0.01)  # a sensor that should see it would miss it so long once in a hundred times
+GLINTS = 0.95  # a confirmed track that is so likely a glint in its place is given up
+MOST_NOTED = 20  # sights of one thing that came to nothing
 RANGE_LOST_MISSES = 5  # or so often a ranging sensor saw nothing there
 RANGE_LOST_NS = 3_000_000_000  # and only one bearing sensor has seen it for so long
 
@@ -51,6 +53,7 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     rows = ((table.existence >= settings.confirm_at) & ~table.is_confirmed).nonzero()[0]
     if len(rows) == 0:
         return
+    rows = rows[table.existence[rows] * (1.0 - standing.probability(table, rows)) >= settings.confirm_at]
     birth_ns, hits = table.birth_ns[rows], table.hits[rows]
     age_ns = time_ns - birth_ns
     seen_again = (table.seen_ns[rows] >= birth_ns[:, None] + CROSSED_NS) & points(table)
@@ -128,7 +131,9 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
     if not np.isfinite(table.x.sum() + table.P.sum()):
         goes |= ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
     rows = goes.nonzero()[0]
-    for row in rows[~table.is_confirmed[rows]].tolist():
+    if len(rows) == 0:
+        return
+    for row in rows[~table.is_confirmed[rows] | standing.stayed(table, rows)].tolist():
         born = table.born[row]
         if born is not None and table.scan_before_ns[born[0]] > table.last_ns[row]:
             _note_nothing(table, row, time_ns)  # its sensor looked and did not see it again
@@ -139,7 +144,7 @@ def _note_nothing(table: TrackTable, row: int, time_ns: int) -> None:
     """What began this row, which came to nothing, was a false alarm."""
     born = table.born[row]
     if born is not None:
-        table.places.note(born, float(max(table.ranged_hits[row], 1)), time_ns)
+        table.places.note(born, float(min(max(table.ranged_hits[row], 1), MOST_NOTED)), time_ns)
 
 
 def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
@@ -171,12 +176,16 @@ def coast_after_ns(table: TrackTable) -> IntArray:
 
 
 def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
-    """Confirmed rows whose existence has sunk too low; tentative ones whose range nothing has borne out."""
+    """Confirmed rows whose existence has sunk too low or that glint in their place; tentative ones whose range nothing has
+    borne out."""
     lowest = np.where(table.is_confirmed, settings.drop_below, 1e-5)
     is_crossing = table.ranged_hits == 0
     denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED))
     by_chance = ~table.is_confirmed & (table.direction_of < 0) & denied
-    rows = ((table.existence < lowest) | by_chance).nonzero()[0]
-    for row in rows[~table.is_confirmed[rows]].tolist():
+    glints = table.is_confirmed & (table.glints_log > 0.0)
+    if glints.any():
+        glints[glints] = standing.probability(table, glints.nonzero()[0]) > GLINTS
+    rows = ((table.existence < lowest) | by_chance | glints).nonzero()[0]
+    for row in rows[~table.is_confirmed[rows] | glints[rows]].tolist():
         _note_nothing(table, row, time_ns)
     table.end(rows, "unseen", time_ns)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, crowd_births, crowds, direction, existence, filters, manoeuvres
+from fusion import classification, crowd_births, crowds, direction, existence, filters, manoeuvres, standing
 from fusion.assignment import assign
 from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight, unambiguous
 from fusion.existence import BoolArray
@@ -245,6 +245,8 @@ def _work_in_pairs(
         chosen, taken, x, P, before = chosen[sound], taken.chosen(sound), x[sound], P[sound], before[sound]
         row = taken.row
     if not as_direction:
+        if hand.origin is None:
+            standing.note(table, hand.number, plots, row, taken.plot, taken.log_likelihood)
         _learn_biases(table, hand, plots.components, taken, before, share[chosen])
     table.x[row], table.P[row] = x, P
     table.x[torn], table.P[torn] = torn_x, torn_P

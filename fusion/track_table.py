@@ -35,7 +35,7 @@ ARRAYS = (
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
     "metres_log", "metres_count", "told_hits", "told_last_ns", "told_direction_of", "told_x", "told_status", "told_ns",
-    "lacking",
+    "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
 
@@ -92,6 +92,13 @@ class TrackTable:
         self.metres_log: FloatArray = np.zeros(0)  # mean ln of the true size, rows in space
         self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
         self.lacking: FloatArray = np.zeros(0)  # objects without a track in its crowd, a track: see crowd_births.py
+        self.began_m: FloatArray = np.zeros((0, 3))  # where a row in space began, ENU, and when
+        self.began_ns: IntArray = np.zeros(0, dtype=np.int64)
+        self.stood: IntArray = np.zeros(0, dtype=np.int64)  # detections weighed by standing.py, the first with them
+        self.stood_mean: FloatArray = np.zeros((0, 3))  # their mean place as measured, less the first
+        self.stood_squares: FloatArray = np.zeros(0)  # m²/s², sum of squared range rates of all but the first
+        self.hovers_log: FloatArray = np.zeros(0)  # ln Λ of standing.py: that it hovers,
+        self.glints_log: FloatArray = np.zeros(0)  # and that it glints
         self.modes: FloatArray = np.zeros((0, len(manoeuvres.USUAL)))  # weights of how much it manoeuvres
         self.carried_ns: IntArray = np.zeros(0, dtype=np.int64)  # since when P has only been predicted
         self.told_hits: IntArray = np.zeros(0, dtype=np.int64)  # as `publication.py` knows it; 0: not at all
@@ -200,6 +207,13 @@ class TrackTable:
             "metres_log": np.zeros(count),
             "metres_count": np.zeros(count, dtype=np.int64),
             "lacking": np.zeros(count),
+            "began_m": births.x[:, :3],
+            "began_ns": np.full(count, time_ns, dtype=np.int64),
+            "stood": np.ones(count, dtype=np.int64),
+            "stood_mean": np.zeros((count, 3)),
+            "stood_squares": np.zeros(count),
+            "hovers_log": np.zeros(count),
+            "glints_log": np.zeros(count),
             "carried_ns": np.full(count, time_ns, dtype=np.int64),
             "modes": np.tile(manoeuvres.USUAL, (count, 1)),
             "newcomer": np.full(
