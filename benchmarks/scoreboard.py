@@ -241,7 +241,10 @@ def scored(directory: Path, kind: str, tracker: str, plan: Plan) -> Iterator[dic
         row = measured(directory, tracker, plan)
         if "failed" not in row:
             plan.finished.put(key, row)
-    yield {"scenario": directory.name, "kind": kind, "tracker": tracker, "content": content[:12]} | row
+    scenario = (
+        f"shared {directory.name}" if kind == "data" else directory.name
+    )  # a generated one may have the same name
+    yield {"scenario": scenario, "kind": kind, "tracker": tracker, "content": content[:12]} | row
 
 
 def measured(directory: Path, tracker: str, plan: Plan) -> dict[str, Any]:

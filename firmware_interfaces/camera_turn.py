@@ -48,7 +48,8 @@ class CameraTurn:
         self._sensor = sensor
         self._mounting = body_to_level(sensor.orientation)
         self._late: deque[tuple[int, FloatArray, FloatArray]] = deque(maxlen=MOST_LATE)  # time, turn, variance
-        self._before, self._before_sigma_rad = np.zeros(3), 0.0  # of what was learned before
+        self._before: FloatArray = np.zeros(3)  # of what was learned before
+        self._before_sigma_rad = 0.0
         self._was_learned = self._is_learned = False
         self._told_ns: int | None = None  # when there was a turn last
         self._now_ns = 0

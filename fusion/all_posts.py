@@ -354,7 +354,7 @@ def moved_point(detection: Detection, turn: FloatArray, shift_m: FloatArray) -> 
         return detection
     size = 2 if point.up_m is None else 3
     upper = np.triu_indices(size)
-    C = np.zeros((size, size))
+    C: FloatArray = np.zeros((size, size))
     C[upper] = point.covariance_m2
     C = turn[:size, :size] @ (C + np.triu(C, 1).T) @ turn[:size, :size].T
     east_m, north_m, up_m = (turn @ [point.east_m, point.north_m, point.up_m or 0.0] + shift_m).tolist()
