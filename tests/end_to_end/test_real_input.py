@@ -207,7 +207,7 @@ class Directions:
 
 
 def assert_directions_point_at_the_filmed_drone(run: Path, clip: dict[str, str]) -> None:
-    """The longest direction track follows, within a degree, the boxes that people drew around the drone."""
+    """A long direction track follows, within a degree, the boxes drawn around the drone; others may be of other things."""
     with (VISION / "val" / "labels" / f"{clip['clip']}.csv").open() as rows:
         boxes = {int(row["frame"]): [float(row[k]) for k in "xywh"] for row in csv.DictReader(rows)}
     with (run / "recording.mcap").open("rb") as stream:
@@ -227,9 +227,8 @@ def assert_directions_point_at_the_filmed_drone(run: Path, clip: dict[str, str])
             if shown[nearest] in boxes:
                 told = track["direction"]["azimuth_deg"], track["direction"]["elevation_deg"]
                 errors_deg[track["track_number"]].append(math.dist(told, seen_at(boxes[shown[nearest]], clip)))
-    longest = max(errors_deg.values(), key=len)
-    assert len(longest) >= FOLLOWED
-    assert statistics.median(longest) < 1.0, statistics.median(longest)
+    medians = [statistics.median(found) for found in errors_deg.values() if len(found) >= FOLLOWED]
+    assert min(medians, default=180.0) < 1.0, medians
 
 
 def seen_at(box: list[float], clip: dict[str, str]) -> tuple[float, float]:
