@@ -31,7 +31,8 @@ import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
-from edge.outbox import Message, Outbox
+from edge.outbox import Outbox
+from edge.outbox_table import Message
 from edge.sending_order import LIVE_ON_THE_WAY, OnTheWay, SendingOrder, key_of
 from edge.site_file import BrokerSettings
 from fusion.wire import VERSION, AckMessage, CueMessage, HealthMessage, encode, rfc3339, topic

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from edge.outbox import PRIORITIES, START, Message, Place
+from edge.outbox_table import PRIORITIES, START, Message, Place
 from fusion.wire import AckMessage
 
 RESEND_S = 5.0  # a center commits and acknowledges within a second

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox import ROW_BYTES, START, Message, Outbox
+from edge.outbox import Outbox
 from edge.outbox_file import OutboxBusy, OutboxError
+from edge.outbox_table import ROW_BYTES, START, Message
 from fusion import wire
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -333,9 +334,9 @@ def test_a_place_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -
 def test_while_the_disk_refuses_nothing_is_lost_and_the_trouble_is_told(outbox: Outbox) -> None:
     outbox.add("run", 1, "tracks", b"{}")
     outbox.flush()
-    full = outbox._connection.execute("PRAGMA page_count").fetchone()[0]
+    full = outbox._table._connection.execute("PRAGMA page_count").fetchone()[0]
     with outbox._database:
-        outbox._connection.execute(f"PRAGMA max_page_count = {full}")  # SQLite then says that the disk is full
+        outbox._table._connection.execute(f"PRAGMA max_page_count = {full}")  # SQLite then says that the disk is full
     for sequence in range(2, 12):
         outbox.add("run", sequence, "tracks", b"x" * 4000)
     assert not outbox.flush(timeout_s=0.3)
@@ -343,7 +344,7 @@ def test_while_the_disk_refuses_nothing_is_lost_and_the_trouble_is_told(outbox: 
     assert "full" in outbox.counts.trouble
     assert outbox.counts.pending == 11
     with outbox._database:
-        outbox._connection.execute("PRAGMA max_page_count = 100000")
+        outbox._table._connection.execute("PRAGMA max_page_count = 100000")
     assert outbox.flush()
     assert outbox.counts.trouble is None
     assert numbers(outbox) == list(range(1, 12))

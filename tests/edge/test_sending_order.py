@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.outbox import Message, Place
+from edge.outbox_table import Message, Place
 from edge.sending_order import (
     BACKLOG_PROBE,
     BACKLOG_UNANSWERED,
