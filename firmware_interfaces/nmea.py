@@ -235,7 +235,7 @@ class Decoder:
             case "MON-RF":
                 blocks = [_flag(fields[f"jammingState_{n + 1:02}"]) for n in range(fields["nBlocks"])]
                 self._known.is_jammed = None if all(block is None for block in blocks) else any(blocks)
-            case "SEC-SIG" if fields["version"] == 1:
+            case "SEC-SIG":
                 self._known.is_jammed = _flag(fields["jammingState"]) if fields["jamDetEnabled"] else None
                 self._known.is_spoofed = _flag(fields["spoofingState"]) if fields["spfDetEnabled"] else None
         return None

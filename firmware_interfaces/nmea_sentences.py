@@ -24,13 +24,13 @@ MAX_DIGITS = 18  # of an integer
 HEX_DIGITS = b"0123456789ABCDEFabcdef"
 Value: TypeAlias = str | int | float
 
-# sentence -> its fields as name:kind. Kinds: t time, d date, a latitude, o longitude, f number, i integer, s text.
+# sentence -> its fields as name:kind. Kinds: t time, d date, a angle, f number, i integer, s text.
 # After "+" stands the group that repeats; "?" marks a field that only newer receivers send.
 TABLE: dict[str, str] = {
-    "GGA": "time:t lat:a NS:s lon:o EW:s quality:i numSV:i HDOP:f alt:f altUnit:s sep:f sepUnit:s diffAge:f "
+    "GGA": "time:t lat:a NS:s lon:a EW:s quality:i numSV:i HDOP:f alt:f altUnit:s sep:f sepUnit:s diffAge:f "
     "diffStation:i",
-    "RMC": "time:t status:s lat:a NS:s lon:o EW:s spd:f cog:f date:d mv:f mvEW:s posMode:s? navStatus:s?",
-    "GLL": "lat:a NS:s lon:o EW:s time:t status:s posMode:s?",
+    "RMC": "time:t status:s lat:a NS:s lon:a EW:s spd:f cog:f date:d mv:f mvEW:s posMode:s? navStatus:s?",
+    "GLL": "lat:a NS:s lon:a EW:s time:t status:s posMode:s?",
     "GSA": "opMode:s navMode:i "
     + " ".join(f"svid_{n:02}:i" for n in range(1, 13))
     + " PDOP:f HDOP:f VDOP:f systemId:s?",
@@ -42,7 +42,7 @@ TABLE: dict[str, str] = {
     "HDM": "headingM:f headingMag:s",
     "HDG": "headingM:f deviation:f deviationEW:s variation:f variationEW:s",
     "VHW": "hdgT:f hgdTu:s hdgM:f hgdMu:s spdN:f spdNu:s spdK:f spdKu:s",
-    "GNS": "time:t lat:a NS:s lon:o EW:s posMode:s numSV:i HDOP:f alt:f sep:f diffAge:f diffStation:i navStatus:s?",
+    "GNS": "time:t lat:a NS:s lon:a EW:s posMode:s numSV:i HDOP:f alt:f sep:f diffAge:f diffStation:i navStatus:s?",
     "THS": "headt:f mi:s",
     "ROT": "rot:f valid:s",
     "XDR": "+ tdrtype:s data:f dataunit:s tdrid:s",
@@ -105,7 +105,8 @@ def sentence_at(buffer: bytearray, start: int, needs_checksum: bool = True) -> t
 
 def _split(body: bytes, has_checksum: bool) -> Sentence:
     identity, *values = body.decode("ascii").split(",")
-    if not identity.isalnum() or len(identity) < 3:
+    is_proprietary = has_checksum and identity.startswith("P")  # SiRF's $PSRFTXT has its text right behind it
+    if len(identity) < 3 or not (identity.isalnum() or is_proprietary):
         raise Rejected("unknown", f'a line that begins with "{identity[:12]}" is no sentence')
     return Sentence(identity, tuple(values), has_checksum)
 
@@ -175,12 +176,15 @@ def _date(text: str) -> str:
     return f"{'19' if text[4:] >= '69' else '20'}{text[4:]}-{text[2:4]}-{text[:2]}"
 
 
-def _angle(text: str, degree_digits: int, highest_deg: float) -> Value:
-    degrees, minutes = text[:degree_digits], _number(text[degree_digits:])
-    if not degrees.isdecimal() or not isinstance(minutes, float) or not 0.0 <= minutes < 60.0:
+def _angle(text: str) -> Value:
+    """Degrees of dddmm.mmmm; minutes are the two digits before the point, since some receivers leave zeros out.
+
+    Receivers without a fix send 8960.0000, or 36000.0000: an angle as sent, and none of a place on Earth."""
+    whole = text.partition(".")[0]
+    degrees, minutes = whole[:-2] or "0", _number(text[max(0, len(whole) - 2) :])
+    if not (whole.isdecimal() and whole.isascii() and len(degrees) <= 3 and isinstance(minutes, float)):
         return ""
-    angle = round(int(degrees) + minutes / 60.0, 10)
-    return angle if angle <= highest_deg else ""
+    return round(int(degrees) + minutes / 60.0, 10) if minutes <= 60.0 else ""  # 59.99999 may be rounded to 60.0000
 
 
 def _number(text: str) -> Value:
@@ -199,8 +203,7 @@ def _integer(text: str) -> Value:
 READ: dict[str, Callable[[str], Value]] = {
     "t": _time,
     "d": _date,
-    "a": lambda text: _angle(text, 2, 90.0),
-    "o": lambda text: _angle(text, 3, 180.0),
+    "a": _angle,
     "f": _number,
     "i": _integer,
     "s": str,

@@ -6,6 +6,7 @@
 Fields carry the names of u-blox's interface descriptions; "name:format*scale", bits as "name@byte.bit+count".
 
 Source: u-blox 8 / M8 receiver description (UBX-13003221), u-blox F9 HPG 1.32 interface description (UBX-22008968).
+SEC-SIG's version 2 as pyubx2 1.4.0 lists it.
 """
 
 from __future__ import annotations
@@ -120,13 +121,18 @@ LAYOUTS: dict[tuple[int, int], Layout] = {
         "TIM-TP",
         (16,),
         "towMS:I towSubMS:I*2.3283064365386963e-10 qErr:i week:H _:B _:B",
-        "timeBase@14.0 utc@14.1 raim@14.2+2",
+        "timeBase@14.0 utc@14.1 raim@14.2+2 qErrInvalid@14.4 TpNotLocked@14.5 timeRefGnss@15.0+4 utcStandard@15.4+4",
     ),
-    (0x27, 0x09): Layout(
+    (0x27, 0x09): Layout("SEC-SIG", (), "version:B"),
+}
+SEC_SIG = (0x27, 0x09)
+SEC_SIG_VERSIONS = {
+    1: Layout("SEC-SIG", (), "version:B", "jamDetEnabled@4.0 jammingState@4.1+2 spfDetEnabled@8.0 spoofingState@8.1+3"),
+    2: Layout(
         "SEC-SIG",
-        (12,),
-        "version:B",
-        "jamDetEnabled@4.0 jammingState@4.1+2 spfDetEnabled@8.0 spoofingState@8.1+3",
+        (),
+        "version:B _:B _:B jamNumCentFreqs:B",
+        "jamDetEnabled@1.0 jammingState@1.1+2 spfDetEnabled@1.3 spoofingState@1.4+3",
     ),
 }
 MON_RF = (0x0A, 0x38)
@@ -169,6 +175,8 @@ class UbxMessage:
         """The fields by name; empty for messages and sizes that we do not interpret, such as polls."""
         if self.key == MON_RF:
             return _mon_rf(self.payload)
+        if self.key == SEC_SIG:
+            return _sec_sig(self.payload)
         layout = LAYOUTS.get(self.key)
         return layout.read(self.payload) if layout is not None and len(self.payload) in layout.sizes else {}
 
@@ -194,6 +202,20 @@ def _mon_rf(payload: bytes) -> dict[str, Value]:
         values = MON_RF_BLOCK.unpack_from(payload, 4 + 24 * number)
         for name, value in zip(MON_RF_NAMES, values, strict=False):
             out[f"{name}_{number + 1:02}"] = value & 3 if name == "jammingState" else value
+    return out
+
+
+def _sec_sig(payload: bytes) -> dict[str, Value]:
+    """Version 1 has a byte of flags each; version 2 one for both, and behind it the frequencies it looked at."""
+    version = payload[0] if payload else 0
+    if (version, len(payload)) != (1, 12) and not (
+        version == 2 and len(payload) >= 4 and len(payload) == 4 + 4 * payload[3]
+    ):
+        return {}
+    out = SEC_SIG_VERSIONS[version].read(payload)
+    for number in range(payload[3] if version == 2 else 0):
+        entry = int.from_bytes(payload[4 + 4 * number : 8 + 4 * number], "little")
+        out[f"centFreq_{number + 1:02}"], out[f"jammed_{number + 1:02}"] = entry & 0xFFFFFF, entry >> 24 & 1
     return out
 
 

@@ -131,6 +131,52 @@ def test_spoofing_and_jamming_hold_until_the_receiver_says_otherwise(sensor: Sen
     assert decoder.diagnosis() is None
 
 
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "read"),
+    [
+        ("8960.0000", "00000.0000", (90.0, 0.0)),  # MTK receivers before their first fix; 59.99999 rounded up
+        ("36000.0000", "72000.0000", (360.0, 720.0)),  # Holux receivers before their first fix
+        ("4507.5", "952.5", (45.125, 9.875)),  # a receiver that leaves leading zeros out
+        ("4571.0000", "-0700.000", ("", "")),
+    ],
+)
+def test_angles_are_read_as_sent_and_only_those_on_earth_make_a_position(
+    latitude: str, longitude: str, read: tuple[object, object], sensor: Sensor, make_reading: MakeReading
+) -> None:
+    line = encode("GPRMC", "120000", "A", latitude, "N", longitude, "E", "0.0", "0.0", "170826", "", "", "A")
+    (framed,) = Messages().feed(line, 0)
+    assert (framed.message.fields["lat"], framed.message.fields["lon"]) == read
+    (own,) = Decoder(sensor).feed(make_reading(line))
+    on_earth = all(isinstance(angle, float) and angle <= 90.0 for angle in read)
+    assert (own.position is not None) == on_earth
+
+
+def test_a_proprietary_sentence_may_have_its_text_right_behind_its_name() -> None:
+    (framed,) = Messages().feed(encode("PSRFTXTVersion GSW3.2.2_3.1.00"), 0)
+    assert framed.message.identity == "PSRFTXTVersion GSW3.2.2_3.1.00"
+    messages = Messages()
+    assert messages.feed(encode("a comment, not a sentence"), 0) == []
+    assert messages.counts.rejected["unknown"] == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b"\x01\0\0\0\x05\0\0\0\x05\0\0\0", (True, True)),
+        (b"\x01\0\0\0\x03\0\0\0\x03\0\0\0", (False, False)),
+        (b"\x02\x2d\0\x01\x40\xa6\x17\x01", (True, True)),
+        (b"\x02\x1b\0\x02\x40\xa6\x17\0\x40\xa6\x17\0", (False, False)),  # as long as version 1
+        (b"\x02\x2d\0\x02\x40\xa6\x17\x01", (None, None)),  # shorter than it says
+        (b"\x03\x2d\0\0", (None, None)),  # a version of tomorrow
+    ],
+)
+def test_both_versions_of_sec_sig_tell_of_jamming_and_spoofing(
+    payload: bytes, expected: tuple[bool | None, bool | None], sensor: Sensor, make_reading: MakeReading
+) -> None:
+    (own,) = Decoder(sensor).feed(make_reading(ubx.encode(ubx.SEC_SIG, payload) + nav_pvt()))
+    assert (own.jammed, own.spoofed) == expected
+
+
 def test_a_sentence_without_checksum_is_used_only_where_the_site_says_so(
     sensor: Sensor, make_reading: MakeReading
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import xor
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +47,22 @@ def gnss_interpreted(expected: Record, found: Record) -> tuple[Record, set[str]]
     left = {f"{expected['identity']}.{name}" for name in expected["fields"] if name not in ours}
     told = {**expected, "fields": {name: v for name, v in expected["fields"].items() if name in ours}}
     if not ours:
-        left = {str(expected["identity"])}
+        left = {str(expected["identity"]).replace(".", " ")}  # a whole message's name has no dot
         del told["identity"], told["fields"], told["protocol"]
     return told, left
+
+
+def is_checked_gnss(data: bytes, record: Record) -> bool:
+    """Whether a record's own bytes bear it out: the other decoder passes over talkers and types that it does not know
+    (QZ, AIVDM), and over sound sentences that come close behind a broken one."""
+    sent = data[record["end_offset"] - record["len"] : record["end_offset"]].rstrip(b"\r\n")
+    body, _, digits = sent[1:].partition(b"*")
+    if record["protocol"] == "NMEA":
+        return len(digits) == 2 and int(digits, 16) == reduce(xor, body, 0)
+    if record["protocol"] == "UBX":
+        first = [sum(sent[2 : end + 1]) for end in range(2, len(sent) - 2)]
+        return sent[-2:] == bytes((first[-1] % 256, sum(first) % 256))
+    return False
 
 
 def reports(truth: Any, capture: Path, shares_truth: bool) -> Iterator[Record]:
