@@ -198,7 +198,7 @@ def run_all(plan: Plan, folder: Path) -> Iterator[dict[str, Any]]:
         for directory in sorted(
             path for path in DATA.iterdir() if path.name.startswith(("fuse", "oosm", "bias", "meet"))
         ):
-            yield from rows_of(directory, "data", [OURS, KNOWN], plan)
+            yield from rows_of(directory, "data", [OURS, KNOWN] if tells_origins(directory) else [OURS], plan)
     if "scale_n1000" in plan.kinds:
         yield from memory_rows(folder, plan)
     yield from told_library(plan.library, plan) if plan.library else library_rows(plan)
@@ -220,6 +220,12 @@ def peers_for(kind: str) -> list[str]:
     if kind.startswith("crowd"):
         return []
     return ["filterpy", "Stone Soup GNN"] if kind.startswith("scale") else list(PEERS)
+
+
+def tells_origins(directory: Path) -> bool:
+    """Whether a scenario's truth tells which detection is whose."""
+    with np.load(directory / "truth.npz") as truth:
+        return "origin" in truth.files
 
 
 def rows_of(directory: Path, kind: str, trackers: Sequence[str], plan: Plan) -> Iterator[dict[str, Any]]:
