@@ -35,6 +35,7 @@ SURVIVAL_S = 60.0  # a drone leaves our sky in about a minute: 900 m at 15 m/s
 CAMERA_MISSES_HANG_S = 1.0  # a background or a pose that hides a drone lasts about a second
 RADAR_MISSES_HANG_S = 0.5  # fading of a turning, tilting airframe
 CAMERA_SEES_S = 5.0  # a camera whose sight at night is not known may only miss what it saw this recently
+SURELY_SIGMAS = 3.0  # what lies so far outside of what was looked at was not seen
 CLUTTER_SPEED_SPAN_M_S = 20.0  # false alarms of a radar move at birds' and leaves' speeds
 CLUTTER_ELEVATION_RAD = 0.3  # and stand near the horizon
 CLUTTER_HEIGHT_M = 300.0
@@ -103,6 +104,14 @@ def looked_at(
             & _within(slant_range, look.slant_range_m, sigma_m)
         )
     return inside
+
+
+def may_be_seen(
+    sensor: Sensor, looks: Sequence[Look], position_m: FloatArray, sigma_m: FloatArray, mounting_rad: float
+) -> BoolArray:
+    """Which ENU points (n, 3) do not surely lie outside, by three sigmas (n,) of theirs and of the mounting."""
+    mounting = np.full(len(position_m), -SURELY_SIGMAS * mounting_rad)
+    return looked_at(sensor, looks, position_m, -SURELY_SIGMAS * sigma_m, mounting)
 
 
 def largest_variance(P: FloatArray) -> FloatArray:

@@ -39,6 +39,7 @@ PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the 
 MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
 BELIEVED = 0.5  # existence from which a tentative track competes with the confirmed ones
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
+FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
 SHARED_HITS = 2  # a direction explained so often by one track in space, and by none other between, is that track
 
 Origins: TypeAlias = Callable[[str, int], Sequence[int]]  # (sensor_id, time_ns) -> true object of each detection, or -1
@@ -177,7 +178,30 @@ def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as
     else:
         h, H = expected(x, hand.sensor, plots.components)
         added = added_noise(x, H, hand.sensor, plots.components, clock_error_s)
-    return gated_pairs(rows, P, h, H, added, plots, gate)
+    pairs = gated_pairs(rows, P, h, H, added, plots, gate)
+    if is_bearing(plots) and not as_direction and hand.origin is None:
+        return pairs.chosen(_credible(table, hand, plots, pairs))
+    return pairs
+
+
+def _credible(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) -> IntArray:
+    """Places of the pairs of a camera's detections whose tracks may lie in its picture.
+
+    One box tells far more of a track's place than a radar does, so a single false one, taken by a track that the camera
+    cannot see, leads it away, and makes it sure. A detection that a direction follows already is none of chance: some objects
+    are seen from farther than a camera is said to reach.
+    """
+    rows = np.unique(pairs.row)
+    if len(rows) == 0 or not hand.scan.looked:
+        return np.arange(len(pairs.row))
+    sigma_m = np.sqrt(existence.largest_variance(table.P[rows]))
+    mounting_rad = hand.sensor.mounting_sigma_rad
+    inside = existence.may_be_seen(hand.sensor, hand.scan.looked, table.x[rows, :3], sigma_m, mounting_rad)
+    if inside.all():
+        return np.arange(len(pairs.row))
+    followed = (table.direction_of == hand.number) & (table.hits >= FOLLOWED_HITS)
+    directions = _pairs(table, hand, plots, followed.nonzero()[0], True)
+    return np.flatnonzero(np.isin(pairs.row, rows[inside]) | np.isin(pairs.plot, directions.plot))
 
 
 def _ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:
