@@ -216,7 +216,8 @@ def read_lens(table: Any, protocol: ProtocolKind, place: Place) -> Lens | None:
     k1, k2, p1, p2, k3 = (float(number) for number in written["distortion"])
     focal_x_px, focal_y_px = (float(number) for number in written["focal_px"])
     size = (int(width_px), int(height_px))
-    return Lens(size, (focal_x_px, focal_y_px), (float(center_x_px), float(center_y_px)), (k1, k2, p1, p2, k3))
+    center = (float(center_x_px), float(center_y_px))
+    return Lens(size, (focal_x_px, focal_y_px), center, (k1, k2, p1, p2, k3), float(written["readout_s"]))
 
 
 def read_command(table: Any, folder: Path | None, place: Place) -> CommandPort | None:

@@ -273,6 +273,14 @@ LENS = (
     Key("focal_px", "numbers", "focal lengths along x and y", count=2, above=0.0, at_most=1e6),
     Key("center_px", "numbers", "where the optical axis meets the picture", count=2, at_least=0.0, at_most=65_536),
     Key("distortion", "numbers", "OpenCV's k1, k2, p1, p2, k3", [0.0, 0.0, 0.0, 0.0, 0.0], count=5),
+    Key(
+        "readout_s",
+        "number",
+        "rolling shutter: from the first row's exposure to the last one's; 0: all rows at once",
+        0.0,
+        at_least=0.0,
+        at_most=0.2,
+    ),
 )
 
 MODEL = (

@@ -12,7 +12,8 @@ Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and el
 A detection may also have "classes": {class: probability, ...}, adding up to 1: what it is, by all looks of its tracklet in
 the picture. Then each has its probability times the confidence, else the class that it names has the confidence; "unknown"
 has the rest. A class that we do not know is "unknown". That is a plain reading of the confidence, which is not calibrated;
-the tracker weighs it over time.
+the tracker weighs it over time. And it may have "speed_px_s": [across, down], how fast its tracklet moves through the picture;
+with a lens that tells its rolling shutter's readout (`fusion/camera.py`), the direction is that at the picture's time.
 
 A picture that does not show what is there now gives no scan: neither what is in it nor what is missing says anything. One
 that is blurred or covered gives its detections, and misses nothing. One that is unlike what the detector was trained on gives
@@ -32,13 +33,14 @@ import numpy as np
 from firmware_interfaces.camera_turn import CameraTurn
 from firmware_interfaces.decoder import Counts, Rejected
 from firmware_interfaces.mounting import Mounting
-from fusion.camera import Lens, angle_between, pixel_to_direction
+from fusion.camera import Lens, angle_between, pixel_to_direction, row_time_s
 from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Pointing, Reading, Scan, Sensor, Status
 
 MAX_READING_BYTES = 1_000_000
 MAX_DETECTIONS = 500  # more in one picture is a detector gone mad
 MAX_REGIONS = 256
 MAX_CLASSES = 1000  # models of a thousand classes exist
+FASTEST_PX_S = 1e5  # an insect before a narrow lens
 ROUNDED = 0.01  # probabilities are written with few digits
 EDGE_POINTS = 9  # along each side of a region; a distorted side is a curve
 SAME_ASPECT = 0.01  # 1920x1080 and 1280x720 are the same picture in another size
@@ -140,6 +142,8 @@ class Decoder:
         if not 0.0 <= confidence <= 1.0:
             raise Rejected("range", f"confidence is {confidence:g}, expected 0..1")
         x, y, width, height = original * scale
+        late_s = row_time_s(self._lens, y + height / 2)
+        x, y = np.array([x, y]) - late_s * scale[:2] * self._speed(row)
         center, left, right, top, bottom = pixel_to_direction(
             self._lens,
             [
@@ -158,6 +162,14 @@ class Decoder:
             (left_px, top_px, width_px, height_px),
             max(angle_between(left, right), angle_between(top, bottom)),
         )
+
+    @staticmethod
+    def _speed(row: dict[str, Any]) -> FloatArray:
+        """Across and down the picture, pixels a second, shape (2,); a detector that links nothing tells none."""
+        speed = np.array(numbers(row.get("speed_px_s", (0.0, 0.0)), 2), float)
+        if not (np.abs(speed) < FASTEST_PX_S).all():
+            raise Rejected("range", f"speed_px_s is {speed.tolist()}, expected less than {FASTEST_PX_S:g} either way")
+        return speed
 
     def _look(self, region: FloatArray) -> Look:
         """The largest range of azimuth and elevation that lies inside a region of the picture."""

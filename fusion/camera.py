@@ -11,7 +11,13 @@ With normalised coordinates a = x/y and b = -z/y of a direction in body axes, an
     b' = b (1 + k1 s + k2 s² + k3 s³) + p1 (s + 2 b²) + 2 p2 a b
     pixel = (focal a' + center), by axis
 
-Source: OpenCV, calib3d, "Detailed description" (the Brown-Conrady model).
+A rolling shutter exposes row after row: what moves with v pixels a second and stands in row y of H was there a moment before
+or after the picture's time, which is that of its middle row, and would stand at that time at
+
+    pixel - v · readout · (y / H - 1/2)
+
+Sources: OpenCV, calib3d, "Detailed description" (the Brown-Conrady model); Ait-Aider, Andreff, Lavest, Martinet (2006),
+"Simultaneous object pose and velocity computation using a single view from a rolling shutter camera", section 2 (row times).
 """
 
 from __future__ import annotations
@@ -37,6 +43,12 @@ class Lens:
     focal_px: tuple[float, float]
     center_px: tuple[float, float]
     distortion: tuple[float, float, float, float, float]
+    readout_s: float = 0.0  # from the first row's exposure to the last one's; 0: all rows at once
+
+
+def row_time_s(lens: Lens, y_px: float) -> float:
+    """When a row was exposed, from the picture's time on, which is that of its middle row."""
+    return lens.readout_s * (y_px / lens.size_px[1] - 0.5)
 
 
 def pixel_to_direction(lens: Lens, pixel: npt.ArrayLike) -> FloatArray:

@@ -3,7 +3,8 @@
     body (x right, y forward, z up) ──▶ optical axes (x right, y down, z forward) ──▶ lens ──▶ pixels ──▶ x264
 
 One access unit a frame, Annex B, with its parameter sets in front of every key frame, no B-frames: what an IP camera
-sends when it is set up for low latency. The decoder on the other side needs nothing but these bytes.
+sends when it is set up for low latency. The decoder on the other side needs nothing but these bytes. A lens with a readout
+time shows each object where it was when its row was exposed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from edge.simulator.scenery import Picture, Scenery, Sprite
 from edge.simulator.world import Sighting, visible_to
 from edge.site_file import SensorEntry
 from edge.site_keys import Key, Place, read_keys
-from fusion.camera import Lens
+from fusion.camera import Lens, row_time_s
 from fusion.types import FloatArray
 
 BODY_TO_OPTICAL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
@@ -109,6 +110,10 @@ class Camera:
         if width_px < SMALLEST_PX:
             return None
         x_px, y_px = project(self._lens, body)
+        if self._lens.readout_s:  # it is painted where it was when its row was exposed
+            late_s = row_time_s(self._lens, y_px)
+            there_m = sighting.position_enu_m + late_s * sighting.velocity_enu_m_s
+            x_px, y_px = project(self._lens, self._mount.to_body(there_m, time_s + late_s))
         line = sighting.position_enu_m - self._mount.position_enu_m
         azimuth_rad = math.atan2(line[0], line[1])
         across_m_s = np.linalg.norm(np.cross(line / away_m, sighting.velocity_enu_m_s))

@@ -54,6 +54,7 @@ class Seen:
     number: int
     classes: tuple[tuple[str, float], ...]  # (class, probability), adding up to 1
     vouched: bool  # its tracklet is steady
+    speed_px_s: tuple[float, float] = (0.0, 0.0)  # through the picture, the camera's own motion included
 
 
 @dataclass(slots=True)
@@ -91,6 +92,7 @@ class ImageTracks:
         self._class_names, self._temperature = tuple(class_names), temperature
         self._tracklets: list[Tracklet] = []
         self._count = 0
+        self._time_s: float | None = None  # of the last picture
 
     def follow(self, time_s: float, boxes: Sequence[Box], shift_px: tuple[float, float] = (0.0, 0.0)) -> list[Seen]:
         """The boxes of the next picture, each with its tracklet; shift_px: how far the scenery moved since the last."""
@@ -114,7 +116,11 @@ class ImageTracks:
                 self._tracklets.append(owners[index])
             if index in owners:
                 vote(owners[index], box, self._class_names)
-        return [self._seen(box, owners.get(index)) for index, box in enumerate(boxes)]
+        scenery_px_s = (0.0, 0.0)
+        if self._time_s is not None and time_s > self._time_s:
+            scenery_px_s = (shift_px[0] / (time_s - self._time_s), shift_px[1] / (time_s - self._time_s))
+        self._time_s = time_s
+        return [self._seen(box, owners.get(index), scenery_px_s) for index, box in enumerate(boxes)]
 
     def classes_of(self, number: int) -> tuple[tuple[str, float], ...]:
         """What a tracklet that is still followed is, as far as it was seen."""
@@ -123,11 +129,12 @@ class ImageTracks:
     def _classes(self, tracklet: Tracklet) -> tuple[tuple[str, float], ...]:
         return probabilities(tracklet.votes, self._class_names, self._temperature)
 
-    def _seen(self, box: Box, tracklet: Tracklet | None) -> Seen:
+    def _seen(self, box: Box, tracklet: Tracklet | None, scenery_px_s: tuple[float, float]) -> Seen:
         if tracklet is None:
             alone = scores_of(box, self._class_names)
-            return Seen(box, 0, probabilities(alone, self._class_names, self._temperature), False)
-        return Seen(box, tracklet.number, self._classes(tracklet), tracklet.is_steady)
+            return Seen(box, 0, probabilities(alone, self._class_names, self._temperature), False, scenery_px_s)
+        across, down = (tracklet.speed + scenery_px_s).tolist()
+        return Seen(box, tracklet.number, self._classes(tracklet), tracklet.is_steady, (across, down))
 
 
 def predict(tracklet: Tracklet, time_s: float, shift_px: tuple[float, float]) -> None:

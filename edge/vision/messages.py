@@ -63,6 +63,7 @@ class Found(msgspec.Struct, frozen=True, rename={"class_name": "class"}):
     h: float
     classes: dict[str, float] = {}  # what it is, given that it is one of them: by all looks of its tracklet
     tracklet: int = 0  # number within this camera's `looks`; 0: not linked
+    speed_px_s: tuple[float, float] = (0.0, 0.0)  # across and down the picture
 
 
 class TurnFound(msgspec.Struct, frozen=True):
@@ -107,6 +108,7 @@ def to_found(seen: Sequence[Seen]) -> list[Found]:
             one.box.height_px,
             dict(one.classes),
             one.number,
+            (round(one.speed_px_s[0], 1), round(one.speed_px_s[1], 1)),
         )
         for one in seen
     ]

@@ -195,3 +195,27 @@ def test_a_trouble_that_is_no_known_word_is_rejected(
     assert decoder.feed(make_reading(make_yolo_reading(trouble=trouble))) == []
     assert decoder.counts.rejected == {"field": 1}
     assert "expected one of frozen" in (decoder.diagnosis() or "")
+
+
+def test_a_rolling_shutters_row_is_taken_back_to_the_pictures_time(
+    sensor: Sensor, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    rolling = Lens((1920, 1080), (1000.0, 1000.0), (960.0, 540.0), (0.0, 0.0, 0.0, 0.0, 0.0), readout_s=0.03)
+    level = replace(sensor, orientation=Orientation(0.0, 0.0, 0.0))
+    low, high = detection(950, 1070, 20, 20), detection(950, -10, 20, 20)
+    moving = [one | {"speed_px_s": [2000.0, 0.0]} for one in (low, high)]
+    (scan,) = Decoder(level, rolling).feed(make_reading(make_yolo_reading(detections=[*moving, low])))
+    at_the_foot, at_the_top, told_no_speed = (math.tan(one.measurement.azimuth_rad) for one in scan.detections)
+    assert at_the_foot == pytest.approx(-0.030)  # exposed 15 ms after the middle row, 30 pixels on
+    assert at_the_top == pytest.approx(0.030)
+    assert told_no_speed == pytest.approx(0.0, abs=1e-9)
+    assert scan.detections[0].box_px == (950.0, 1070.0, 20.0, 20.0)  # as it stands in the picture
+
+
+def test_a_speed_that_is_none_is_refused(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    for speed in ([1e6, 0.0], [1.0], "fast", None):
+        decoder = Decoder(sensor, lens)
+        assert decoder.feed(make_reading(make_yolo_reading(detections=[detection(9, 9, 9, 9, speed_px_s=speed)]))) == []
+        assert decoder.diagnosis() is not None

@@ -124,3 +124,12 @@ def test_the_same_boxes_give_the_same_tracklets() -> None:
     assert [one.follow(n / 10, p) for n, p in enumerate(pictures)] == [
         two.follow(n / 10, p) for n, p in enumerate(pictures)
     ]
+
+
+def test_speed_is_through_the_picture_be_it_the_objects_or_the_cameras() -> None:
+    flies, pans = ImageTracks(NAMES), ImageTracks(NAMES)
+    for n in range(20):
+        (flying,) = flies.follow(n / 10, [box(50 + 9 * n, 60 - 4 * n)])
+        (hovering,) = pans.follow(n / 10, [box(50 + 9 * n, 60 - 4 * n)], (9.0, -4.0) if n else (0.0, 0.0))
+    assert flying.speed_px_s == pytest.approx((90.0, -40.0), rel=0.02)
+    assert hovering.speed_px_s == pytest.approx((90.0, -40.0), rel=0.02)
