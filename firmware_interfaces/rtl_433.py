@@ -4,12 +4,13 @@
     {"time" : "1773480413.250", "model" : "Honeywell-Security", "id" : 815221, "state" : "open", "tamper" : 1, ...}
 
 Each transmission is sent three to eight times: what comes again from one transmitter within five seconds, the same but for
-its time and signal, is a repetition. Older versions say `device_type` for `subtype`, `battery : "OK"` for `battery_ok : 1`,
-`heartbeat : "no"` for 0. Start it with `-F json -M time:unix:usec:utc`.
+its time and signal, is a repetition. What happened stands in `state`, in the words of `event` or `cmd` (X10, Chuango), or in
+numbers such as `opened`, `closed` (DSC), `alarm` (Visonic). Older versions say `device_type` for `subtype`, `battery : "OK"`
+for `battery_ok : 1`, `heartbeat : "no"` for 0. Start it with `-F json -M time:unix:usec:utc`.
 
 No such sensor authenticates itself: anyone can send the same, or jam it.
 
-Source: rtl_433, docs/DATA_FORMAT.md.
+Source: rtl_433, docs/DATA_FORMAT.md and the words of its drivers for security sensors (22.11).
 """
 
 from __future__ import annotations
@@ -34,11 +35,14 @@ SIGNAL = {"time", "rssi", "snr", "noise", "freq", "freq1", "freq2", "mod", "mic"
 KINDS = {  # words in subtype or model -> kind
     "motion": "motion", "pir": "motion", "occupancy": "motion", "door": "door", "window": "door", "reed": "door",
     "contact": "contact", "glass": "glass", "vibration": "vibration", "smoke": "smoke", "keyfob": "keyfob",
-    "remote": "keyfob", "button": "button", "tamper": "tamper",
+    "remote": "keyfob", "button": "button", "tamper": "tamper", "water": "water", "fob": "keyfob", "panic": "panic",
+    "alarm": "alarm", "zone": "alarm",
 }  # fmt: skip
-DOOR_FIELDS = ("state", "contact_open", "reed_open", "opened", "open")
-ALARMING = ("motion", "door", "contact", "glass", "vibration", "tamper", "smoke", "button")
-OPEN, CLOSED = ("open", "opened", "motion", "alarm", "trigger"), ("closed", "close", "ok", "idle", "no_motion")
+EVENT_TEXTS = ("state", "event", "cmd")
+OPEN_FIELDS = ("contact_open", "reed_open", "opened", "open", "motion", "alarm", "triggered")
+DOOR_FIELDS = ("state", "contact_open", "reed_open", "opened", "open", "closed")
+ALARMING = ("motion", "door", "contact", "glass", "vibration", "tamper", "smoke", "button", "panic", "alarm")
+CLOSED = ("closed", "close", "ok", "idle", "no_motion", "ready")
 SECONDS_IN_FILE = re.compile(r"@(\d+\.\d+)s")
 YES, NO = ("ok", "yes", "true", "on", "1"), ("low", "no", "false", "off", "0")
 
@@ -86,10 +90,10 @@ def parse(line: bytes) -> Heard | None:
         model=_text(found["model"]),
         transmitter=_text(named.get("id", named.get("code", ""))),
         kind=_kind(named),
-        state=_text(named["state"]).lower() if isinstance(named.get("state"), str) else None,
-        tamper=_flag(named.get("tamper")),
+        state=_state(named),
+        tamper=True if "tamper" in _happened(named) else _flag(named.get("tamper")),
         battery_ok=_flag(named.get("battery_ok", named.get("battery"))),
-        is_heartbeat=_flag(named.get("heartbeat", named.get("supervision"))) is True,
+        is_heartbeat=_is_heartbeat(named),
         time_s=_time_s(found.get("time")),
         power_db=number(found.get("rssi")),
         said=tuple(found.items()),
@@ -100,16 +104,45 @@ def _text(value: Any) -> str:
     return clean_text(str(value).encode("ascii", "replace")[:60]) or ""
 
 
+def _words(text: Any) -> list[str]:
+    return re.split(r"[^a-z_]+", text.lower()) if isinstance(text, str) else []
+
+
+def _happened(named: dict[str, Any]) -> list[str]:
+    """The words for what happened."""
+    return [word for name in EVENT_TEXTS for word in _words(named.get(name))]
+
+
 def _kind(named: dict[str, Any]) -> str:
-    """By subtype, then by the model's name, then by the fields it has."""
-    for name in ("subtype", "model"):
-        words = re.split(r"[^a-z]+", str(named.get(name, "")).lower())
+    """By subtype, what happened, the model's name, then by the fields it has."""
+    for words in (_words(named.get("subtype")), _happened(named), _words(named.get("model"))):
         kind = next((KINDS[word] for word in words if word in KINDS), None)
         if kind is not None:
             return kind
     if "motion" in named:
         return "motion"
-    return "door" if any(name in named for name in DOOR_FIELDS) else "other"
+    if any(name in named for name in DOOR_FIELDS):
+        return "door"
+    return "alarm" if "alarm" in named else "other"
+
+
+def _state(named: dict[str, Any]) -> str | None:
+    """In the sensor's own word, else "open" or "closed" by its numbers; None where it tells neither."""
+    if isinstance(named.get("state"), str):
+        return _text(named["state"]).lower()
+    if any(word in CLOSED for word in _happened(named)):
+        return "closed"
+    flags = [_flag(named.get(name)) for name in OPEN_FIELDS]
+    closed = _flag(named.get("closed"))
+    if True in flags or closed is False:
+        return "open"
+    return "closed" if False in flags or closed else None
+
+
+def _is_heartbeat(named: dict[str, Any]) -> bool:
+    """A sign of life; DSC's says that it is no event."""
+    is_said = _flag(named.get("heartbeat", named.get("supervision"))) is True
+    return is_said or ("closed" in named and named.get("event") == 0)
 
 
 def _flag(value: Any) -> bool | None:

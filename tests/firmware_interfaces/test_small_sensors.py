@@ -196,6 +196,14 @@ def test_a_low_battery_is_told_once_and_stays_on_health(sensor: Sensor, make_rea
         ({"model": "Interlogix", "id": "a7106d", "device_type": "contact", "battery": "OK"}, "contact"),
         ({"model": "DSC-Security", "id": 5, "tamper": 1}, "tamper"),
         ({"model": "Honeywell-Security", "id": 5, "state": "open", "heartbeat": "no"}, "door"),
+        ({"model": "DSC-Security", "id": 6, "closed": 0, "event": 1, "tamper": 0}, "door"),
+        ({"model": "Kerui-Security", "id": "0x1f2", "cmd": "0xa", "motion": 1, "state": "motion"}, "motion"),
+        ({"model": "Kerui-Security", "id": "0x1f2", "cmd": "0xb", "tamper": 1, "state": "tamper"}, "tamper"),
+        ({"model": "Visonic-Powercode", "id": "a1", "tamper": 0, "alarm": 1, "restore": 0, "supervised": 1}, "alarm"),
+        ({"model": "X10-Security", "id": "8a", "code": "0c", "event": "MOTION TRIPPED"}, "motion"),
+        ({"model": "X10-Security", "id": "8b", "code": "04", "event": "DOOR/WINDOW OPEN"}, "door"),
+        ({"model": "Chuango-Security", "id": 8, "cmd": "Normal Zone", "cmd_id": 7}, "alarm"),
+        ({"model": "Chuango-Security", "id": 8, "cmd": "Tamper", "cmd_id": 3}, "tamper"),
     ],
 )
 def test_old_and_new_field_names_mean_the_same(
@@ -212,6 +220,13 @@ def test_signs_of_life_closing_doors_and_thermometers_are_no_presence(
         line(model="Honeywell-Security", id=5, state="open", heartbeat=1),
         line(model="Honeywell-Security", id=6, state="closed", heartbeat=0),
         line(model="Nexus-TH", id=7, temperature_C=21.5, humidity=40),
+        line(model="DSC-Security", id=8, closed=1, event=1, tamper=0),
+        line(model="DSC-Security", id=9, closed=0, event=0, tamper=0),
+        line(model="Visonic-Powercode", id="a1", tamper=0, alarm=0, restore=1, supervised=1),
+        line(model="X10-Security", id="8a", code="8c", event="MOTION READY"),
+        line(model="X10-Security", id="8b", code="84", event="DOOR/WINDOW CLOSED"),
+        line(model="Kerui-Security", id="0x1f2", cmd="0x7", opened=0, state="close"),
+        line(model="X10-Security", id="8c", code="06", event="KEY-FOB ARM"),
     ]
     assert rtl_433.Decoder(sensor).feed(make_reading(b"".join(said))) == []
 
