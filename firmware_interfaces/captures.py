@@ -134,6 +134,8 @@ FORMATS: dict[str, Format] = {
         not_interpreted={
             "TLV 2, 3": "range and noise profiles: pictures for people",
             "TLV 4, 5, 8 of sdk3_oob_40": "heat maps: pictures for people",
+            "TLV 302 to 307, 310 to 349": "profiles, heat maps, statistics, presence, samples of the low-power SDK",
+            "TLV 1030 to 1051": "seats, vital signs, classifiers",
             "covariance and gating gain of targets": "the firmware's tracks are not fused",
             "margins and times of the 48 and 52 byte headers": "the firmware's own load",
         },

@@ -125,7 +125,8 @@ class Decoder:
 
     def _came_again(self, frame: Frame) -> bool:
         """Whether it says nothing of now, since the same frame has come before."""
-        is_telling = frame.header.cpu_cycles is not None or len(frame.points) > 0 or len(frame.spherical) > 0
+        has_points = any(len(points) for points in (frame.points, frame.spherical, frame.extended))
+        is_telling = frame.header.cpu_cycles is not None or has_points
         came_again = self._came_before.again(frame.digest, is_telling)
         self.counts.remarks[CAME_AGAIN] += came_again
         return came_again
@@ -204,6 +205,8 @@ def body_points(frame: Frame) -> FloatArray:
         cartesian[:, :4] = frame.points
         if len(frame.side_info) == len(frame.points):
             cartesian[:, 4] = frame.side_info[:, 0] / 10.0
+        if len(frame.extended):
+            cartesian = np.concatenate([cartesian, frame.extended[:, :5]])
         if len(frame.spherical) == 0:
             return cartesian
         elevation, azimuth, radial_speed, slant_range, snr = frame.spherical.T
@@ -232,7 +235,7 @@ def record(frame: Frame) -> dict[str, Any]:
         "subframe": header.subframe,
         "tlvs": [{"type": tlv_type, "len": length} for tlv_type, length in frame.tlvs],
         "padding": frame.padding,
-        "points": [*_cartesian_records(frame), *_spherical_records(frame)],
+        "points": [*_cartesian_records(frame), *_spherical_records(frame), *_extended_records(frame)],
     }
     if frame.targets:
         out["targets"] = [_target_record(target) for target in frame.targets]
@@ -268,6 +271,11 @@ def _cartesian_records(frame: Frame) -> list[dict[str, Any]]:
 def _spherical_records(frame: Frame) -> list[dict[str, Any]]:
     names = ("elev_rad", "azim_rad", "doppler_mps", "range_m", "snr")
     return [dict(zip(names, map(_number, row), strict=True)) for row in frame.spherical.tolist()]
+
+
+def _extended_records(frame: Frame) -> list[dict[str, Any]]:
+    names = ("x", "y", "z", "v", "snr_db", "noise_db")
+    return [dict(zip(names, map(_number, row), strict=True)) for row in frame.extended.tolist()]
 
 
 def _target_record(target: Target) -> dict[str, Any]:

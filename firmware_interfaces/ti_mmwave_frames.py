@@ -3,7 +3,7 @@
     02 01 04 03 06 05 08 07 | header | TLV 1 | TLV 2 | ... | padding
 
     profile       header  length at  a TLV's length counts   firmware
-    sdk3_oob_40     40       12      its payload             out-of-box demos of SDK 3, radar toolbox
+    sdk3_oob_40     40       12      its payload             out-of-box demos of SDK 3 and of the low-power SDK, radar toolbox
     people3d_48     48       12      payload + its header    3D people counting 4.x
     lrpd_52         52       20      payload + its header    long range people detection, older 2D people counting
 
@@ -88,6 +88,9 @@ class Frame:
     spherical: FloatArray = field(
         default_factory=lambda: np.empty((0, 5))
     )  # (n, 5): elevation, azimuth rad, radial speed m/s, range m, snr ratio
+    extended: FloatArray = field(
+        default_factory=lambda: np.empty((0, 6))
+    )  # (n, 6): x, y, z in m, radial speed in m/s, snr and noise in dB
     targets: tuple[Target, ...] = ()
     target_index: bytes = b""  # a byte per point of the PREVIOUS frame; 253 weak, 254 outside, 255 noise
     heights: tuple[tuple[int, float, float], ...] = ()  # target id, highest and lowest z in m

@@ -3,6 +3,8 @@
     points              n x (f32 x, y, z in m, radial speed in m/s)
     side info           n x (i16 signal-to-noise ratio, noise; both in 0.1 dB)
     compressed points   f32 units of the five that follow | n x (i8 elevation, i8 azimuth, i16 speed, u16 range, u16 ratio)
+    extended points     f32 units of xyz, speed, ratio, noise | u16 moving, u16 still points | n x (i16 x, y, z, speed,
+                        u8 ratio, noise); ratio and noise in dB
     spherical points    n x (f32 range in m, azimuth, elevation in rad, radial speed in m/s)
     targets             n x (u32 id, f32: position 3, velocity 3, acceleration 3, covariance 16, gating gain, confidence)
     target index        a byte for each point of the previous frame
@@ -16,7 +18,8 @@ so `TLV_MEANING` has a table for each profile. A reader gets one whole payload, 
 be right. The frame around them is read in `ti_mmwave_frames.py`.
 
 Sources: TI mmWave SDK 3.6 user guide, "mmw demo: output TLV format"; TI Radar Toolbox, "Understanding UART data output
-format". The layout of spherical points in lrpd_52 is taken from TI's published parsers and was not seen on a wire here.
+format". Spherical points, and the types from 301 on of the low-power SDK (xWRL1432, xWRL6432), are laid out as TI's published
+parsers read them; neither was seen on a wire here.
 """
 
 from __future__ import annotations
@@ -36,6 +39,10 @@ POINT = np.dtype("<f4")
 SIDE_INFO = np.dtype("<i2")
 COMPRESSED_POINT = np.dtype(
     [("elevation", "i1"), ("azimuth", "i1"), ("doppler", "<i2"), ("range", "<u2"), ("snr", "<u2")]
+)
+EXTENDED_UNITS = struct.Struct("<4f2H")
+EXTENDED_POINT = np.dtype(
+    [("x", "<i2"), ("y", "<i2"), ("z", "<i2"), ("doppler", "<i2"), ("snr", "u1"), ("noise", "u1")]
 )
 TARGET = struct.Struct("<I27f")  # id, position, velocity, acceleration, 16 of covariance, gating gain, confidence
 HEIGHT = struct.Struct("<I2f")
@@ -93,6 +100,17 @@ def _compressed(payload: bytes) -> FloatArray:
         return np.asarray(np.stack(columns, axis=1) * units)
 
 
+def _extended(payload: bytes) -> FloatArray:
+    if len(payload) < EXTENDED_UNITS.size:
+        raise Rejected("tlv", f"extended points of {len(payload)} bytes lack their units")
+    _check_size("extended points", payload[EXTENDED_UNITS.size :], EXTENDED_POINT.itemsize)
+    raw = np.frombuffer(payload, EXTENDED_POINT, offset=EXTENDED_UNITS.size)
+    metre, speed, ratio, noise, *_ = EXTENDED_UNITS.unpack_from(payload)
+    columns = [raw[name].astype(float) for name in ("x", "y", "z", "doppler", "snr", "noise")]
+    with np.errstate(all="ignore"):  # a damaged unit is left out with its points later
+        return np.asarray(np.stack(columns, axis=1) * (metre, metre, metre, speed, ratio, noise))
+
+
 def _spherical(payload: bytes) -> FloatArray:
     _check_size("spherical points", payload, 16)
     with np.errstate(invalid="ignore"):
@@ -139,6 +157,7 @@ def _check_size(what: str, payload: bytes, size: int) -> None:
 
 # type -> (field of the frame, how to read it)
 TRACKER: dict[int, tuple[str, Callable[[bytes], Any]]] = {
+    1000: ("spherical", _spherical),
     1010: ("targets", _targets),
     1011: ("target_index", bytes),
     1012: ("heights", _heights),
@@ -151,6 +170,9 @@ TLV_MEANING: dict[str, dict[int, tuple[str, Callable[[bytes], Any]]]] = {
         6: ("statistics", _statistics),
         7: ("side_info", _side_info),
         9: ("temperatures_c", _temperatures),
+        301: ("extended", _extended),
+        308: ("targets", _targets),
+        309: ("target_index", bytes),
         **TRACKER,
     },
     "people3d_48": {
@@ -167,4 +189,6 @@ TLV_MEANING: dict[str, dict[int, tuple[str, Callable[[bytes], Any]]]] = {
         9: ("side_info", _side_info),
     },
 }
-KNOWN_UNREAD = frozenset({2, 3, 4, 5, 8})  # range and noise profiles, heat maps: pictures for people, not detections
+# range and noise profiles, heat maps; from 302 on the low-power SDK's, its statistics, presence, gestures and raw samples;
+# 1030 to 1051 seats, vital signs, classifiers: nothing of them is where something flies
+KNOWN_UNREAD = frozenset({2, 3, 4, 5, 8, *range(302, 308), *range(310, 350), *range(1030, 1052)})

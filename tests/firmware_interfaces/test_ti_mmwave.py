@@ -65,6 +65,36 @@ def long_range(number: int) -> bytes:
     return with_checksum(MAGIC + WORDS_52.pack(*words)) + body
 
 
+def low_power(points: list[tuple[int, int, int, int, int, int]], units: tuple[float, ...]) -> bytes:
+    """A frame as xWRL6432 boards send it: type 301, then their statistics (306)."""
+    body = struct.pack("<4f2H", *units, len(points), 0) + b"".join(struct.pack("<4h2B", *point) for point in points)
+    body = TLV_HEADER.pack(301, len(body)) + body + TLV_HEADER.pack(306, 8) + bytes(8)
+    total = -(-(40 + len(body)) // 32) * 32
+    return (MAGIC + WORDS_40.pack(0x05050004, total, 0xA6432, 7, 1000, len(points), 2, 0) + body).ljust(total, b"\0")
+
+
+def test_points_of_the_low_power_boards_are_read_in_their_units(sensor: Sensor, make_reading: MakeReading) -> None:
+    frame = low_power([(-300, 4000, 50, -120, 80, 60), (0, 9000, 0, 0, 40, 60)], (0.0025, 0.01, 0.25, 1.0))
+    decoder = Decoder(sensor)
+    scan = only(decoder.feed(make_reading(frame)))
+    near, far = scan.detections
+    assert far.power_db == pytest.approx(10.0)
+    assert near.power_db == pytest.approx(20.0)
+    assert near.measurement.slant_range_m == pytest.approx(math.sqrt(0.75**2 + 10.0**2 + 0.125**2), abs=1e-3)
+    assert near.measurement.range_rate_m_s == pytest.approx(-1.2)
+    assert decoder.diagnosis() is None
+    (framed,) = Frames().feed(frame, 0)
+    assert record(framed.message)["points"][0] == {
+        "x": -0.75, "y": 10.0, "z": 0.125, "v": -1.2, "snr_db": 20.0, "noise_db": 60.0
+    }  # fmt: skip
+
+
+def test_damaged_units_of_the_low_power_boards_make_no_detection(sensor: Sensor, make_reading: MakeReading) -> None:
+    for unit in (math.inf, math.nan, 1e30):
+        frame = low_power([(100, 100, 100, 100, 10, 10)], (unit, 0.01, 0.25, 1.0))
+        assert only(Decoder(sensor).feed(make_reading(frame))).detections == ()
+
+
 def test_the_header_is_told_by_its_length_and_checksum_whatever_came_before() -> None:
     frames = Frames()
     stream = encode_frame(1, [(0, 10, 0, 0, 10, 50)]) + people3d(2) + long_range(3) + encode_frame(4, [])
