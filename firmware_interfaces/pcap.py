@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+LOOPBACK_NULL, LOOPBACK, LINUX_COOKED_2, RAW_IPV4, RAW_IPV6 = 0, 108, 276, 228, 229
 ETHERNET, RAW_IP, IEEE802_11, LINUX_COOKED, IEEE802_11_RADIOTAP, PPI, BLUETOOTH_LE, BLUETOOTH_LE_PHDR, NORDIC_BLE = (
     1, 101, 105, 113, 127, 192, 251, 256, 272,
 )  # fmt: skip
@@ -30,6 +31,11 @@ INTERFACE, ENHANCED_PACKET = 1, 6  # kinds of pcapng blocks
 TIME_RESOLUTION = 9  # an interface's option
 MAX_PACKET_BYTES = 262_144  # the largest that sniffers keep
 IPV4, IPV6, VLAN, UDP = 0x0800, 0x86DD, (0x8100, 0x88A8), 17
+# link type -> (where the kind of packet stands, where it begins); None: its own first half byte tells
+IP_AT: dict[int, tuple[int | None, int]] = {
+    ETHERNET: (12, 14), LINUX_COOKED: (14, 16), LINUX_COOKED_2: (0, 20), LOOPBACK_NULL: (None, 4), LOOPBACK: (None, 4),
+    RAW_IP: (None, 0), RAW_IPV4: (None, 0), RAW_IPV6: (None, 0),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +134,13 @@ def datagrams(data: bytes) -> Iterator[Datagram]:
 def udp_of(packet: Packet) -> tuple[str, int, bytes] | None:
     """Source, port and content of a packet that carries UDP; None for any other."""
     frame = packet.data
-    place = {ETHERNET: 12, LINUX_COOKED: 14, RAW_IP: -1}.get(packet.link_type)
-    if place is None or len(frame) < 34:
+    if packet.link_type not in IP_AT:
         return None
-    if place < 0:
-        kind, place = (IPV6 if frame[0] >> 4 == 6 else IPV4), 0
-    else:
-        kind, place = int.from_bytes(frame[place : place + 2], "big"), place + 2
+    kind_at, place = IP_AT[packet.link_type]
+    if len(frame) < place + 20:
+        return None
+    by_itself = IPV6 if frame[place] >> 4 == 6 else IPV4
+    kind = by_itself if kind_at is None else int.from_bytes(frame[kind_at : kind_at + 2], "big")
     while kind in VLAN:
         kind, place = int.from_bytes(frame[place + 2 : place + 4], "big"), place + 4
     return _udp_at(frame, place, kind)

@@ -72,6 +72,11 @@ def test_packets_of_a_modern_capture_have_their_time_and_content(order: str, res
         (pcap.ETHERNET, ethernet(0x8100, b"\x00\x05\x08\x00" + IPV4_HEADER + TO_PORT)),
         (pcap.ETHERNET, ethernet(0x86DD, IPV6_HEADER + TO_PORT)),
         (pcap.RAW_IP, IPV4_HEADER + TO_PORT + bytes(20)),
+        (pcap.RAW_IP, IPV4_HEADER + TO_PORT),
+        (pcap.RAW_IPV6, IPV6_HEADER + TO_PORT),
+        (pcap.LOOPBACK_NULL, b"\x02\0\0\0" + IPV4_HEADER + TO_PORT),
+        (pcap.LOOPBACK, b"\0\0\0\x1e" + IPV6_HEADER + TO_PORT),
+        (pcap.LINUX_COOKED_2, b"\x08\x00" + bytes(18) + IPV4_HEADER + TO_PORT),
         (pcap.LINUX_COOKED, bytes(14) + b"\x08\x00" + IPV4_HEADER + TO_PORT),
     ],
 )
