@@ -54,7 +54,7 @@ def test_served_from_a_pipe_it_greets_looks_and_ends_with_its_input() -> None:
         assert result["provider"] == "CPUExecutionProvider"
         assert len(result["looked"]) >= 1
         for detection in result["detections"]:
-            assert set(detection) == {"class", "confidence", "x", "y", "w", "h", "classes", "tracklet"}
+            assert set(detection) == {"class", "confidence", "x", "y", "w", "h", "classes", "tracklet", "speed_px_s"}
             assert sum(detection["classes"].values()) == pytest.approx(1.0, abs=1e-3)
             assert detection["class"] == max(detection["classes"], key=detection["classes"].get)
     assert [result["look"] for result in results] == list(range(len(results)))
