@@ -7,7 +7,6 @@ import json
 import os
 import socket
 import threading
-import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,14 +78,13 @@ def test_a_file_is_named_with_its_messages_and_what_to_write(tmp_path: Path) -> 
     assert 'protocol = "gnss"' in result.output
 
 
-def test_a_port_is_named_in_under_ten_seconds() -> None:
+def test_a_port_is_named_with_the_baud_and_the_path_to_write() -> None:
     frames = b"".join(encode_frame(n, [(1.0, 20.0, 0.5, -2.0, 12.0, 50.0)]) for n in range(5))
-    began = time.monotonic()
     with talking_port(frames, 0.05) as port:
         result = run(port, "--json")
     told = json.loads(result.output)
-    assert time.monotonic() - began < 10.0
     assert (result.exit_code, told["protocol"]) == (0, "ti_mmwave")
+    assert told["baud"] in dict(BAUDS)
     assert f'path = "{port}"' in told["site_lines"][2]
 
 
@@ -99,8 +97,9 @@ def test_a_noisy_port_and_a_silent_one_are_unknown() -> None:
     assert (silent.guess, silent.heard_bytes) == (None, 0)
 
 
-def test_all_bauds_together_take_less_than_ten_seconds() -> None:
+def test_all_bauds_together_are_listened_to_for_less_than_ten_seconds() -> None:
     assert sum(listen_s for _, listen_s in BAUDS) <= 9.0 <= MOST_S < 10.0
+    assert len({baud for baud, _ in BAUDS}) == len(BAUDS)
 
 
 def test_a_port_that_is_silent_at_most_bauds_is_named_all_the_same() -> None:
