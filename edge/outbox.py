@@ -82,11 +82,10 @@ class Outbox:
         self._stored = self._stored_bytes = 0  # as the table had it last
         self._changed = threading.Condition()  # guards the queue and the counts
         self._database = threading.Lock()  # guards the table
-        self._asked = self._done = 0  # flushes
+        self._asked, self._done = 1, 0  # flushes; the first is our own, and lets go of what has become too old
         self._is_closing = False
-        self._swept_s = time.monotonic()
+        self._swept_s = float("-inf")  # monotonic
         self._table = OutboxTable(self.path, int(keep_hours * 3_600e9), limit_bytes)
-        self._drop_old()
         self._note_stored()
         self._thread = threading.Thread(target=self._write_on, name="outbox", daemon=True)
         self._thread.start()
@@ -206,9 +205,16 @@ class Outbox:
             self._note_stored()
         if time.monotonic() - self._swept_s >= SWEEP_S:
             self._drop_old()
-        self._note_left_out(self._table.make_room())
+        self._make_room()
         self._note_stored()
         self._note_trouble(None)
+
+    def _make_room(self) -> None:
+        left_out = LeftOut()
+        try:
+            self._table.make_room(left_out)
+        finally:  # what is gone is told of also where the disk refuses the rest
+            self._note_left_out(left_out)
 
     def _drop_old(self) -> None:
         self._swept_s = time.monotonic()

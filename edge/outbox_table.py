@@ -14,13 +14,14 @@ logs, counts for health or waits. Bounds, in this order, beyond `limit_bytes` an
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from edge.outbox_file import open_file, set_aside
+from edge.outbox_file import OutboxError, open_file, set_aside
 from edge.thinning import Thinning
 
 PRIORITIES = {
@@ -60,13 +61,13 @@ class Message:
         return len(self.payload) + ROW_BYTES
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LeftOut:
     """What went to make room."""
 
-    dropped: Counter[str]  # messages by topic
-    thinned: int  # positions
-    spacing_s: float  # between the positions that are left of a track
+    dropped: Counter[str] = field(default_factory=Counter)  # messages by topic
+    thinned: int = 0  # positions
+    spacing_s: float = 0.0  # between the positions that are left of a track
 
 
 class OutboxTable:
@@ -81,7 +82,13 @@ class OutboxTable:
         self.stored = self.stored_bytes = 0
         self._connection = open_file(path)
         self._walk_anew(FIRST_SPACING_S)
-        self.count()
+        try:
+            self.count()
+        except sqlite3.OperationalError as error:
+            self._connection.close()
+            raise OutboxError(f"{path}: cannot be read: {error}") from error
+        except sqlite3.DatabaseError as error:  # of a file too large to be looked through when it was opened
+            self.start_anew(str(error))
 
     def start_anew(self, why: str) -> None:
         """Set a damaged file aside and go on with an empty one. Raises OutboxError, OSError or sqlite3.Error."""
@@ -134,16 +141,14 @@ class OutboxTable:
             self._connection.execute("BEGIN IMMEDIATE")
             return self._take("added_ns < ?", (now_ns - self._keep_ns,))
 
-    def make_room(self) -> LeftOut:
-        """Bring what is stored below the limit."""
+    def make_room(self, left_out: LeftOut) -> None:
+        """Bring what is stored below the limit. What goes is put into `left_out`, also where the disk refuses midway."""
         if self.stored_bytes <= ROOMY * self._limit_bytes:
             self._walk_anew(FIRST_SPACING_S)
-        dropped, thinned = Counter[str](), 0
         if self.stored_bytes > self._limit_bytes:
-            dropped += self._drop_oldest(f"priority > {PRIORITIES['tracks']}")
-            thinned = self._thin_tracks()
-            dropped += self._drop_oldest("TRUE")
-        return LeftOut(dropped, thinned, self._thinning.spacing_s)
+            self._drop_oldest(f"priority > {PRIORITIES['tracks']}", left_out)
+            self._thin_tracks(left_out)
+            self._drop_oldest("TRUE", left_out)
 
     def _take(self, where: str, values: tuple[object, ...]) -> Counter[str]:
         """Delete rows, within a transaction; how many of each topic."""
@@ -155,7 +160,7 @@ class OutboxTable:
         self.stored_bytes -= sum(size for _, _, size in taken)
         return Counter({topic: count for topic, count, _ in taken})
 
-    def _drop_oldest(self, where: str) -> Counter[str]:
+    def _drop_oldest(self, where: str, left_out: LeftOut) -> None:
         """Of the messages in question the least urgent, oldest first, as far as room is needed."""
         excess, dropped = self._excess(), Counter[str]()
         query = f"SELECT number, topic, LENGTH(payload) FROM messages WHERE {where} ORDER BY priority DESC, number"
@@ -167,9 +172,9 @@ class OutboxTable:
             dropped[topic] += 1
             excess -= size + ROW_BYTES
         self._delete(numbers)
-        return dropped
+        left_out.dropped += dropped
 
-    def _thin_tracks(self) -> int:
+    def _thin_tracks(self, left_out: LeftOut) -> None:
         """Go on with the walk from the oldest track message to the newest; at its end one begins that leaves fewer.
 
         At the widest spacing it begins again, for what came behind an earlier walk; a whole one that is not enough ends it."""
@@ -177,17 +182,17 @@ class OutboxTable:
             "SELECT number, run_id, payload FROM messages"
             f" WHERE priority = {PRIORITIES['tracks']} AND number > ? ORDER BY number LIMIT {WALKED_AT_ONCE}"
         )
-        gone, is_whole = 0, False
+        is_whole = False
         while self._excess() > 0:
             rows = self._connection.execute(query, (self._thinned_up_to,)).fetchall()
             if rows:
-                gone += self._thin(rows)
+                left_out.thinned += self._thin(rows)
+                left_out.spacing_s = self._thinning.spacing_s
             elif is_whole and self._thinning.spacing_s >= LAST_SPACING_S:
                 break
             else:
                 self._walk_anew(min(WIDER * self._thinning.spacing_s, LAST_SPACING_S))
                 is_whole = True
-        return gone
 
     def _walk_anew(self, spacing_s: float) -> None:
         self._thinning, self._thinned_up_to = Thinning(spacing_s), 0  # the walk, and its last row's number

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge import outbox_file, outbox_table
 from edge.outbox import Outbox
 from edge.outbox_file import OutboxBusy, OutboxError
 from edge.outbox_table import ROW_BYTES, START, Message
@@ -315,6 +316,69 @@ def test_damage_inside_the_file_is_found_at_start(path: Path) -> None:
     assert numbers(second) == [1]
     assert path.with_name("outbox.db.damaged-1").exists()
     second.close()
+
+
+def test_damage_inside_a_file_too_large_to_be_looked_through_keeps_no_post_from_starting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Outbox(path)
+    for sequence in range(500):
+        first.add("run", sequence, "tracks", b"x" * 500)
+    first.close()
+    content = bytearray(path.read_bytes())
+    for page in range(2, len(content) // 4096, 2):
+        content[page * 4096 : page * 4096 + 100] = b"\xff" * 100
+    path.write_bytes(bytes(content))
+    monkeypatch.setattr(outbox_file, "CHECKED_BYTES", 0)
+    second = Outbox(path)
+    second.add("run-2", 1, "tracks", b"{}")
+    assert numbers(second) == [1]
+    assert path.with_name("outbox.db.damaged-1").exists()
+    second.close()
+
+
+def test_a_disk_that_refuses_when_a_post_starts_does_not_keep_it_from_starting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Outbox(path, keep_hours=48, now_ns=lambda: NOW_NS)
+    first.add("run", 1, "tracks", b"{}")
+    first.close()
+
+    def full(path: Path) -> sqlite3.Connection:
+        connection = outbox_file.open_file(path)
+        connection.execute("PRAGMA query_only = ON")  # nothing can be written, as on a full disk
+        return connection
+
+    monkeypatch.setattr(outbox_table, "open_file", full)
+    second = Outbox(path, keep_hours=48, now_ns=lambda: NOW_NS + 49 * HOUR_NS)
+    second.add("run-2", 1, "tracks", b"{}")
+    assert not second.flush(timeout_s=0.3)
+    assert second.counts.trouble is not None
+    with second._database:
+        second._table._connection.execute("PRAGMA query_only = OFF")
+    assert second.flush()
+    assert numbers(second) == [1]
+    second.close()
+
+
+def test_what_went_for_want_of_room_is_counted_where_the_disk_then_refuses(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox(path, limit_bytes=20_000)
+
+    def refuse(rows: object) -> int:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(outbox._table, "_thin", refuse)
+    with outbox._database:  # so that they come as one batch, or two
+        for sequence in range(5):
+            outbox.add("run", sequence, "detections", b"d" * 1000)
+        for sequence in range(5, 45):
+            outbox.add("run", sequence, "tracks", b"t" * 1000)
+    outbox.flush(timeout_s=0.5)
+    assert outbox.counts.trouble == "disk I/O error"
+    assert outbox.counts.dropped == {"detections": 5}
+    outbox.close()
 
 
 def test_a_second_process_may_not_use_the_same_file(outbox: Outbox) -> None:
