@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TypeAlias
 
@@ -42,6 +43,7 @@ MAX_ANGLE_SIGMA_RAD = math.pi  # an angle less sure than this was not measured
 SMALLEST_VARIANCE = 1e-6  # a sigma of zero is a sensor's boast; the filter needs a little: a millimetre
 SMALLEST_ANGLE_VARIANCE = 1e-9  # 0.03 mrad
 NEAREST_M = 0.1  # closer than this a direction has no meaning
+LARGEST = {AZIMUTH: MAX_DISTANCE_M, ELEVATION: math.pi / 2.0, SLANT_RANGE: MAX_DISTANCE_M, RANGE_RATE: MAX_SPEED_M_S}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +76,13 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
     for components, batch in sorted(batches.items()):
         count, size = len(batch), len(components)
         z = np.fromiter(chain.from_iterable(row[0] for row in batch), np.float64, count * size)
-        R = np.fromiter(chain.from_iterable(row[1] for row in batch), np.float64, count * size * size)
+        noise = batch[0][1]
+        if all(row[1] is noise for row in batch):  # a sensor's accuracy seldom differs: one matrix stands for all
+            R = np.broadcast_to(np.array(noise, float).reshape(size, size), (count, size, size))
+        else:
+            R = np.array([row[1] for row in batch], float).reshape(count, size, size)
         places = np.array([row[4] for row in batch], dtype=np.int64)
-        plots.append(Plots(components, z.reshape(count, size), R.reshape(count, size, size), places))
+        plots.append(Plots(components, z.reshape(count, size), R, places))
     return plots
 
 
@@ -96,20 +102,20 @@ def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tupl
     if isinstance(measurement, Position):
         return _position_row(measurement)
     pairs = _polar_pairs(measurement) if isinstance(measurement, Polar) else _range_rate_pairs(measurement)
-    given = [(component, value, sigma) for component, value, sigma in pairs if value is not None]
-    if any(sigma is None or not _usable(component, value, sigma) for component, value, sigma in given):
-        return None
-    size = len(given)
-    covariance = [0.0] * (size * size)
-    for place, (component, _, sigma) in enumerate(given):
-        least = SMALLEST_ANGLE_VARIANCE if component in (AZIMUTH, ELEVATION) else SMALLEST_VARIANCE
-        covariance[place * size + place] = max((sigma or 0.0) ** 2, least)
-    components = tuple(component for component, _, _ in given)
-    values = tuple(
-        (value + math.pi) % (2.0 * math.pi) - math.pi if component == AZIMUTH else float(value)
-        for component, value, _ in given
-    )
-    return components, values, tuple(covariance)
+    components: list[int] = []
+    values: list[float] = []
+    sigmas: list[float | None] = []
+    for component, value, sigma in pairs:
+        if value is None:
+            continue
+        if not abs(value) <= LARGEST[component] or (component == SLANT_RANGE and value < NEAREST_M):
+            return None  # NaN neither
+        components.append(component)
+        values.append((value + math.pi) % (2.0 * math.pi) - math.pi if component == AZIMUTH else float(value))
+        sigmas.append(sigma)
+    measured = tuple(components)
+    covariance = _noise(measured, tuple(sigmas))
+    return None if covariance is None else (measured, tuple(values), covariance)
 
 
 def _polar_pairs(polar: Polar) -> Sequence[tuple[int, float | None, float | None]]:
@@ -128,34 +134,47 @@ def _range_rate_pairs(measurement: RangeRate) -> Sequence[tuple[int, float | Non
     )
 
 
-def _usable(component: int, value: float, sigma: float) -> bool:
-    if not (math.isfinite(value) and math.isfinite(sigma) and 0.0 <= sigma < MAX_SIGMA):
-        return False
-    if component in (AZIMUTH, ELEVATION) and sigma > MAX_ANGLE_SIGMA_RAD:
-        return False
-    if component == ELEVATION:
-        return abs(value) <= math.pi / 2.0
-    if component == SLANT_RANGE:
-        return NEAREST_M <= value < MAX_DISTANCE_M
-    return abs(value) < (MAX_SPEED_M_S if component == RANGE_RATE else MAX_DISTANCE_M)
+@lru_cache(maxsize=1024)
+def _noise(components: tuple[int, ...], sigmas: tuple[float | None, ...]) -> tuple[float, ...] | None:
+    """The covariance (by rows) of independent components; None where a sigma cannot be used. Sensors seldom have many."""
+    size = len(sigmas)
+    covariance = [0.0] * (size * size)
+    for place, (component, sigma) in enumerate(zip(components, sigmas, strict=True)):
+        is_angle = component in (AZIMUTH, ELEVATION)
+        if sigma is None or not 0.0 <= sigma < MAX_SIGMA or (is_angle and sigma > MAX_ANGLE_SIGMA_RAD):
+            return None
+        least = SMALLEST_ANGLE_VARIANCE if is_angle else SMALLEST_VARIANCE
+        covariance[place * size + place] = max(float(sigma) ** 2, least)
+    return tuple(covariance)
 
 
 def _position_row(position: Position) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:
-    east, north, up, given = position.east_m, position.north_m, position.up_m, position.covariance_m2
-    if len(given) != (3 if up is None else 6) or not math.isfinite(east + north + (up or 0.0) + sum(given)):
+    east, north, up = position.east_m, position.north_m, position.up_m
+    if not (abs(east) <= MAX_DISTANCE_M and abs(north) <= MAX_DISTANCE_M and abs(up or 0.0) <= MAX_DISTANCE_M):
+        return None  # NaN neither
+    covariance = _position_noise(tuple(position.covariance_m2), up is not None)
+    if covariance is None:
         return None
-    if max(abs(east), abs(north), abs(up or 0.0)) > MAX_DISTANCE_M or max(map(abs, given)) > MAX_SIGMA**2:
+    return (
+        ((EAST, NORTH), (east, north), covariance) if up is None else ((EAST, NORTH, UP), (east, north, up), covariance)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _position_noise(given: tuple[float, ...], has_up: bool) -> tuple[float, ...] | None:
+    """A covariance (by rows) from its upper triangle, by rows; None where it is none."""
+    if len(given) != (6 if has_up else 3) or not math.isfinite(sum(given)) or max(map(abs, given)) > MAX_SIGMA**2:
         return None
-    if up is None:
-        a, b, c = given  # the upper triangle, by rows
+    if not has_up:
+        a, b, c = given
         a, c = a + SMALLEST_VARIANCE, c + SMALLEST_VARIANCE
-        return (((EAST, NORTH), (east, north), (a, b, b, c))) if a > 0.0 and a * c - b * b > 0.0 else None
+        return (a, b, b, c) if a > 0.0 and a * c - b * b > 0.0 else None
     a, b, c, d, e, f = given
     a, d, f = a + SMALLEST_VARIANCE, d + SMALLEST_VARIANCE, f + SMALLEST_VARIANCE
     determinant = a * (d * f - e * e) - b * (b * f - c * e) + c * (b * e - c * d)
     if not (a > 0.0 and a * d - b * b > 0.0 and determinant > 0.0):  # Sylvester: all leading minors are positive
         return None
-    return (EAST, NORTH, UP), (east, north, up), (a, b, c, b, d, e, c, e, f)
+    return a, b, c, b, d, e, c, e, f
 
 
 def rotation_of(sensor: Sensor) -> FloatArray:

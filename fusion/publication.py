@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import compress
-from typing import NamedTuple
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from msgspec.structs import replace
@@ -37,17 +38,10 @@ STATUSES = ("", "confirmed", "coasting", "dropped")  # as `told_status` counts t
 ClaimsOf = Callable[[TrackKey, int], tuple[ClaimAgreement, ...]]
 
 
-class Row(NamedTuple):
-    """A row as its last update left it: changes with every detection worked in, and with nothing else."""
-
-    counted: tuple[int, int, int]  # last detection's time, how many, as seen by which sensor
-    x: tuple[float, ...]  # (6,)
-
-    def is_like(self, other: Row) -> bool:
-        """A replay in other steps of time ends in the same numbers but for their last digits."""
-        if self.counted != other.counted:
-            return False
-        return self.x == other.x or all(abs(one - two) < SAME_STATE for one, two in zip(self.x, other.x, strict=True))
+# A row as its last update left it, packed: when it was last detected, how often, as seen by which sensor (int64), and its
+# state (6 float64). It changes with every detection worked in, and with nothing else.
+Seen: TypeAlias = bytes
+COUNTED, SEEN = 3, 9  # numbers of 8 bytes; a table's `told` holds all, then status and time
 
 
 class Named(NamedTuple):
@@ -64,7 +58,7 @@ class Published:
     """What was last said of one track."""
 
     track: Track
-    row: Row
+    seen: Seen
 
 
 class Publication:
@@ -74,8 +68,8 @@ class Publication:
         self._claims_of = claims_of
         self._book: dict[TrackKey, Published] = {}
         self._next_number = 1
-        self._table: TrackTable | None = None  # whose columns `told_…` are true; another one after a rewind
-        self._alive: set[TrackKey] = set()  # confirmed rows, as the book was last held against them
+        self._table: TrackTable | None = None  # whose column `told` is true; another one after a rewind
+        self._alive: list[TrackKey] = []  # confirmed rows, as the book was last held against them
         self._forgotten_ns = 0  # when old tracks were last looked for
 
     def changes(self, table: TrackTable, now_ns: int | None = None) -> tuple[Track, ...]:
@@ -85,22 +79,22 @@ class Publication:
         is_tick = now_ns is not None
         confirmed = table.is_confirmed.nonzero()[0]
         statuses = _statuses(table, confirmed, time_ns, is_tick)
-        if table is self._table:
-            asked = _may_be_news(table, confirmed, statuses, time_ns, is_tick)
-            confirmed, statuses = confirmed[asked], statuses[asked]
-        self._table = table
-        news: list[tuple[int, str, Row]] = []
+        self._take_up(table)
+        packed = _packed(table, confirmed)
+        asked = _may_be_news(table.told[confirmed], packed, statuses, time_ns, is_tick)
+        confirmed, statuses, packed = confirmed[asked], statuses[asked], packed[asked]
+        news: list[tuple[int, str, Seen]] = []
         settled: list[int] = []
-        for row, place, seen in zip(confirmed.tolist(), statuses.tolist(), _rows(table, confirmed), strict=True):
+        for row, place, seen in zip(confirmed.tolist(), statuses.tolist(), _rows_of(packed), strict=True):
             known, status = self._book.get(table.keys[row]), STATUSES[place]
-            if self._is_news(status, seen, known, time_ns, is_tick):
+            if _is_news(status, seen, known, time_ns, is_tick):
                 news.append((row, status, seen))
-            elif known is not None and seen.is_like(known.row):
+            elif known is not None and _is_like(seen, known.seen):
                 settled.append(row)
         tracks += self._publish(table, news, time_ns)
         self._note_told(table, settled)
         self._forget(table, time_ns)
-        return tuple(sorted(tracks, key=lambda track: track.track_number))
+        return tuple(sorted(tracks, key=BY_NUMBER))
 
     def tracks_at(self, table: TrackTable, time_ns: int) -> tuple[Track, ...]:
         """Published tracks that live, predicted to a time that is not before the table's."""
@@ -111,7 +105,7 @@ class Publication:
             known, status = self._book.get(table.keys[row]), STATUSES[place]
             if known is not None and "dropped" not in (status, known.track.status):
                 named.append(Named(row, known.track.track_number, known.track.revision, status))
-        return tuple(sorted(self._form(table, named, time_ns), key=lambda track: track.track_number))
+        return tuple(sorted(self._form(table, named, time_ns), key=BY_NUMBER))
 
     def claim_changed(self, table: TrackTable, key: TrackKey) -> tuple[Track, ...]:
         """The track a claim belongs to, with the claim."""
@@ -119,20 +113,17 @@ class Publication:
             return ()
         row, time_ns = table.keys.index(key), max(table.time_ns or 0, self._book[key].track.time_ns)
         rows = np.array([row])
-        status, seen = STATUSES[int(_statuses(table, rows, time_ns, True)[0])], _rows(table, rows)[0]
+        self._take_up(table)
+        status, seen = STATUSES[int(_statuses(table, rows, time_ns, True)[0])], _packed(table, rows).tobytes()
         return tuple(self._publish(table, [(row, status, seen)], time_ns))
 
-    def _is_news(self, status: str, seen: Row, known: Published | None, time_ns: int, is_tick: bool) -> bool:
-        if known is None:
-            return status != "dropped"
-        is_over = known.track.status == "dropped"
-        if not seen.is_like(known.row):
-            return not (is_over and status == "dropped")
-        if is_over or time_ns <= known.track.time_ns:
-            return False
-        return status != known.track.status or (is_tick and time_ns - known.track.time_ns >= REPUBLISH_NS)
+    def _take_up(self, table: TrackTable) -> None:
+        """Another table, after a rewind: what was told of its rows is in the book alone."""
+        if table is not self._table:
+            table.forget_told()
+            self._table = table
 
-    def _publish(self, table: TrackTable, news: list[tuple[int, str, Row]], time_ns: int) -> list[Track]:
+    def _publish(self, table: TrackTable, news: list[tuple[int, str, Seen]], time_ns: int) -> list[Track]:
         named: list[Named] = []
         for row, status, _ in news:
             known = self._book.pop(table.keys[row], None)
@@ -152,11 +143,10 @@ class Publication:
         if not rows:
             return
         known = [self._book[table.keys[row]].track for row in rows]
-        places = {status: place for place, status in enumerate(STATUSES)}
-        table.told_hits[rows], table.told_last_ns[rows] = table.hits[rows], table.last_ns[rows]
-        table.told_direction_of[rows], table.told_x[rows] = table.direction_of[rows], table.updated_x[rows]
-        table.told_status[rows] = [places[track.status] for track in known]
-        table.told_ns[rows] = [track.time_ns for track in known]
+        of = np.array(rows)
+        table.told[of, :SEEN] = _packed(table, of)
+        table.told[of, SEEN] = [STATUSES.index(track.status) for track in known]
+        table.told[of, SEEN + 1] = [track.time_ns for track in known]
 
     def _form(self, table: TrackTable, named: list[Named], time_ns: int) -> list[Track]:
         """The published forms of these rows at a time; the arithmetic is done for all at once."""
@@ -166,42 +156,47 @@ class Publication:
         x, P, towards = _predicted(table, rows, time_ns)
         classes = silence.doubted(
             probabilities(table.class_log[rows] + true_size.log_likelihood(table, rows)), table, rows
-        ).tolist()
+        )
         seen_ns, missed_ns, since_ns = table.seen_ns[rows], table.missed_ns[rows], time_ns - SEEN_LATELY_NS
-        lately = (seen_ns > since_ns).tolist()
-        silent = ((missed_ns > seen_ns) & (missed_ns > since_ns)).tolist()
-        existence, last_ns = table.existence[rows].tolist(), table.last_ns[rows].tolist()
-        names = [sensor.sensor_id for sensor in table.sensors]
+        names = tuple(sensor.sensor_id for sensor in table.sensors)
+        lately = _named(names, seen_ns > since_ns)
+        silent = _named(names, (missed_ns > seen_ns) & (missed_ns > since_ns))
+        shares: dict[tuple[float, ...], tuple[tuple[str, float], ...]] = {}  # most tracks have no vote, and share one
         tracks = []
-        for k, one in enumerate(named):
-            claims = self._claims_of(table.keys[one.row], time_ns)
-            should = tuple(compress(names, silent[k]))
+        for one, state, covariance, r, share, seen_by, should, last_ns, towards_k in zip(
+            named, x, P, table.existence[rows].tolist(), map(tuple, classes.tolist()), lately, silent,
+            table.last_ns[rows].tolist(), towards, strict=True,
+        ):  # fmt: skip
+            key = table.keys[one.row]
+            claims = self._claims_of(key, time_ns)
+            if share not in shares:
+                shares[share] = tuple(zip(CLASSES, share, strict=True))
             tracks.append(
                 Track(
-                    track_number=one.number,
-                    revision=one.revision,
-                    time_ns=time_ns,
-                    state=x[k].copy(),
-                    covariance=P[k].copy(),
-                    existence_probability=existence[k],
-                    status=one.status,
-                    reason="unseen" if one.status == "dropped" else None,
-                    classes=tuple(zip(CLASSES, classes[k], strict=True)),
-                    claims=claims,
-                    sensor_ids=tuple(compress(names, lately[k])),
-                    last_detection_ns=last_ns[k],
-                    direction=towards.get(k),
-                    explanation=_explanation(table.explanations[one.row], should, claims),
+                    one.number,
+                    one.revision,
+                    time_ns,
+                    state.copy(),  # a view would keep the states of all
+                    covariance.copy(),
+                    r,
+                    one.status,
+                    "unseen" if one.status == "dropped" else None,
+                    shares[share],
+                    claims,
+                    seen_by,
+                    last_ns,
+                    towards_k,
+                    _explanation(table.explanations[one.row], should, claims),
                 )
             )
         return tracks
 
     def _gone(self, table: TrackTable) -> list[Track]:
         """Published tracks that have no row any more."""
-        alive = set(compress(table.keys, table.is_confirmed.tolist()))
-        if alive == self._alive:  # every confirmed row is in the book once it has been told of
+        confirmed = list(compress(table.keys, table.is_confirmed.tolist()))
+        if confirmed == self._alive:  # every confirmed row is in the book once it has been told of
             return []
-        self._alive = alive
+        self._alive, alive = confirmed, set(confirmed)
         tracks = []
         for key, known in self._book.items():
             if known.track.status == "dropped" or key in alive:
@@ -217,14 +212,38 @@ class Publication:
         if abs(time_ns - self._forgotten_ns) < FORGET_EVERY_NS:
             return
         self._forgotten_ns = time_ns
-        alive = set(table.keys)
         old = [
             key
             for key, known in self._book.items()
-            if known.track.status == "dropped" and known.track.time_ns < time_ns - FORGET_NS and key not in alive
+            if known.track.status == "dropped" and known.track.time_ns < time_ns - FORGET_NS
         ]
-        for key in old:
+        for key in set(old).difference(table.keys) if old else ():
             del self._book[key]
+
+
+BY_NUMBER = attrgetter("track_number")
+
+
+def _is_news(status: str, seen: Seen, known: Published | None, time_ns: int, is_tick: bool) -> bool:
+    if known is None:
+        return status != "dropped"
+    is_over = known.track.status == "dropped"
+    if not _is_like(seen, known.seen):
+        return not (is_over and status == "dropped")
+    if is_over or time_ns <= known.track.time_ns:
+        return False
+    return status != known.track.status or (is_tick and time_ns - known.track.time_ns >= REPUBLISH_NS)
+
+
+def _is_like(one: Seen, other: Seen) -> bool:
+    """A replay in other steps of time ends in the same numbers but for their last digits."""
+    if one[: 8 * COUNTED] != other[: 8 * COUNTED]:
+        return False
+    return one == other or bool((np.abs(_state(one) - _state(other)) < SAME_STATE).all())
+
+
+def _state(seen: Seen) -> FloatArray:
+    return np.frombuffer(seen, np.float64, offset=8 * COUNTED)
 
 
 def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) -> IntArray:
@@ -240,37 +259,54 @@ def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) ->
     return statuses
 
 
-def _may_be_news(table: TrackTable, rows: IntArray, statuses: IntArray, time_ns: int, is_tick: bool) -> BoolArray:
-    """Which of these rows differ, in whatever digit, from what was last told of them."""
-    differs = (table.updated_x != table.told_x).any(axis=1) | (table.hits != table.told_hits)
-    differs |= (table.last_ns != table.told_last_ns) | (table.direction_of != table.told_direction_of)
-    asked = differs[rows] | (statuses != table.told_status[rows])
+def _may_be_news(told: IntArray, packed: IntArray, statuses: IntArray, time_ns: int, is_tick: bool) -> BoolArray:
+    """Which rows, shapes (n, 11) and (n, 9), differ, in whatever digit, from what was last told of them."""
+    asked = (packed != told[:, :SEEN]).any(axis=1) | (statuses != told[:, SEEN])
     if is_tick:
-        asked |= time_ns - table.told_ns[rows] >= REPUBLISH_NS
+        asked |= time_ns - told[:, SEEN + 1] >= REPUBLISH_NS
     return np.asarray(asked)
 
 
-def _rows(table: TrackTable, rows: IntArray) -> list[Row]:
-    counted = zip(
-        table.last_ns[rows].tolist(), table.hits[rows].tolist(), table.direction_of[rows].tolist(), strict=True
-    )
-    return [Row(one, tuple(x)) for one, x in zip(counted, table.updated_x[rows].tolist(), strict=True)]
+def _packed(table: TrackTable, rows: IntArray) -> IntArray:
+    """What `Seen` is made of, shape (n, 9)."""
+    packed = np.empty((len(rows), SEEN), dtype=np.int64)
+    packed[:, 0], packed[:, 1], packed[:, 2] = table.last_ns[rows], table.hits[rows], table.direction_of[rows]
+    packed[:, COUNTED:] = table.updated_x[rows].view(np.int64)
+    return packed
 
 
-def _predicted(table: TrackTable, rows: IntArray, time_ns: int) -> tuple[FloatArray, FloatArray, dict[int, Direction]]:
-    """States and covariances in ENU at a time, and, by place, the directions of those known as directions only."""
+def _rows_of(packed: IntArray) -> list[Seen]:
+    whole, size = packed.tobytes(), 8 * SEEN
+    return [whole[k : k + size] for k in range(0, len(whole), size)]
+
+
+def _named(names: tuple[str, ...], chosen: BoolArray) -> list[tuple[str, ...]]:
+    """The names that each row of a mask (n, names) chooses; rows that choose alike share one tuple."""
+    whole, width = chosen.tobytes(), len(names)
+    found: dict[bytes, tuple[str, ...]] = {}
+    rows = [whole[k : k + width] for k in range(0, len(whole), width)]
+    for row in rows:
+        if row not in found:
+            found[row] = tuple(compress(names, row))
+    return [found[row] for row in rows]
+
+
+def _predicted(
+    table: TrackTable, rows: IntArray, time_ns: int
+) -> tuple[FloatArray, FloatArray, list[Direction | None]]:
+    """States and covariances in ENU at a time, and the directions of those known as directions only."""
     x, P = table.x[rows], table.P[rows]
     dt_s = (time_ns - (table.time_ns or time_ns)) / 1e9
     as_direction = (table.direction_of[rows] >= 0).nonzero()[0]
     if dt_s > 0.0:
         x, P = motion.predict(x, P, dt_s, table.density(rows))
-    towards: dict[int, Direction] = {}
+    towards: list[Direction | None] = [None] * len(rows)
     P = P + mounting_covariance(table, rows) + table.registration.told_covariance(table.leaning[rows])
     for place in as_direction.tolist():
         sensor = table.sensors[int(table.direction_of[rows[place]])]
-        towards[place] = direction.to_direction(x[place], P[place], sensor)
+        towards[place] = told = direction.to_direction(x[place], P[place], sensor)
         shown = x[place : place + 1].copy()
-        low_m, high_m = towards[place].slant_range_m
+        low_m, high_m = told.slant_range_m
         shown[0, 2] = 0.5 * float(np.log(low_m * high_m))
         enu_x, enu_P = direction.to_enu(shown, P[place : place + 1], sensor)
         x[place], P[place] = enu_x[0], enu_P[0]

@@ -4,7 +4,7 @@
     facts         a b  c   d e    f g      h        a late x between c and d: restore S0, replay b c x d e f g h
 
 Facts have a place in time that does not depend on their arrival, so afterwards all is as if they had come in order.
-Snapshots are sparse: one of every fact would cost more than the replay it saves.
+Snapshots are sparse: one of every fact would cost more, in time and in memory, than the replay it saves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 MAX_KEPT_FACTS = 20_000  # beyond that the window shrinks
-SNAPSHOT_EVERY_NS = 250_000_000
+SNAPSHOT_EVERY_NS, SNAPSHOT_EVERY_FACTS = 250_000_000, 3  # both must have passed
 
 Place: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id, arrival
 
@@ -48,6 +48,7 @@ class History(Generic[StateT, FactT]):
         self._facts: list[FactT] = []
         self._snapshot_places: list[Place] = [BEGINNING]
         self._snapshots: list[StateT] = [initial.copy()]
+        self._since_snapshot = 0  # facts
 
     @property
     def newest(self) -> Place | None:
@@ -83,13 +84,17 @@ class History(Generic[StateT, FactT]):
         """The last state before that place and all facts since; later snapshots are dropped."""
         at = bisect_left(self._snapshot_places, place) - 1
         del self._snapshot_places[at + 1 :], self._snapshots[at + 1 :]
+        self._since_snapshot = 0
         start = bisect_right(self._places, self._snapshot_places[at])
         facts = list(zip(self._places[start:], self._facts[start:], strict=True))
         return Resumed(self._snapshots[at].copy(), facts)
 
     def worked_in(self, place: Place, state: StateT) -> None:
         """Take a snapshot when it is time for one, and let go of what lies before the window."""
-        if place[0] - self._snapshot_places[-1][0] >= SNAPSHOT_EVERY_NS:
+        self._since_snapshot += 1
+        last_ns = self._snapshot_places[-1][0]
+        if place[0] - last_ns >= SNAPSHOT_EVERY_NS and self._since_snapshot >= SNAPSHOT_EVERY_FACTS:
+            self._since_snapshot = 0
             self._snapshot_places.append(place)
             self._snapshots.append(state.copy())
             self._trim()

@@ -397,7 +397,7 @@ def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, ta
     last = np.searchsorted(pairs.row, taken.row[worth], side="right").tolist()
     gate = list(zip(plots.index[pairs.plot].tolist(), pairs.nis.tolist(), strict=True))
     for row, index, begin, end in zip(rows, chosen, first, last, strict=True):
-        considered = tuple(sorted(gate[begin:end]))
+        considered = (gate[begin],) if end - begin == 1 else tuple(sorted(gate[begin:end]))
         table.explanations[row] = Explanation(hand.scan.sensor_id, hand.scan.time_ns, considered, index, (), ())
 
 

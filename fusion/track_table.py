@@ -29,12 +29,13 @@ FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
 INTERVAL_WEIGHT = 0.2  # of the newest in the running mean
 SAME_TIME_S = 1e-4  # scans of one sensor nearer than this came at one time
 LONGEST_INTERVAL_S = 15.0
+TOLD = 11  # numbers that are kept of what was told of a row
 
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
-    "metres_log", "metres_count", "told_hits", "told_last_ns", "told_direction_of", "told_x", "told_status", "told_ns",
+    "metres_log", "metres_count", "told",
     "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
@@ -101,12 +102,7 @@ class TrackTable:
         self.glints_log: FloatArray = np.zeros(0)  # and that it glints
         self.modes: FloatArray = np.zeros((0, len(manoeuvres.USUAL)))  # weights of how much it manoeuvres
         self.carried_ns: IntArray = np.zeros(0, dtype=np.int64)  # since when P has only been predicted
-        self.told_hits: IntArray = np.zeros(0, dtype=np.int64)  # as `publication.py` knows it; 0: not at all
-        self.told_last_ns: IntArray = np.zeros(0, dtype=np.int64)
-        self.told_direction_of: IntArray = np.zeros(0, dtype=np.int64)
-        self.told_x: FloatArray = np.zeros((0, 6))
-        self.told_status: IntArray = np.zeros(0, dtype=np.int64)
-        self.told_ns: IntArray = np.zeros(0, dtype=np.int64)
+        self.told: IntArray = np.zeros((0, TOLD), dtype=np.int64)  # what `publication.py` told last, packed; 0: nothing
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.keys: list[TrackKey] = []
@@ -134,11 +130,13 @@ class TrackTable:
         return len(self.keys)
 
     def copy(self) -> TrackTable:
-        """An independent copy; explanations and keys are shared, being immutable."""
+        """An independent copy, of which nothing was told; explanations and keys are shared, being immutable."""
         other = TrackTable.__new__(TrackTable)
         other.sensors, other.q, other.time_ns = self.sensors, self.q, self.time_ns
         for name in ARRAYS:
-            setattr(other, name, getattr(self, name).copy())
+            if name != "told":
+                setattr(other, name, getattr(self, name).copy())
+        other.told = np.broadcast_to(np.int64(0), self.told.shape)  # needs no memory; `forget_told` makes it writable
         for name in LISTS:
             setattr(other, name, list(getattr(self, name)))
         other.ended, other.apart = dict(self.ended), dict(self.apart)
@@ -149,6 +147,10 @@ class TrackTable:
         other.registration, other.newcomers = self.registration.copy(), self.newcomers.copy()
         other.places = self.places.copy()
         return other
+
+    def forget_told(self) -> None:
+        """All is to be told as if nothing was."""
+        self.told = np.zeros((len(self), TOLD), dtype=np.int64)
 
     def keep(self, kept: BoolArray) -> None:
         """Only these rows remain."""
@@ -220,12 +222,7 @@ class TrackTable:
                 count, self.undetected[sensor_number, 1] / max(self.undetected[sensor_number].sum(), 1e-12)
             ),
             "leaning": np.zeros((count, 6, len(self.registration.places))),
-            "told_hits": np.zeros(count, dtype=np.int64),
-            "told_last_ns": np.zeros(count, dtype=np.int64),
-            "told_direction_of": np.zeros(count, dtype=np.int64),
-            "told_x": np.zeros((count, 6)),
-            "told_status": np.zeros(count, dtype=np.int64),
-            "told_ns": np.zeros(count, dtype=np.int64),
+            "told": np.zeros((count, TOLD), dtype=np.int64),
         }
         for name in ARRAYS:
             setattr(self, name, np.concatenate([getattr(self, name), new[name]]))

@@ -68,3 +68,8 @@ def test_a_late_fact_replays_no_more_than_lateness_and_one_snapshot_apart() -> N
     place = (int(9.5 * SECOND), "s", 10_000)
     history.add(place, place[0])
     assert len(history.resume(place).facts) <= 50 + 25 + 2
+
+
+def test_a_slow_sensor_has_a_snapshot_of_every_third_fact() -> None:
+    _, history, _ = feed([k * SECOND for k in range(9)], rewind_ns=20 * SECOND)
+    assert [len(diary.facts) for diary in history._snapshots] == [0, 3, 6, 9]
