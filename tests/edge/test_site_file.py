@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.site_file import SiteFileError, parse_site, read_site
+from sarhad.commands.check_mapping import command as check_mapping
 
 GOOD = """
 [site]
@@ -417,3 +420,29 @@ def test_any_value_anywhere_is_understood_or_refused_in_one_line(number: int, va
 @given(st.text(max_size=200))
 def test_any_text_at_all_is_refused_in_one_line(text: str):
     assert answer(text).isprintable()
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_tutorials_site_files_can_be_pasted_as_they_stand(tmp_path: Path):
+    (lines_site,) = (DOCS / "own-sensor-json.md").read_text().split("```toml\n")[1:]
+    assert parse_site(lines_site.split("```")[0], "my-post.toml").sensors[0].protocol == "sensor_json"
+    table, _, mapping_site = (
+        block.split("```")[0] for block in (DOCS / "own-sensor-mapping.md").read_text().split("```toml\n")[1:]
+    )
+    (tmp_path / "mapping.toml").write_text(table)
+    printed = CliRunner().invoke(check_mapping, [str(tmp_path / "mapping.toml")])
+    assert printed.exit_code == 0
+    assert parse_site(mapping_site + printed.output, "my-post.toml").sensors[0].protocol == "mapping"
+
+
+def test_the_tutorials_line_is_read_by_its_table(tmp_path: Path):
+    tutorial = (DOCS / "own-sensor-mapping.md").read_text()
+    (tmp_path / "mapping.toml").write_text(tutorial.split("```toml\n")[1].split("```")[0])
+    (tmp_path / "sample.txt").write_text(tutorial.split("echo '")[1].split("'")[0] + "\n")
+    told = CliRunner().invoke(check_mapping, [str(tmp_path / "mapping.toml"), str(tmp_path / "sample.txt")])
+    assert (told.exit_code, told.stdout.count("\n")) == (0, 1)
+    (found,) = json.loads(told.stdout)["detections"]
+    assert (found["slant_range_m"], found["range_rate_m_s"]) == (84.2, 3.1)
+    assert found["azimuth_deg"] == pytest.approx(35.4)
