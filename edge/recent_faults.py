@@ -55,6 +55,8 @@ class RecentFaults:
         seconds = (now_ns - before.time_ns) / 1e9
         size, frames, failed = now.bytes - before.bytes, now.frames - before.frames, now.failed - before.failed
         again = now.again - before.again
+        if now.frames == 0:
+            return None  # never a good one: the decoder knows what its protocol needs
         if frames == 0 and before.frames and size >= BYTES_TO_JUDGE and seconds * 1e9 >= BIN_NS:
             return (
                 f"{size} bytes and no frame in the last {seconds:.0f} s, after {before.frames} good ones: "

@@ -106,6 +106,11 @@ class SensorWatch:
     def text(self, now_ns: int) -> str:
         if self.device_state == "silent" and self.status is not None and self.status.level != "ok":
             return f"{self.device_text}; {self.status.text}"
+        if self.device_state == "silent" and self.refused:
+            return (
+                f"{self.device_text} of senders that `allow` names; {self.refused} deliveries of others were left out: "
+                "name them, or find out who they are"
+            )
         if self.device_state in ("lost", "silent"):
             return self.device_text
         if complaint := self.complaint(now_ns):

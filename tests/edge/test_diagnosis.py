@@ -94,6 +94,11 @@ def test_a_wrong_baud_is_told_with_what_to_check(line: Pipeline) -> None:
     assert "baud" in told(line, "radar", [random.Random(1).randbytes(500) for _ in range(20)]).text
 
 
+def test_a_wrong_baud_whose_noise_has_frames_of_a_sort_is_not_called_a_noisy_line(line: Pipeline) -> None:
+    mangled = [b"$GPRMC,120000,A,4500.000,N,00700.000,E,0.0,0.0,170826,,,A*00\r\n" * 3 for _ in range(60)]
+    assert "wrong baud?" in told(line, "gnss", mangled).text
+
+
 def test_a_baud_that_changes_after_hours_is_told_within_a_minute_and_its_cure_too(line: Pipeline) -> None:
     assert told(line, "radar", frames(150), 0.1).text == ""
     noise = [random.Random(2).randbytes(100) for _ in range(150)]
@@ -167,6 +172,11 @@ def test_a_second_program_on_the_port_is_named_where_bytes_are_missing(line: Pip
 def test_what_an_allow_list_kept_out_is_counted_with_its_reason(line: Pipeline) -> None:
     event(line, "remote-id", "refused", "3 deliveries of senders that `allow` does not name", 3)
     assert told(line, "remote-id", []).rejected == {"sender not allowed": 3}
+    event(line, "remote-id", "silent", "open, but no bytes for 5.0 s")
+    assert told(line, "remote-id", []).text == (
+        "open, but no bytes for 5.0 s of senders that `allow` names; 3 deliveries of others were left out: "
+        "name them, or find out who they are"
+    )
 
 
 @given(data=st.binary(max_size=4000), cuts=st.lists(st.integers(1, 60), min_size=1))
