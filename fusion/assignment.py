@@ -36,12 +36,12 @@ def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
     gain = np.maximum(score, 1e-6)
     meeting = np.flatnonzero(~is_alone)
     chosen = np.flatnonzero(is_alone).tolist()
-    for members in _groups(row[meeting], column[meeting]):
+    for members in groups(row[meeting], column[meeting]):
         chosen.extend(_assign_group(row, column, gain, meeting[members]))
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def _groups(row: IntArray, column: IntArray) -> Iterable[IntArray]:
+def groups(row: IntArray, column: IntArray) -> Iterable[IntArray]:
     """Places of the pairs that hang together by their rows and columns."""
     if len(row) > FEW_PAIRS:
         _, i = np.unique(row, return_inverse=True)

@@ -8,7 +8,8 @@ Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999),
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.special import gammaincinv
@@ -37,18 +38,25 @@ class Pairs:
 
     def chosen(self, kept: IntArray) -> Pairs:
         """Only these pairs, whose places grow."""
-        if len(kept) == len(self.row):
-            return self
+        return self if len(kept) == len(self.row) else self.at(kept)
+
+    def at(self, places: IntArray) -> Pairs:
+        """The pairs at these places, in their order."""
         return Pairs(
-            self.row[kept],
-            self.plot[kept],
-            self.y[kept],
-            self.H[kept],
-            self.R[kept],
-            self.S[kept],
-            self.nis[kept],
-            self.log_likelihood[kept],
+            self.row[places],
+            self.plot[places],
+            self.y[places],
+            self.H[places],
+            self.R[places],
+            self.S[places],
+            self.nis[places],
+            self.log_likelihood[places],
         )
+
+
+def concatenated(parts: Sequence[Pairs]) -> Pairs:
+    """All pairs of parts that have the same components, one part after the other."""
+    return Pairs(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)))
 
 
 def gate_threshold(probability: float, components: int) -> float:

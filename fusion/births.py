@@ -16,7 +16,9 @@ from fusion.frames import wrap_angle
 from fusion.initiation import Ray, begin, birth_existence, crossing, leaning_at_birth, next_undetected
 from fusion.lifecycle import CONFIRM_RANGED_HITS
 from fusion.measurement import Plots
-from fusion.scan_update import PLAIN_LOG, ScanInHand, alarm_density, is_bearing, learn_size, measures_range, vote
+from fusion.pairing import alarm_density
+from fusion.scan_in_hand import ScanInHand, is_bearing, measures_range
+from fusion.scan_update import PLAIN_LOG, learn_size, vote
 from fusion.track_table import Births, TrackTable
 from fusion.types import FloatArray
 

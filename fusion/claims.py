@@ -26,8 +26,8 @@ from fusion.frames import LocalFrame
 from fusion.lifecycle import UNSEEN_NS, unseen_limit_ns
 from fusion.measurement import IntArray, Plots
 from fusion.mounting_error import mounting_covariance
-from fusion.track_table import TrackKey, TrackTable
-from fusion.types import Claim, ClaimAgreement, FloatArray, Scan, Sensor
+from fusion.track_table import TrackTable
+from fusion.types import Claim, ClaimAgreement, FloatArray, Scan, Sensor, TrackKey
 
 FARTHEST_M = 20_000.0  # claims from farther off concern no track of ours
 ASSUMED_HORIZONTAL_SIGMA_M = 30.0  # to compare with, where a claim tells no accuracy

@@ -30,7 +30,7 @@ import numpy as np
 
 from fusion import direction, existence
 from fusion.measurement import AZIMUTH, IntArray, Plots, added_noise, expected, residual, rotation_of
-from fusion.scan_update import ScanInHand
+from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Sensor
 

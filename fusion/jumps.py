@@ -36,7 +36,7 @@ from fusion.measurement import (
     rotation_of,
 )
 from fusion.registration import COMPARED_NS
-from fusion.scan_update import ScanInHand
+from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Orientation
 

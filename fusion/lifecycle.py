@@ -20,7 +20,8 @@ import numpy as np
 from fusion import direction, standing
 from fusion.existence import BoolArray
 from fusion.measurement import IntArray
-from fusion.scan_update import SHARED_HITS, ScanInHand, is_bearing
+from fusion.scan_in_hand import ScanInHand, is_bearing
+from fusion.scan_update import SHARED_HITS
 from fusion.track_table import TrackTable
 from fusion.types import TrackerSettings
 

@@ -17,8 +17,8 @@ from fusion.association import gate_threshold
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
 from fusion.scan_update import SHARED_HITS
-from fusion.track_table import TrackKey, TrackTable
-from fusion.types import FloatArray
+from fusion.track_table import TrackTable
+from fusion.types import FloatArray, TrackKey
 
 DUPLICATE_WITHIN_M = 60.0
 DUPLICATE_WITHIN_RAD = 0.05

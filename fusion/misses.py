@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fusion import direction, existence
-from fusion.scan_update import ScanInHand, learns_detection
+from fusion.scan_in_hand import ScanInHand, learns_detection
 from fusion.track_table import TrackTable
 
 TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show itself in most frames

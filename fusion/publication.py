@@ -23,8 +23,8 @@ from fusion.existence import BoolArray
 from fusion.lifecycle import SOONEST_COASTING_NS, SOONEST_DROPPED_NS, coast_after_ns, unseen_limit_ns
 from fusion.measurement import IntArray
 from fusion.mounting_error import mounting_covariance
-from fusion.track_table import TrackKey, TrackTable
-from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatArray, Track
+from fusion.track_table import TrackTable
+from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatArray, Track, TrackKey
 
 SEEN_LATELY_NS = 5_000_000_000  # sensors that have seen a track so lately are named
 REPUBLISH_NS = 950_000_000  # ticks tell of a moving track about once a second
@@ -302,6 +302,7 @@ def _predicted(
         x, P = motion.predict(x, P, dt_s, table.density(rows))
     towards: list[Direction | None] = [None] * len(rows)
     P = P + mounting_covariance(table, rows) + table.registration.told_covariance(table.leaning[rows])
+    P = P + table.doubt(rows)
     for place in as_direction.tolist():
         sensor = table.sensors[int(table.direction_of[rows[place]])]
         towards[place] = told = direction.to_direction(x[place], P[place], sensor)

@@ -8,86 +8,45 @@ rows of its own sensor: those follow objects across the picture and never compet
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 import numpy as np
 
-from fusion import classification, crowd_births, crowds, direction, existence, filters, manoeuvres, standing
+from fusion import (
+    classification,
+    crowd_births,
+    crowds,
+    direction,
+    existence,
+    filters,
+    joint_update,
+    manoeuvres,
+    standing,
+)
 from fusion.assignment import assign
-from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight, unambiguous
+from fusion.association import Pairs, gate_threshold, unambiguous
 from fusion.existence import BoolArray
-from fusion.initiation import ObjectModel
 from fusion.measurement import (
     AZIMUTH,
-    EAST,
-    ELEVATION,
-    SLANT_RANGE,
     IntArray,
     Plots,
-    added_noise,
-    expected,
-    stack,
 )
-from fusion.registration import Registration, may_teach
+from fusion.pairing import (
+    density_at,
+    may_report,
+    pairs_in_space,
+    pairs_of,
+    probability_of,
+    ranges,
+    scores,
+)
+from fusion.registration import may_teach
+from fusion.scan_in_hand import ScanInHand, is_bearing, learns_detection, measures_range
 from fusion.track_table import NEVER_NS, TrackTable
-from fusion.types import Explanation, FloatArray, Scan, Sensor, TrackerSettings
+from fusion.types import Explanation, FloatArray
 
-MAX_DETECTIONS_PER_SCAN = 5000
 PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
-MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
 BELIEVED = 0.5  # existence from which a tentative track competes with the confirmed ones
-IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
-FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
 SHARED_HITS = 2  # a direction explained so often by one track in space, and by none other between, is that track
-
-Origins: TypeAlias = Callable[[str, int], Sequence[int]]  # (sensor_id, time_ns) -> true object of each detection, or -1
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What stays the same for all scans."""
-
-    settings: TrackerSettings
-    objects: ObjectModel
-    q: FloatArray  # (3,) spectral density of the acceleration
-    origins: Origins | None  # given: association is not decided here
-    clock_errors_s: dict[str, float] = field(default_factory=dict)  # by sensor, where it is known
-
-    def clock_error_s(self, sensor: Sensor) -> float:
-        """How wrong the clock may be by which this sensor's times are told."""
-        return self.clock_errors_s.get(sensor.sensor_id, self.settings.clock_error_s)
-
-
-@dataclass(slots=True)
-class ScanInHand:
-    """One scan while it is worked in."""
-
-    scan: Scan
-    sensor: Sensor
-    number: int  # the sensor's
-    identity: str | None  # of a cooperative report that acts as a measurement
-    rules: Rules
-    plots: list[Plots]
-    origin: IntArray | None  # of each detection, where it is given
-    taken: dict[int, int] = field(default_factory=dict)  # detection → ENU row that took it
-    perhaps_seen: dict[int, float] = field(default_factory=dict)  # row that was given none → chance that it was seen
-    hidden: set[int] = field(default_factory=set)  # detections that begin tracks of objects that a crowd hides
-    used: set[int] = field(default_factory=set)  # detections that begin nothing any more
-    alarms: dict[tuple[int, ...], FloatArray] = field(default_factory=dict)  # by components: `alarm_density`
-
-
-def take_in_hand(
-    scan: Scan, sensor: Sensor, number: int, identity: str | None, rules: Rules, registration: Registration
-) -> ScanInHand:
-    """Stack the detections, what their sensor is known to be off by taken off; the most telling batches come first."""
-    plots = sorted(stack(scan.detections, MAX_DETECTIONS_PER_SCAN), key=lambda batch: -len(batch.components))
-    plots = [registration.corrected(number, batch) for batch in plots]
-    origin = None
-    if rules.origins is not None:
-        origin = np.array(rules.origins(scan.sensor_id, scan.time_ns), dtype=np.int64)
-    return ScanInHand(scan, sensor, number, identity, rules, plots, origin)
 
 
 def associate(table: TrackTable, hand: ScanInHand) -> None:
@@ -100,16 +59,6 @@ def associate(table: TrackTable, hand: ScanInHand) -> None:
             _associate_rows(table, hand, plots, rows, table.is_confirmed.copy(), as_direction=True)
 
 
-def is_bearing(plots: Plots) -> bool:
-    """Azimuth and elevation and no range."""
-    return AZIMUTH in plots.components and ELEVATION in plots.components and SLANT_RANGE not in plots.components
-
-
-def measures_range(plots: Plots) -> bool:
-    """Slant range or position: it tells where along the line of sight."""
-    return SLANT_RANGE in plots.components or EAST in plots.components
-
-
 def _associate_rows(
     table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, goes_first: BoolArray, as_direction: bool = False
 ) -> None:
@@ -117,28 +66,38 @@ def _associate_rows(
     rows = rows[table.seen_ns[rows, hand.number] != hand.scan.time_ns]
     if len(rows) == 0:
         return
-    pairs = _pairs(table, hand, plots, rows, as_direction)
+    pairs = pairs_of(table, hand, plots, rows, as_direction)
     for first in (True, False):
         is_open = goes_first[pairs.row] == first
         spent = hand.used if as_direction else hand.taken
         if spent:
             is_open &= np.array([index not in spent for index in plots.index.tolist()])[pairs.plot]
         places = is_open.nonzero()[0]
-        if len(places):
-            _give(table, hand, plots, pairs.chosen(places), as_direction)
+        if len(places) or (first and table.joints and not as_direction):
+            _give(table, hand, plots, pairs.chosen(places), as_direction, first and not as_direction)
 
 
-def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_direction: bool) -> None:
-    """Choose among these pairs, which compete with one another alone, and work the chosen ones in."""
-    slant_range = _ranges(table, hand.sensor, pairs.row, as_direction)
-    probability = table.learned.probability(hand.number, existence.assumed_probability(hand.sensor, slant_range))
-    density = alarm_density(table, hand, plots)[pairs.plot]
-    if hand.identity is not None:
-        density = density * IDENTITY_ALARMS
+def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_direction: bool, may_wait: bool) -> None:
+    """Choose among these pairs, which compete with one another alone, and work the chosen ones in.
+
+    may_wait: who is who may be left open among them (`joint_update.py`)."""
+    decided = _decided(table, hand, plots, pairs) if may_wait else None
+    if decided is not None:
+        pairs = decided.pairs
+        hand.perhaps_seen.update(decided.perhaps_seen)
+    if len(pairs.row) == 0:
+        return
+    probability = probability_of(table, hand, pairs.row, as_direction)
+    density = density_at(table, hand, plots, pairs)
     r, ratio = table.existence[pairs.row], np.exp(np.minimum(pairs.log_likelihood, 300.0)) / density
     weight = np.maximum(r * probability, 1e-12) * ratio
     detected = r * probability * hand.rules.settings.gate_probability
-    chosen = _choose(table, hand, plots, pairs, probability, density)
+    if decided is None:
+        chosen = _choose(table, hand, plots, pairs, probability, density)
+    else:
+        free = (~decided.is_decided).nonzero()[0]
+        chosen = free[_choose(table, hand, plots, pairs.chosen(free), probability[free], density[free])]
+        chosen = np.sort(np.concatenate([chosen, decided.chosen]))
     share = _shares(hand, plots, pairs, weight, 1.0 - detected, chosen)
     if measures_range(plots) and learns_detection(table, hand) and hand.identity is None:
         hand.hidden.update(crowd_births.lacking(table, pairs, plots, weight, detected, share))
@@ -149,65 +108,23 @@ def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_di
     _work_in_pairs(table, hand, plots, pairs, chosen, share, ratio, as_direction)
 
 
-def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArray:
-    """False alarms per unit of measurement space at these detections, shape (m,): everywhere, and in their places."""
-    if plots.components not in hand.alarms:
-        everywhere = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)
-        everywhere = everywhere * table.learned.alarm_ratio(hand.number)
-        interval_s = float(table.interval_s[hand.number])
-        first_ns = int(table.first_ns[hand.number])
-        stuck = table.places.density(hand.number, plots, hand.scan.time_ns, first_ns, interval_s)
-        hand.alarms[plots.components] = everywhere + stuck
-    return hand.alarms[plots.components]
+def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) -> joint_update.Decided | None:
+    """What is decided jointly, of tracks that meet; None where nothing is."""
+    if hand.origin is not None or plots.components == (AZIMUTH,):
+        return None
 
+    def measure(rows: IntArray, x: FloatArray, P: FloatArray) -> Pairs:
+        gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
+        found = pairs_in_space(table, hand, plots, np.arange(len(x)), x, P, gate)
+        return found.chosen(may_report(table, hand, rows)[found.row].nonzero()[0])
 
-def _pairs(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
-    if as_direction and len(plots.components) > 2:  # a bearing with range rate: the bearing alone
-        plots = replace(plots, components=plots.components[:2], z=plots.z[:, :2], R=plots.R[:, :2, :2])
-    clock_error_s = hand.rules.clock_error_s(hand.sensor)
-    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
-    if hand.origin is not None:
-        gate = np.inf
-    elif len(rows) > MANY_ROWS and not as_direction and plots.components[0] == AZIMUTH:
-        rows = rows[in_sight(table.x[rows], table.P[rows], hand.sensor, plots, clock_error_s, gate)]
-    x, P = table.x[rows], table.P[rows]
-    added: FloatArray
-    if as_direction:
-        h, H = x[:, :2], np.tile(np.eye(2, 6), (len(rows), 1, 1))
-        added = np.zeros((len(rows), 2, 2))
-    else:
-        h, H = expected(x, hand.sensor, plots.components)
-        added = added_noise(x, H, hand.sensor, plots.components, clock_error_s)
-    pairs = gated_pairs(rows, P, h, H, added, plots, gate)
-    if is_bearing(plots) and not as_direction and hand.origin is None:
-        return pairs.chosen(_credible(table, hand, plots, pairs))
-    return pairs
+    def score(row: IntArray, of: Pairs) -> FloatArray:
+        probability = probability_of(table, hand, row, False)
+        density = density_at(table, hand, plots, of)
+        return scores(table, hand, row, of, probability, density)
 
-
-def _credible(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) -> IntArray:
-    """Places of the pairs of a camera's detections whose tracks may lie in its picture.
-
-    One box tells far more of a track's place than a radar does, so a single false one, taken by a track that the camera
-    cannot see, leads it away, and makes it sure. A detection that a direction follows already is none of chance: some objects
-    are seen from farther than a camera is said to reach.
-    """
-    rows = np.unique(pairs.row)
-    if len(rows) == 0 or not hand.scan.looked:
-        return np.arange(len(pairs.row))
-    sigma_m = np.sqrt(existence.largest_variance(table.P[rows]))
-    mounting_rad = hand.sensor.mounting_sigma_rad
-    inside = existence.may_be_seen(hand.sensor, hand.scan.looked, table.x[rows, :3], sigma_m, mounting_rad)
-    if inside.all():
-        return np.arange(len(pairs.row))
-    followed = (table.direction_of == hand.number) & (table.hits >= FOLLOWED_HITS)
-    directions = _pairs(table, hand, plots, followed.nonzero()[0], True)
-    return np.flatnonzero(np.isin(pairs.row, rows[inside]) | np.isin(pairs.plot, directions.plot))
-
-
-def _ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:
-    if as_direction:
-        return np.asarray(np.exp(direction.bounded(table.x[rows, 2])))
-    return np.asarray(np.sqrt(((table.x[rows, :3] - np.array(sensor.position_enu_m)) ** 2).sum(axis=1)))
+    pairs = pairs.chosen(may_report(table, hand, pairs.row).nonzero()[0])
+    return joint_update.decide(table, hand.scan.time_ns, pairs, measure, score)
 
 
 def _choose(
@@ -221,14 +138,9 @@ def _choose(
         chosen = unambiguous(pairs.row, pairs.plot)
         odds_log = table.emits_log[pairs.row] + pairs.log_likelihood + np.log(probability / density)
         return np.asarray(chosen[odds_log[chosen] > PLAIN_LOG])
-    r = table.existence[pairs.row]
-    missed = 1.0 - r * probability * hand.rules.settings.gate_probability
-    score = np.log(np.maximum(r * probability, 1e-12) / (density * missed)) + pairs.log_likelihood
+    score = scores(table, hand, pairs.row, pairs, probability, density)
     if hand.identity is not None:
-        held = [table.identities[int(row)] for row in pairs.row]
-        if hand.identity in held:
-            return np.array([held.index(hand.identity)], dtype=np.int64)
-        allowed = np.flatnonzero([name is None for name in held])
+        allowed = may_report(table, hand, pairs.row).nonzero()[0]
         return np.asarray(allowed[assign(pairs.row[allowed], pairs.plot[allowed], score[allowed])])
     return assign(pairs.row, pairs.plot, score)
 
@@ -279,7 +191,7 @@ def _work_in_pairs(
     table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
     table.hits[row] += 1
     if not as_direction and learns_detection(table, hand):
-        declared = existence.detection_probability(hand.sensor, _ranges(table, hand.sensor, row, False))
+        declared = existence.detection_probability(hand.sensor, ranges(table, hand.sensor, row, False))
         sure = table.is_confirmed[row] & (share[chosen] == 1.0)
         table.learned.note_hits(hand.number, np.nan_to_num(declared), sure.astype(np.float64))
     if measures_range(plots):
@@ -399,9 +311,3 @@ def _explain(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, ta
     for row, index, begin, end in zip(rows, chosen, first, last, strict=True):
         considered = (gate[begin],) if end - begin == 1 else tuple(sorted(gate[begin:end]))
         table.explanations[row] = Explanation(hand.scan.sensor_id, hand.scan.time_ns, considered, index, (), ())
-
-
-def learns_detection(table: TrackTable, hand: ScanInHand) -> bool:
-    """Whether every scan's silence counts: where several misses count as one, hits would outweigh them."""
-    known = hand.sensor.detection_probability is not None and bool(hand.scan.looked) and hand.origin is None
-    return known and table.interval_s[hand.number] * 1e9 >= existence.misses_hang_ns(hand.sensor)

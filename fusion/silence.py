@@ -15,7 +15,7 @@ import numpy as np
 
 from fusion import direction, existence
 from fusion.measurement import IntArray
-from fusion.scan_update import ScanInHand
+from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import NEVER_NS, TrackTable
 from fusion.types import CLASSES, FloatArray
 

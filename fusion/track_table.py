@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import TypeAlias
 
 import numpy as np
 
@@ -17,12 +16,11 @@ from fusion import direction, manoeuvres, motion
 from fusion.classification import prior_log
 from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import BoolArray, survive
+from fusion.joint import Joint
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
 from fusion.sensor_rates import Newcomers, SensorRates
-from fusion.types import Explanation, FloatArray, Sensor
-
-TrackKey: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id and place among the scan's births
+from fusion.types import Explanation, FloatArray, Sensor, TrackKey
 
 NEVER_NS = -(2**62)
 FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
@@ -115,6 +113,7 @@ class TrackTable:
         self.apart: dict[
             tuple[TrackKey, TrackKey], tuple[int, int]
         ] = {}  # near pairs: scans that showed both, the last
+        self.joints: list[Joint] = []  # what tracks that meet may be, beside what these rows say
         self.listened_ns: int | None = None  # the last scan of bearings without elevation
         self.undetected: FloatArray = np.tile(
             [undetected, 0.0], (count, 1)
@@ -140,7 +139,7 @@ class TrackTable:
         for name in LISTS:
             setattr(other, name, list(getattr(self, name)))
         other.ended, other.apart = dict(self.ended), dict(self.apart)
-        other.listened_ns = self.listened_ns
+        other.listened_ns, other.joints = self.listened_ns, list(self.joints)
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
         other.scan_before_ns, other.first_ns = self.scan_before_ns.copy(), self.first_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
@@ -245,6 +244,7 @@ class TrackTable:
         self.x, self.P = motion.predict(self.x, self.P, dt_s, self.density())
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
+        self.joints = [one.predicted(dt_s, self.q) for one in self.joints]
         self.leaning[:, :3] += dt_s * self.leaning[:, 3:]
         self.existence = survive(self.existence, dt_s)
 
@@ -258,6 +258,17 @@ class TrackTable:
             )
             density[as_direction] = (self.q.max() / range_m**2)[:, None]
         return density
+
+    def doubt(self, rows: IntArray) -> FloatArray:
+        """What hypotheses beside the table's add to the covariances of these rows, shape (n, 6, 6)."""
+        added = np.zeros((len(rows), 6, 6))
+        if self.joints:
+            place = {self.keys[row]: k for k, row in enumerate(rows.tolist())}
+            for one in self.joints:
+                for key, spread in zip(one.keys, one.spread(), strict=True):
+                    if key in place:
+                        added[place[key]] = spread
+        return added
 
     def note_scan(self, sensor_number: int, time_ns: int) -> float:
         """Learn how often a sensor looks; seconds since its last scan."""
@@ -278,6 +289,7 @@ class TrackTable:
         if moved is None:
             return
         self.x = self.x - self.leaning @ moved
+        self.joints = []  # measured with the biases that are gone
         for number in np.unique(self.direction_of[self.direction_of >= 0]).tolist():
             rows = self.direction_of == number
             self.x[rows, :2] -= self.registration.selection(number, (AZIMUTH, ELEVATION)) @ moved

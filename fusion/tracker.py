@@ -2,10 +2,10 @@
 
     predict → drop the unseen → associate (believed first) → count the misses → confirm → begin → merge → drop the disbelieved
 
-One extended Kalman filter a track, its process noise learned from what it foretells, global nearest neighbour (in crowds the
-mixture of all neighbours), existence by integrated probabilistic data association. A late scan takes up the past again
-(`rewind.py`); so the tracks are a function of the facts and their own times, not of how they arrived. Nothing here asks a
-clock, draws a lot or depends on the order of a set.
+One extended Kalman filter a track, its process noise learned from what it foretells, global nearest neighbour (where a few
+meet, joint hypotheses; in crowds the mixture of all neighbours), existence by integrated probabilistic data association. A
+late scan takes up the past again (`rewind.py`); so the tracks are a function of the facts and their own times, not of how they
+arrived. Nothing here asks a clock, draws a lot or depends on the order of a set.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fusion.initiation import ObjectModel
 from fusion.publication import Publication
 from fusion.registration import Bias, Jump
 from fusion.rewind import History, Place
-from fusion.scan_update import Origins, Rules
+from fusion.scan_in_hand import Origins, Rules, take_in_hand
 from fusion.track_table import TrackTable
 from fusion.types import Claim, Detection, Fact, Position, Scan, Sensor, Track, TrackerSettings, Update
 
@@ -150,7 +150,7 @@ class Tracker:
         table, settings, now_ns = self._table, self._rules.settings, scan.time_ns
         number = self._number[scan.sensor_id]
         table.apply_biases()
-        hand = scan_update.take_in_hand(scan, self._sensors[number], number, identity, self._rules, table.registration)
+        hand = take_in_hand(scan, self._sensors[number], number, identity, self._rules, table.registration)
 
         table.predict(now_ns)
         since_s = table.note_scan(number, now_ns)

@@ -14,7 +14,7 @@ import numpy as np
 
 from fusion.existence import is_camera
 from fusion.measurement import IntArray
-from fusion.scan_update import ScanInHand
+from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import CLASSES, FloatArray
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+TrackKey: TypeAlias = tuple[int, str, int]  # a row's birth: time_ns, sensor_id and place among the scan's births
 Limits: TypeAlias = tuple[float, float]  # lowest, highest
 
 CLOCK = "clock"  # sensor_id of the clock's own readings: empty ones are ticks, the others events as JSON

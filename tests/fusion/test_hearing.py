@@ -13,7 +13,7 @@ import pytest
 from fusion.hearing import LN_RANGES, listen
 from fusion.initiation import ObjectModel
 from fusion.motion import spectral_density
-from fusion.scan_update import Rules, take_in_hand
+from fusion.scan_in_hand import Rules, take_in_hand
 from fusion.track_table import Births, TrackTable
 from fusion.tracker import Tracker
 from fusion.types import (

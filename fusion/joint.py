@@ -1,0 +1,146 @@
+"""Who is who where a few tracks meet: not decided at once, but kept as several joint hypotheses until later scans tell.
+
+A hypothesis gives each of m tracks a history of its own: a state, its covariance and how much it manoeuvres. A scan branches
+every hypothesis into the ways in which its tracks may take detections, each detection once:
+
+    ln W' = ln W + Σ s_ij        s_ij = ln (r p N_ij / λ_j) - ln (1 - r p g), over the pairs (i, j) that it takes
+
+One of them goes on in the table of tracks, and is what is told; the others stand beside it. It is the likeliest of those in
+which each track is where it was held to be; tracks change places with one another only where all the hypotheses that say so
+together outweigh these by `CHANGES_LOG`. Two hypotheses that end up in one place in all tracks are one. A hypothesis
+ends when it is `LEAST_LOG` less likely than the best, or when nothing has been doubtful for `SETTLES_NS`. Until then what is
+told of a track is as unsure as the hypotheses differ:
+
+    P_told = P_0 + Σ W_h (x_h - x_0) (x_h - x_0)ᵀ
+
+Sources: Reid, An algorithm for tracking multiple targets (1979); Blackman, Multiple hypothesis tracking for multiple target
+tracking (2004), for the likeliest one as output; Salmond, Mixture reduction algorithms for target tracking in clutter
+(1990), for the union of what has become one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from fusion import manoeuvres, motion
+from fusion.measurement import IntArray
+from fusion.types import FloatArray, TrackKey
+
+Branch: TypeAlias = tuple[
+    float, int, tuple[int, ...]
+]  # ln W, the hypothesis it comes from, the pair each track takes or -1
+
+MOST_TRACKS = 5  # of one set of hypotheses; beyond it, `crowds.py`
+MOST_HYPOTHESES = 12
+MOST_BRANCHES = 60  # that are looked at on the way
+LEAST_LOG = -7.0  # ln W less than the best's: one in a thousand
+CHANGES_LOG = 1.5  # numbers that go to and fro harm more than one that is wrong a little longer
+SETTLES_NS = 10_000_000_000  # by then the velocities have told the tracks apart, or nothing will
+SAME = 1.0  # normalised square of the difference of states, six components, that makes two one
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """K hypotheses of m tracks, first that which the table holds."""
+
+    keys: tuple[TrackKey, ...]
+    log: FloatArray  # (K,) ln W less the first's
+    x: FloatArray  # (K, m, 6)
+    P: FloatArray  # (K, m, 6, 6)
+    modes: FloatArray  # (K, m, 3), of `manoeuvres.py`
+    carried_ns: IntArray  # (K, m), since when P has only been predicted
+    doubtful_ns: int  # when two of its tracks last shared a detection
+
+    def predicted(self, dt_s: float, q: FloatArray) -> Joint:
+        """The same, dt_s later; q (3,), the site's."""
+        density = q * manoeuvres.factor(self.modes.reshape(-1, 3))[:, None]
+        x, P = motion.predict(self.x.reshape(-1, 6), self.P.reshape(-1, 6, 6), dt_s, density)
+        return replace(self, x=x.reshape(self.x.shape), P=P.reshape(self.P.shape))
+
+    def spread(self) -> FloatArray:
+        """What the other hypotheses add to the first one's covariances, shape (m, 6, 6)."""
+        weight = np.exp(self.log) / np.exp(self.log).sum()
+        apart = self.x - self.x[0]
+        return np.asarray(np.einsum("k,kmi,kmj->mij", weight, apart, apart))
+
+
+def together(parts: Sequence[Joint]) -> Joint:
+    """Hypotheses of all these tracks: every one of each part with every one of the others."""
+    one = parts[0]
+    for other in parts[1:]:
+        log = one.log[:, None] + other.log
+        likely = np.argsort(-log.ravel(), kind="stable")
+        kept = np.concatenate([[0], likely[likely > 0]])[:MOST_HYPOTHESES]
+        i, j = np.unravel_index(kept, log.shape)
+        one = Joint(
+            one.keys + other.keys,
+            log[i, j],
+            np.concatenate([one.x[i], other.x[j]], axis=1),
+            np.concatenate([one.P[i], other.P[j]], axis=1),
+            np.concatenate([one.modes[i], other.modes[j]], axis=1),
+            np.concatenate([one.carried_ns[i], other.carried_ns[j]], axis=1),
+            max(one.doubtful_ns, other.doubtful_ns),
+        )
+    return one
+
+
+def branches(
+    log: FloatArray, tracks: int, hypothesis: IntArray, track: IntArray, plot: IntArray, score: FloatArray
+) -> list[Branch]:
+    """The likeliest ways to go on, the likeliest first; of k pairs: whose they are, which detection, and s_ij."""
+    options: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
+    for place, (h, i, j, gain) in enumerate(
+        zip(hypothesis.tolist(), track.tolist(), plot.tolist(), score.tolist(), strict=True)
+    ):
+        options.setdefault((h, i), []).append((place, j, gain))
+    grown: list[tuple[float, int, tuple[int, ...], frozenset[int]]] = [
+        (float(value), h, (), frozenset()) for h, value in enumerate(log.tolist())
+    ]
+    for i in range(tracks):
+        before, grown = grown, []
+        for value, h, taken, used in before:
+            grown.append((value, h, (*taken, -1), used))
+            for place, j, gain in options.get((h, i), ()):
+                if j not in used:
+                    grown.append((value + gain, h, (*taken, place), used | {j}))
+        grown.sort(key=lambda one: (-one[0], one[1:3]))
+        del grown[MOST_BRANCHES:]
+    best = grown[0][0]
+    return [(value - best, h, taken) for value, h, taken, _ in grown[:MOST_HYPOTHESES] if value - best >= LEAST_LOG]
+
+
+def distinct(log: FloatArray, x: FloatArray, P: FloatArray) -> tuple[list[int], FloatArray]:
+    """Hypotheses that differ, the likeliest first, and their ln W; of those in one place in all tracks the likeliest stays."""
+    apart = x[:, None] - x
+    solved = np.linalg.solve(np.broadcast_to(P[:, None], (*apart.shape, x.shape[-1])), apart[..., None])[..., 0]
+    same = ((apart * solved).sum(axis=-1) < SAME).all(axis=-1)
+    weight: dict[int, float] = {}
+    for k, one in enumerate(np.exp(log).tolist()):
+        into = next((kept for kept in weight if same[kept, k]), k)
+        weight[into] = weight.get(into, 0.0) + one
+    kept = sorted(weight, key=lambda k: (-weight[k], k))
+    total = np.log([weight[k] for k in kept])
+    return kept, total - total[0]
+
+
+def placed_as(x: FloatArray, held: FloatArray) -> list[tuple[int, ...]]:
+    """Which place of `held` (m, 6) each track takes in each of these hypotheses (K, m, 6): a permutation."""
+    apart = ((x[:, :, None, :3] - held[:, :3]) ** 2).sum(axis=-1)
+    return [tuple(linear_sum_assignment(one)[1].tolist()) for one in apart]
+
+
+def told(log: FloatArray, places: Sequence[tuple[int, ...]]) -> int:
+    """Which hypothesis goes on in the table; places: as `placed_as` tells them, of the likeliest first."""
+    weight: dict[tuple[int, ...], float] = {}
+    for place, one in zip(places, np.exp(log - log.max()).tolist(), strict=True):
+        weight[place] = weight.get(place, 0.0) + one
+    as_held = tuple(range(len(places[0])))
+    best = max(weight, key=lambda place: (weight[place], place))
+    changes = weight[best] > weight.get(as_held, 0.0) * math.exp(CHANGES_LOG)
+    return places.index(best if changes else as_held)

@@ -1,0 +1,214 @@
+"""What a scan does to tracks that meet: which of its detections are decided jointly, and what the hypotheses become.
+
+    tracks and detections that share gates ─▶ hypotheses so far (or the table alone) ─▶ branches ─▶ the likeliest: the table's
+                                                                                         └▶ the others: `TrackTable.joints`
+
+The arithmetic and its sources stand in `joint.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from fusion import crowds, filters, joint, manoeuvres
+from fusion.assignment import groups
+from fusion.association import Pairs, concatenated
+from fusion.existence import BoolArray
+from fusion.joint import Branch, Joint
+from fusion.measurement import IntArray
+from fusion.track_table import TrackTable
+from fusion.types import FloatArray, TrackKey
+
+DOUBTFUL_LOG = -4.6  # the second best way is at least a hundredth as likely: worth remembering
+
+Measure: TypeAlias = Callable[
+    [IntArray, FloatArray, FloatArray], Pairs
+]  # table rows, x, P → pairs; `row` counts these states
+Score: TypeAlias = Callable[[IntArray, Pairs], FloatArray]  # table row of each pair, pairs → s_ij of `joint.py`
+
+
+@dataclass(slots=True)
+class Decided:
+    """What the hypotheses say of this scan."""
+
+    pairs: Pairs  # all pairs, those of the tracks that hypotheses hold as the likeliest one has them
+    is_decided: BoolArray  # (k,) its track's detection is not open any more
+    chosen: IntArray  # places of the pairs that the decided tracks take
+    perhaps_seen: dict[int, float]  # row that takes none → chance that it was seen
+
+
+def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score) -> Decided | None:
+    """Branch the hypotheses of tracks that share these detections; None where there are none. Moves the table's rows where
+    another hypothesis has become the likeliest."""
+    shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
+    if not table.joints and not shared.any():
+        return None
+    place = {key: row for row, key in enumerate(table.keys)}
+    known = [_of_table(table, one, [place[key] for key in one.keys]) for one in _living(table, place)]
+    rows = [np.array([place[key] for key in one.keys]) for one in known]
+    seen = [_measured(one, row, measure) for one, row in zip(known, rows, strict=True)]
+    held = np.isin(pairs.row, np.concatenate([*rows, np.zeros(0, dtype=np.int64)]))
+    node = [pairs.row[~held], *(row[of.row % len(row)] for row, of in zip(rows, seen, strict=True)), *rows]
+    plot = [pairs.plot[~held], *(of.plot for of in seen), *(np.full(len(row), -1 - k) for k, row in enumerate(rows))]
+    nodes, plots = np.concatenate(node), np.concatenate(plot)
+    decided: list[_Decision] = []
+    stays: list[Joint] = []
+    for members in groups(nodes, plots):
+        track, shows = np.unique(nodes[members]), np.unique(plots[members])
+        shows = shows[shows >= 0]
+        within = [k for k, row in enumerate(rows) if row[0] in track]
+        if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
+            continue
+        alone = [row for row in track.tolist() if not any(row in rows[k] for k in within)]
+        if not within:
+            one, order, of = _alone(table, alone), np.array(alone), _renumbered(pairs, np.isin(pairs.row, track), alone)
+        elif len(within) == 1 and not alone:
+            one, order, of = known[within[0]], rows[within[0]], seen[within[0]]
+        else:
+            one = joint.together([*(known[k] for k in within), *([_alone(table, alone)] if alone else [])])
+            order = np.concatenate([*(rows[k] for k in within), np.array(alone, dtype=np.int64)])
+            of = _measured(one, order, measure)
+        decision = _branched(table, time_ns, one, order, of, score)
+        if decision is None:
+            continue
+        decided.append(decision)
+        if decision.stays is not None:
+            stays.append(decision.stays)
+    table.joints = stays
+    return _as_decided(table, pairs, decided)
+
+
+@dataclass(slots=True)
+class _Decision:
+    rows: IntArray  # of the tracks
+    pairs: Pairs  # of the likeliest hypothesis, `row` as in the table
+    chosen: list[int]  # places among them
+    perhaps_seen: dict[int, float]
+    stays: Joint | None  # what goes on beside the table
+    moved: (
+        tuple[FloatArray, FloatArray, FloatArray, IntArray] | None
+    )  # x, P, modes, carried_ns where the rows are another's
+
+
+def _living(table: TrackTable, place: dict[TrackKey, int]) -> list[Joint]:
+    """Hypotheses all of whose tracks are still there, in space."""
+    return [one for one in table.joints if all(key in place and table.direction_of[place[key]] < 0 for key in one.keys)]
+
+
+def _of_table(table: TrackTable, one: Joint, rows: list[int]) -> Joint:
+    """The same with its first hypothesis as the table holds it."""
+    x, P, modes, carried_ns = one.x.copy(), one.P.copy(), one.modes.copy(), one.carried_ns.copy()
+    x[0], P[0], modes[0], carried_ns[0] = table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows]
+    return replace(one, x=x, P=P, modes=modes, carried_ns=carried_ns)
+
+
+def _alone(table: TrackTable, rows: list[int]) -> Joint:
+    """The table's own view of these rows: one hypothesis."""
+    keys = tuple(table.keys[row] for row in rows)
+    x, P, modes, carried_ns = table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows]
+    return Joint(keys, np.zeros(1), x[None], P[None], modes[None], carried_ns[None], table.time_ns or 0)
+
+
+def _measured(one: Joint, rows: IntArray, measure: Measure) -> Pairs:
+    """Pairs of all hypotheses' states; `row` counts them, hypothesis by hypothesis."""
+    return measure(np.tile(rows, len(one.log)), one.x.reshape(-1, 6), one.P.reshape(-1, 6, 6))
+
+
+def _renumbered(pairs: Pairs, of: BoolArray, rows: list[int]) -> Pairs:
+    chosen = pairs.chosen(of.nonzero()[0])
+    return replace(chosen, row=np.searchsorted(rows, chosen.row))
+
+
+def _branched(
+    table: TrackTable, time_ns: int, one: Joint, rows: IntArray, pairs: Pairs, score: Score
+) -> _Decision | None:
+    count = len(rows)
+    row, hypothesis = rows[pairs.row % count], pairs.row // count
+    ways = joint.branches(one.log, count, hypothesis, pairs.row % count, pairs.plot, score(row, pairs))
+    if len(one.log) == 1 and (len(ways) == 1 or ways[1][0] < DOUBTFUL_LOG):
+        return None  # plain: the assignment of all finds the same
+    log, x, P, modes, carried_ns = _gone_on(table, time_ns, one, pairs, ways)
+    if not np.isfinite(x.sum() + P.sum()):
+        return None
+    kept, log = joint.distinct(log, x, P)
+    held = next((k for k in kept if ways[k][1] == 0), kept[0])
+    told = joint.told(log, joint.placed_as(x[kept], x[held]))
+    kept, log = (
+        [kept[told], *kept[:told], *kept[told + 1 :]],
+        np.concatenate([log[[told]], np.delete(log, told)]) - log[told],
+    )
+    first = ways[kept[0]]
+    of = (hypothesis == first[1]).nonzero()[0]
+    theirs = replace(pairs.chosen(of), row=row[of])
+    is_shared = len(np.unique(theirs.plot)) < len(theirs.plot)
+    doubtful_ns = time_ns if is_shared else one.doubtful_ns
+    goes_on = len(kept) > 1 and time_ns - doubtful_ns < joint.SETTLES_NS
+    stays = Joint(one.keys, log, x[kept], P[kept], modes[kept], carried_ns[kept], doubtful_ns) if goes_on else None
+    h = first[1]
+    moved = (one.x[h], one.P[h], one.modes[h], one.carried_ns[h]) if h > 0 else None
+    chosen = np.searchsorted(of, [place for place in first[2] if place >= 0]).tolist()
+    return _Decision(rows, theirs, chosen, _perhaps_seen(ways, first, rows), stays, moved)
+
+
+def _gone_on(
+    table: TrackTable, time_ns: int, one: Joint, pairs: Pairs, ways: Sequence[Branch]
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
+    """ln W, states, covariances, modes and times of all branches, after what each takes."""
+    count = one.x.shape[1]
+    used = sorted({place for _, _, taken in ways for place in taken if place >= 0})
+    parent = np.array([h for _, h, _ in ways])
+    x, P, modes, carried_ns = one.x[parent], one.P[parent], one.modes[parent], one.carried_ns[parent]
+    if used:
+        of = pairs.chosen(np.array(used))
+        before = one.x.reshape(-1, 6)[of.row], one.P.reshape(-1, 6, 6)[of.row], one.modes.reshape(-1, 3)[of.row]
+        since_s = (time_ns - one.carried_ns.reshape(-1)[of.row]) / 1e9
+        after_modes, weighed = manoeuvres.weighed(before[2], before[1], of.y, of.H, of.R, table.q, since_s)
+        after_x, after_P = filters.update(before[0], weighed, of.y, of.H, of.R)
+        number = {place: k for k, place in enumerate(used)}
+        for b, (_, _, taken) in enumerate(ways):
+            for i in range(count):
+                if taken[i] >= 0:
+                    k = number[taken[i]]
+                    x[b, i], P[b, i], modes[b, i] = after_x[k], after_P[k], after_modes[k]
+                    carried_ns[b, i] = time_ns
+    return np.array([value for value, _, _ in ways]), x, P, modes, carried_ns
+
+
+def _perhaps_seen(ways: Sequence[Branch], first: Branch, rows: IntArray) -> dict[int, float]:
+    weight = np.exp([value for value, _, _ in ways])
+    seen = weight @ (np.array([taken for _, _, taken in ways]) >= 0) / weight.sum()
+    return {
+        int(row): float(chance)
+        for row, chance, place in zip(rows, seen, first[2], strict=True)
+        if place < 0 and chance > 0.0
+    }
+
+
+def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision]) -> Decided | None:
+    """Rows moved to where the likeliest hypotheses have them, and all pairs again, in the order of their rows."""
+    if not decisions:
+        return None
+    perhaps_seen: dict[int, float] = {}
+    for decision in decisions:
+        perhaps_seen.update(decision.perhaps_seen)
+        if decision.moved is not None:
+            rows = decision.rows
+            table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows] = decision.moved
+            table.updated_x[rows] = table.x[rows]
+    others = pairs.chosen((~np.isin(pairs.row, np.concatenate([d.rows for d in decisions]))).nonzero()[0])
+    every = concatenated([others, *(decision.pairs for decision in decisions)])
+    is_decided, chosen, first = (
+        np.zeros(len(every.row), dtype=bool),
+        np.zeros(len(every.row), dtype=bool),
+        len(others.row),
+    )
+    is_decided[first:] = True
+    for decision in decisions:
+        chosen[[first + place for place in decision.chosen]] = True
+        first += len(decision.pairs.row)
+    order = np.lexsort((every.plot, every.row))
+    return Decided(every.at(order), is_decided[order], chosen[order].nonzero()[0], perhaps_seen)

@@ -1,0 +1,124 @@
+"""Which detections of a scan may be whose, and what speaks for each pair.
+
+    s = ln (r p N / λ) - ln (1 - r p g)        detected and its own, against missed and a false alarm
+
+r the track's existence, p its sensor's chance to detect there, g the gate's, N the likelihood, λ the density of false alarms.
+
+Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999), sections 6.3 and 6.4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from fusion import direction, existence
+from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight
+from fusion.existence import BoolArray
+from fusion.measurement import AZIMUTH, IntArray, Plots, added_noise, expected
+from fusion.scan_in_hand import ScanInHand, is_bearing
+from fusion.track_table import TrackTable
+from fusion.types import FloatArray, Sensor
+
+MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
+IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
+FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
+
+
+def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
+    if as_direction and len(plots.components) > 2:  # a bearing with range rate: the bearing alone
+        plots = replace(plots, components=plots.components[:2], z=plots.z[:, :2], R=plots.R[:, :2, :2])
+    clock_error_s = hand.rules.clock_error_s(hand.sensor)
+    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
+    if hand.origin is not None:
+        gate = np.inf
+    elif len(rows) > MANY_ROWS and not as_direction and plots.components[0] == AZIMUTH:
+        rows = rows[in_sight(table.x[rows], table.P[rows], hand.sensor, plots, clock_error_s, gate)]
+    x, P = table.x[rows], table.P[rows]
+    if not as_direction:
+        return pairs_in_space(table, hand, plots, rows, x, P, gate)
+    H = np.tile(np.eye(2, 6), (len(rows), 1, 1))
+    return gated_pairs(rows, P, x[:, :2], H, np.zeros((len(rows), 2, 2)), plots, gate)
+
+
+def pairs_in_space(
+    table: TrackTable, hand: ScanInHand, plots: Plots, name: IntArray, x: FloatArray, P: FloatArray, gate: float
+) -> Pairs:
+    """Pairs of ENU states (n, 6) that go by these names as `row`."""
+    clock_error_s = hand.rules.clock_error_s(hand.sensor)
+    h, H = expected(x, hand.sensor, plots.components)
+    added = added_noise(x, H, hand.sensor, plots.components, clock_error_s)
+    pairs = gated_pairs(np.arange(len(x)), P, h, H, added, plots, gate)
+    if is_bearing(plots) and hand.origin is None:
+        pairs = pairs.chosen(_credible(table, hand, plots, x, P, pairs))
+    return replace(pairs, row=name[pairs.row])
+
+
+def _credible(
+    table: TrackTable, hand: ScanInHand, plots: Plots, x: FloatArray, P: FloatArray, pairs: Pairs
+) -> IntArray:
+    """Places of the pairs of a camera's detections whose tracks may lie in its picture.
+
+    One box tells far more of a track's place than a radar does, so a single false one, taken by a track that the camera
+    cannot see, leads it away, and makes it sure. A detection that a direction follows already is none of chance: some objects
+    are seen from farther than a camera is said to reach.
+    """
+    rows = np.unique(pairs.row)
+    if len(rows) == 0 or not hand.scan.looked:
+        return np.arange(len(pairs.row))
+    sigma_m = np.sqrt(existence.largest_variance(P[rows]))
+    mounting_rad = hand.sensor.mounting_sigma_rad
+    inside = existence.may_be_seen(hand.sensor, hand.scan.looked, x[rows, :3], sigma_m, mounting_rad)
+    if inside.all():
+        return np.arange(len(pairs.row))
+    followed = (table.direction_of == hand.number) & (table.hits >= FOLLOWED_HITS)
+    directions = pairs_of(table, hand, plots, followed.nonzero()[0], True)
+    return np.flatnonzero(np.isin(pairs.row, rows[inside]) | np.isin(pairs.plot, directions.plot))
+
+
+def scores(
+    table: TrackTable, hand: ScanInHand, rows: IntArray, pairs: Pairs, probability: FloatArray, density: FloatArray
+) -> FloatArray:
+    """What each pair makes likelier, detected and its own against missed and a false alarm, shape (k,)."""
+    r = table.existence[rows]
+    missed = 1.0 - r * probability * hand.rules.settings.gate_probability
+    return np.asarray(np.log(np.maximum(r * probability, 1e-12) / (density * missed)) + pairs.log_likelihood)
+
+
+def probability_of(table: TrackTable, hand: ScanInHand, rows: IntArray, as_direction: bool) -> FloatArray:
+    """Chance to detect each of these rows, shape (k,)."""
+    slant_range = ranges(table, hand.sensor, rows, as_direction)
+    return table.learned.probability(hand.number, existence.assumed_probability(hand.sensor, slant_range))
+
+
+def density_at(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) -> FloatArray:
+    """False alarms per unit of measurement space at each pair's detection, shape (k,)."""
+    density = alarm_density(table, hand, plots)[pairs.plot]
+    return density if hand.identity is None else density * IDENTITY_ALARMS
+
+
+def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArray:
+    """False alarms per unit of measurement space at these detections, shape (m,): everywhere, and in their places."""
+    if plots.components not in hand.alarms:
+        everywhere = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)
+        everywhere = everywhere * table.learned.alarm_ratio(hand.number)
+        interval_s = float(table.interval_s[hand.number])
+        first_ns = int(table.first_ns[hand.number])
+        stuck = table.places.density(hand.number, plots, hand.scan.time_ns, first_ns, interval_s)
+        hand.alarms[plots.components] = everywhere + stuck
+    return hand.alarms[plots.components]
+
+
+def ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:
+    if as_direction:
+        return np.asarray(np.exp(direction.bounded(table.x[rows, 2])))
+    return np.asarray(np.sqrt(((table.x[rows, :3] - np.array(sensor.position_enu_m)) ** 2).sum(axis=1)))
+
+
+def may_report(table: TrackTable, hand: ScanInHand, rows: IntArray) -> BoolArray:
+    """Which of these rows may have this scan's identity: the one that has it, or else those that have none."""
+    if hand.identity is None:
+        return np.ones(len(rows), dtype=bool)
+    names = [table.identities[row] for row in rows.tolist()]
+    return np.array([name == (hand.identity if hand.identity in names else None) for name in names], dtype=bool)

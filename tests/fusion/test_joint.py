@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fusion import joint
+from fusion.tracker import Tracker
+from fusion.types import Accuracy, Detection, DetectionProbability, Orientation, Position, Scan, Sensor
+
+SENSOR = Sensor(
+    "sensor", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy(), false_alarms_per_scan=0.2,
+    detection_probability=DetectionProbability(constant=0.85),
+)  # fmt: skip
+SECONDS, MEETING_S = 40, 20
+SIGMA_M = 12.0
+
+
+def by_enumeration(log: np.ndarray, tracks: int, whose: np.ndarray, plot: np.ndarray, score: np.ndarray) -> list[float]:
+    """ln W of every way in which no track and no detection has two, the best first, less the best."""
+    totals = []
+    for h, before in enumerate(log.tolist()):
+        options = [[None, *np.flatnonzero(whose == h * tracks + i).tolist()] for i in range(tracks)]
+        for way in itertools.product(*options):
+            taken = [place for place in way if place is not None]
+            if len({int(plot[place]) for place in taken}) == len(taken):
+                totals.append(before + float(sum(score[place] for place in taken)))
+    return sorted((total - max(totals) for total in totals), reverse=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 3))
+def test_the_branches_are_the_likeliest_of_all_ways(seed: int, hypotheses: int, tracks: int) -> None:
+    random = np.random.default_rng(seed)
+    cells = random.choice(hypotheses * tracks * 3, size=hypotheses * tracks * 2, replace=False)
+    whose, plot, score = cells // 3, cells % 3, random.normal(1.0, 3.0, len(cells))
+    log = random.normal(0.0, 1.0, hypotheses)
+    ways = joint.branches(log, tracks, whose // tracks, whose % tracks, plot, score)
+    expected = by_enumeration(log, tracks, whose, plot, score)[: joint.MOST_HYPOTHESES]
+    assert [value for value, _, _ in ways] == pytest.approx([value for value in expected if value >= joint.LEAST_LOG])
+    for _, h, taken in ways:
+        places = [place for place in taken if place >= 0]
+        assert len(set(plot[places].tolist())) == len(places)
+        assert all(whose[place] == h * tracks + i for i, place in enumerate(taken) if place >= 0)
+
+
+def test_hypotheses_in_one_place_are_one_and_weigh_together() -> None:
+    x = np.zeros((4, 2, 6))
+    x[1, 0, 0], x[2, 1, 0], x[3, 0, 0] = 5.0, 0.5, 5.5  # metres from the first
+    kept, log = joint.distinct(np.log([0.35, 0.3, 0.2, 0.15]), x, np.tile(np.eye(6), (4, 2, 1, 1)))
+    assert kept == [0, 1]
+    assert np.exp(log) == pytest.approx([1.0, 0.45 / 0.55])
+
+
+def test_tracks_change_places_only_where_that_is_much_likelier() -> None:
+    held = np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 0.0]])
+    places = joint.placed_as(np.array([held, held[::-1], held + 1.0]), held)
+    assert places == [(0, 1), (1, 0), (0, 1)]
+    for others, first in ((0.3, 0), (0.6, 0), (0.9, 1)):
+        log = np.log([(1.0 - others) / 2.0, others, (1.0 - others) / 2.0])
+        assert joint.told(log, places) == first
+
+
+def crossing(seed: int) -> tuple[list[Scan], np.ndarray]:
+    """Scans of two objects that pass each other at 3 m, at 16 m/s; and their places at every second, (seconds, 2, 3)."""
+    random = np.random.default_rng(seed)
+    places, scans = np.zeros((SECONDS, 2, 3)), []
+    for second in range(SECONDS):
+        since = second - MEETING_S
+        places[second] = [[400.0 + 16.0 * since, 300.0, 60.0], [400.0, 303.0 + 16.0 * since * 0.7, 62.0 + 0.5 * since]]
+        seen = places[second][random.random(2) < 0.85]
+        points = seen + random.normal(0.0, SIGMA_M, seen.shape)
+        R = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2)
+        detections = tuple(Detection(Position(*point, R), 1.0) for point in points)
+        scans.append(Scan("sensor", second * 10**9, None, detections))
+    return scans, places
+
+
+def played(scans: Sequence[Scan]) -> Tracker:
+    tracker = Tracker([SENSOR])
+    for scan in scans:
+        tracker.apply(scan, scan.time_ns)
+    return tracker
+
+
+def numbers_of(tracker: Tracker, places: np.ndarray, time_ns: int) -> list[int]:
+    """The number of the track that is nearest to each object."""
+    tracks = tracker.tracks_at(time_ns)
+    return [min(tracks, key=lambda track: float(np.linalg.norm(track.state[:3] - one))).track_number for one in places]
+
+
+def test_who_is_who_survives_a_crossing() -> None:
+    kept = 0
+    for seed in range(30):
+        scans, places = crossing(seed)
+        before = numbers_of(played(scans[: MEETING_S - 4]), places[MEETING_S - 5], scans[MEETING_S - 5].time_ns)
+        kept += before == numbers_of(played(scans), places[-1], scans[-1].time_ns)
+    assert kept >= 28
+
+
+def test_while_it_is_open_who_is_who_tracks_say_how_little_they_know() -> None:
+    """Squared errors over claimed ones, a dimension, in the seconds after the crossing."""
+    squares = []
+    for seed in range(30):
+        scans, places = crossing(seed)
+        tracker = played(scans[: MEETING_S - 4])
+        numbers = numbers_of(tracker, places[MEETING_S - 5], scans[MEETING_S - 5].time_ns)
+        for scan, place in zip(scans[MEETING_S - 4 : MEETING_S + 6], places[MEETING_S - 4 :], strict=False):
+            tracker.apply(scan, scan.time_ns)
+            found = {track.track_number: track for track in tracker.tracks_at(scan.time_ns)}
+            for number, one in zip(numbers, place, strict=True):
+                if number in found:
+                    error = found[number].state[:3] - one
+                    squares.append(float(error @ np.linalg.solve(found[number].covariance[:3, :3], error)) / 3.0)
+    assert 0.4 < np.mean(squares) < 1.3
+
+
+def test_late_scans_of_a_crossing_end_in_the_same_tracks_as_in_order() -> None:
+    scans, _ = crossing(3)
+    late = [
+        *scans[: MEETING_S - 2],
+        *(scans[MEETING_S - 2 : MEETING_S + 1])[::-1],
+        *scans[MEETING_S + 1 : MEETING_S + 3],
+    ]
+    told = []
+    for order in (scans[: MEETING_S + 3], late):
+        tracker = Tracker([SENSOR])
+        for scan in order:
+            tracker.apply(scan, scans[MEETING_S + 2].time_ns)
+        told.append(
+            [(t.state.tolist(), t.covariance.tolist()) for t in tracker.tracks_at(scans[MEETING_S + 2].time_ns)]
+        )
+    assert len(told[0]) == 2
+    assert told[0] == told[1]
