@@ -9,6 +9,8 @@ from fusion.types import Sensor
 
 WIDTH, HEIGHT, MARGIN = 720, 420, 50
 GOOD_SIGMA_DEG = 1.0
+SMALLEST_RAD = 1e-4
+BOX_SIGMA_RAD = math.radians(0.1)  # a detector's box lies some pixels off (assumed): clicks and stars are surer than it
 
 
 def words(sensor: Sensor, found: Alignment) -> list[str]:
@@ -48,10 +50,15 @@ def patch(sensor: Sensor, found: Alignment) -> str:
         f"{name}_deg = {math.degrees(angle):.2f}"
         for name, angle in (("heading", turn.heading_rad), ("pitch", turn.pitch_rad), ("roll", turn.roll_rad))
     )
-    accuracy = [f"azimuth_deg = {math.degrees(max(found.azimuth_rms_rad, 1e-4)):.3f}"]
-    elevation_rad = found.elevation_rms_rad or sensor.accuracy.elevation_rad
+    stated = sensor.accuracy
+    is_pointed_at = found.latency_sigma_s is None  # by people, so not measured as the sensor measures
+    least_rad = [
+        (was or BOX_SIGMA_RAD) if is_pointed_at else SMALLEST_RAD for was in (stated.azimuth_rad, stated.elevation_rad)
+    ]
+    accuracy = [f"azimuth_deg = {math.degrees(max(found.azimuth_rms_rad, least_rad[0])):.3f}"]
+    elevation_rad = found.elevation_rms_rad or stated.elevation_rad
     if elevation_rad is not None:
-        accuracy.append(f"elevation_deg = {math.degrees(max(elevation_rad, 1e-4)):.3f}")
+        accuracy.append(f"elevation_deg = {math.degrees(max(elevation_rad, least_rad[1])):.3f}")
     if (range_m := found.slant_range_rms_m or sensor.accuracy.slant_range_m) is not None:
         accuracy.append(f"slant_range_m = {max(range_m, 0.01):.2f}")
     if sensor.accuracy.range_rate_m_s is not None:
@@ -71,21 +78,32 @@ def patch(sensor: Sensor, found: Alignment) -> str:
 
 
 def picture(found: Alignment) -> str:
-    """What is left over, against time, as SVG: azimuth blue, elevation orange, degrees."""
-    points = [(t, math.degrees(a), "#1f6fb4") for t, a, _, _ in found.residuals]
-    points += [(t, math.degrees(e), "#d9730d") for t, _, e, _ in found.residuals if e is not None]
-    last_s = max((t for t, _, _ in points), default=1.0) or 1.0
+    """What is left over as SVG: azimuth blue, elevation orange, degrees; against time, or sight by sight where all are of
+    one moment."""
+    last_s = max((t for t, *_ in found.residuals), default=0.0)
+    count = len(found.residuals)
+    along = [t / last_s if last_s else (number + 0.5) / count for number, (t, *_) in enumerate(found.residuals)]
+    points = [(x, math.degrees(a), "#1f6fb4") for x, (_, a, _, _) in zip(along, found.residuals, strict=True)]
+    points += [
+        (x, math.degrees(e), "#d9730d") for x, (_, _, e, _) in zip(along, found.residuals, strict=True) if e is not None
+    ]
+    names = "".join(f'<text x="{_across(x):.1f}" y="{HEIGHT - 12}">{n + 1}</text>' for n, x in enumerate(along))
+    below = f'<text x="{WIDTH - 90}" y="{HEIGHT - 12}">{last_s:.0f} s</text>' if last_s else names
     largest = max(0.1, max(abs(y) for _, y, _ in points))
     dots = "".join(
-        f'<circle cx="{MARGIN + (WIDTH - 2 * MARGIN) * t / last_s:.1f}" '
-        f'cy="{HEIGHT / 2 - (HEIGHT / 2 - MARGIN) * y / largest:.1f}" r="2" fill="{color}"/>'
-        for t, y, color in points
+        f'<circle cx="{_across(x):.1f}" '
+        f'cy="{HEIGHT / 2 - (HEIGHT / 2 - MARGIN) * y / largest:.1f}" r="{2 if last_s else 4}" fill="{color}"/>'
+        for x, y, color in points
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="13">'
         f'<rect width="100%" height="100%" fill="white"/><line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{HEIGHT / 2}" '
         f'y2="{HEIGHT / 2}" stroke="#999"/>{dots}<text x="4" y="{MARGIN}">{largest:.2f}°</text>'
-        f'<text x="4" y="{HEIGHT - MARGIN}">-{largest:.2f}°</text>'
-        f'<text x="{WIDTH - 90}" y="{HEIGHT - 12}">{last_s:.0f} s</text>'
+        f'<text x="4" y="{HEIGHT - MARGIN}">-{largest:.2f}°</text>{below}'
         f'<text x="{MARGIN}" y="20">measured minus expected: azimuth blue, elevation orange</text></svg>\n'
     )
+
+
+def _across(share: float) -> float:
+    """Where a share of the picture's width lies."""
+    return MARGIN + (WIDTH - 2 * MARGIN) * share

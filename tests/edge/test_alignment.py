@@ -24,6 +24,7 @@ from made_sites import RECEIVER, RIDGE
 from edge.alignment import CannotAlign, Pair, Sight, align
 from edge.alignment import Path as KnownPath
 from edge.alignment_sources import landmark_pairs, time_of
+from edge.alignment_words import patch, picture
 from edge.landmark_page import read_landmarks, serve_until_solved
 from edge.site_file import SiteFileError, parse_site, read_site
 from edge.site_files import ALIGNED_PICTURE_BYTES
@@ -409,6 +410,20 @@ def test_a_landmark_that_is_wrong_shows_in_what_is_left_over() -> None:
     bad = align(entry.sensor, landmark_pairs(entry.lens, moved, frame), moving=False)
     assert good.azimuth_rms_rad < math.radians(0.02)
     assert bad.azimuth_rms_rad > math.radians(0.5)
+    across = [float(x) for x in re.findall(r'<circle cx="([0-9.]+)"', picture(bad))]
+    assert across[:4] == across[4:] == sorted(set(across))  # one beside the other: each landmark's can be told
+
+
+@pytest.mark.parametrize("stated_deg", [None, 0.2, 0.001])
+def test_where_people_clicked_well_a_cameras_detections_are_no_surer_than_they_were(stated_deg: float | None) -> None:
+    site = parse_site(CAMERA, "ridge.toml")
+    frame, entry = LocalFrame(site.origin), site.sensors[0]
+    clicks = [(x + 0.5 * (-1) ** n, y, place) for n, (_, x, y, place) in enumerate(clicks_of())]
+    found = align(entry.sensor, landmark_pairs(entry.lens, clicks, frame), moving=False)
+    stated = None if stated_deg is None else math.radians(stated_deg)
+    written = patch(replace(entry.sensor, accuracy=Accuracy(stated, stated)), found)
+    azimuth_deg = float(re.search(r"accuracy = \{ azimuth_deg = ([0-9.]+)", written)[1])
+    assert azimuth_deg == pytest.approx(max(stated_deg or 0.1, math.degrees(found.azimuth_rms_rad)), abs=6e-4)
 
 
 def clicks_of() -> list[tuple]:
