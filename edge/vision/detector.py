@@ -226,7 +226,8 @@ def rows_of(output: npt.NDArray[np.float32], confidence: float, every_class: boo
     kinds, places = np.nonzero(sure)
     x, y, w, h = output[:4, places]
     columns = [x - w / 2, y - h / 2, w, h, scores[kinds, places], kinds, np.zeros(len(kinds)), *scores[:, places]]
-    return suppress(np.stack(columns, axis=1).astype(np.float32), SAME_OBJECT_IOU, every_class=every_class)
+    rows = np.stack(columns, axis=1).astype(np.float32)
+    return suppress(rows, SAME_OBJECT_IOU, every_class=every_class, blended=True)
 
 
 def place(rows: Rows, region: Region, size_px: tuple[int, int]) -> Rows:
@@ -253,18 +254,20 @@ def merge(found: list[Rows], every_class: bool = False) -> Rows:
     return rows[np.argsort(-rows[:, 4], kind="stable")][:LARGEST_BOX_COUNT]
 
 
-def suppress(rows: Rows, iou_limit: float, piece_limit: float = 2.0, every_class: bool = False) -> Rows:
+def suppress(
+    rows: Rows, iou_limit: float, piece_limit: float = 2.0, every_class: bool = False, blended: bool = False
+) -> Rows:
     """Keep the best of boxes that show the same object, or a piece of it: whole before cut, then the surest.
 
-    With `every_class`, boxes of different classes do not compete."""
+    With `every_class`, boxes of different classes do not compete. `blended`: the box kept is the mean of those it stands
+    for. Source: Solovyev et al. (2021), "Weighted boxes fusion"."""
     rows = rows[np.lexsort((-rows[:, 4], rows[:, 6]))]
     areas = rows[:, 2] * rows[:, 3]
-    kept: list[int] = []
+    kept: list[Rows] = []
     alive = np.ones(len(rows), bool)
     for index in range(len(rows)):
         if not alive[index]:
             continue
-        kept.append(index)
         x, y, w, h = rows[index, :4]
         across = np.minimum(rows[:, 0] + rows[:, 2], x + w) - np.maximum(rows[:, 0], x)
         down = np.minimum(rows[:, 1] + rows[:, 3], y + h) - np.maximum(rows[:, 1], y)
@@ -272,8 +275,20 @@ def suppress(rows: Rows, iou_limit: float, piece_limit: float = 2.0, every_class
         iou = shared / np.maximum(areas + w * h - shared, 1e-6)
         piece = shared / np.maximum(np.minimum(areas, w * h), 1e-6)
         same = (iou > iou_limit) | (piece > piece_limit)
-        alive &= ~(same & (rows[:, 5] == rows[index, 5])) if every_class else ~same
-    return rows[kept]
+        if every_class:
+            same &= rows[:, 5] == rows[index, 5]
+        same[index] = True  # also of a box without an area
+        kept.append(blend(rows[index], rows[alive & same]) if blended else rows[index])
+        alive &= ~same
+    return np.array(kept, np.float32).reshape(-1, rows.shape[1])
+
+
+def blend(best: Rows, same: Rows) -> Rows:
+    """The best row with the middle and the sides of all, each by its confidence; sides by their logarithms."""
+    weights = same[:, 4] + 1e-6
+    middle = np.average(same[:, :2] + same[:, 2:4] / 2, axis=0, weights=weights)
+    sides = np.exp(np.average(np.log(np.maximum(same[:, 2:4], 1e-3)), axis=0, weights=weights))
+    return np.concatenate([middle - sides / 2, sides, best[4:]]).astype(np.float32)
 
 
 def to_box(row: npt.NDArray[np.float32], class_names: Sequence[str]) -> Box:

@@ -2,13 +2,13 @@
 
     every picture ─▶ detector, all of it at native pixels ─▶ tracklets ─▶ after the last: each box, for each class it may be
 
-A box's confidence for a class is the geometric mean of its own and its tracklet's mean confidence, times the tracklet's
-probability of the class. That is for files; live, a tracklet knows only what it has seen so far.
+A box's confidence for a class is the mean confidence of its tracklet's boxes, times the tracklet's probability of the class:
+whether something flies there is one question for the whole tracklet, and all of its frames answer it. That is for files; live,
+a tracklet knows only what it has seen so far.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -63,7 +63,7 @@ def in_hindsight(looks: Sequence[Sequence[Seen]], least: float, every_class: boo
         boxes: list[Box] = []
         for one in seen:
             linked = one.number > 0
-            confidence = math.sqrt(one.box.confidence * mean[one.number]) if linked else one.box.confidence
+            confidence = mean[one.number] if linked else one.box.confidence
             classes = sorted(last[one.number] if linked else one.classes, key=lambda vote: -vote[1])
             boxes += [
                 replace(one.box, class_name=name, confidence=round(confidence * probability, 4))

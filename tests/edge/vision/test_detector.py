@@ -50,6 +50,23 @@ def test_with_every_class_boxes_of_different_classes_do_not_compete() -> None:
     assert suppress(both, 0.5, every_class=True)[:, 4].tolist() == pytest.approx([0.9, 0.5])
 
 
+def test_a_blended_box_is_the_mean_of_all_that_show_the_object() -> None:
+    """Neighbouring places of the model guess one object's size differently; their mean errs less than the surest."""
+    both = rows(row(10, 10, 20, 20, 0.6), row(10, 10, 20, 16, 0.3, 1), row(100, 10, 20, 10, 0.3))
+    kept = suppress(both, 0.5, blended=True)
+    height = (20**2 * 16) ** (1 / 3)
+    assert kept[0, :6].tolist() == pytest.approx([10, (2 * 20 + 18) / 3 - height / 2, 20, height, 0.6, 0], abs=1e-4)
+    assert kept[1].tolist() == pytest.approx(row(100, 10, 20, 10, 0.3))
+    assert suppress(both, 0.5)[0].tolist() == pytest.approx(row(10, 10, 20, 20, 0.6))
+
+
+def test_blending_leaves_classes_and_empty_boxes_to_themselves() -> None:
+    both = rows(row(10, 10, 20, 20, 0.6), row(10, 10, 20, 16, 0.3, 1), row(50, 50, 0, 0, 0.0))
+    kept = suppress(both, 0.5, every_class=True, blended=True)
+    assert kept[:2, 3].tolist() == pytest.approx([20, 16])
+    assert kept[2, :2].tolist() == pytest.approx([50, 50], abs=0.01)
+
+
 def test_the_models_output_becomes_the_likeliest_class_or_every_class() -> None:
     output = np.array([[50, 60], [40, 40], [20, 10], [10, 10], [0.6, 0.01], [0.3, 0.02]], np.float32)
     assert rows_of(output, 0.25)[:, [0, 4, 5]].tolist() == [pytest.approx([40, 0.6, 0])]
