@@ -4,8 +4,8 @@
     stdout  DetectedPicture, each time
 
 Each frame is a MessagePack object after its length, four bytes, little-endian. Of a post no more waits than two seconds of an
-honest one's, the oldest giving way; so a post that floods loses its own, and what is worked in is never old. It ends with its
-input.
+honest one's, the oldest giving way; so a post that floods loses its own, and what is worked in is never old. A post is known
+until another needs its place and it has sent nothing for an hour. The process ends with its input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from fusion.all_posts import AllPosts, Arrived
+from fusion.all_posts import MOST_POSTS, AllPosts, Arrived
 from fusion.hand_over import Numbered
 from fusion.messages import UPPER, claim_message
 from fusion.scan_messages import ScansMessage, SensorsMessage
@@ -28,7 +28,7 @@ from fusion.wire import ClaimMessage
 TICK_S = 0.25  # late scans take up the past anew: half as often as at 0.1 s, for half the work
 WAITING = 20  # messages of a post: two seconds
 BYTES_A_SECOND, BYTES_AT_ONCE = 1_000_000.0, 3_000_000.0  # of a post: decoding takes 50 ms of a second
-MOST_POSTS = 1_000  # whose messages wait
+FORGOTTEN_NS = 3_600_000_000_000  # a post that has sent nothing for so long makes room for another
 FRAME_BYTES = 32_000_000
 
 
@@ -92,12 +92,13 @@ class Inbox:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._posts: dict[str, Waiting] = {}
+        self._forgotten: list[str] = []
         self.dropped: Counter[tuple[str, str]] = Counter()
 
     def put(self, given: Given) -> None:
         with self._lock:
             post = self._posts.get(given.site_id)
-            if post is None and len(self._posts) < MOST_POSTS:
+            if post is None and (len(self._posts) < MOST_POSTS or self._forget_one(given.received_ns)):
                 post = self._posts[given.site_id] = Waiting()
             if post is None:
                 self.dropped["others", "too many posts"] += 1
@@ -110,6 +111,24 @@ class Inbox:
                 if len(post.scans) > WAITING:
                     post.scans.popleft()
                     self.dropped[given.site_id, "the tracker is behind"] += 1
+
+    def _forget_one(self, now_ns: int) -> bool:
+        """Whether the post that has been quiet for longest is known no more: it has been so for an hour."""
+        quiet_ns = {site_id: abs(now_ns - post.counted_ns) for site_id, post in self._posts.items()}
+        longest = max(quiet_ns, key=lambda site_id: quiet_ns[site_id])
+        if quiet_ns[longest] <= FORGOTTEN_NS:
+            return False
+        del self._posts[longest]
+        for key in [key for key in self.dropped if key[0] == longest]:
+            del self.dropped[key]
+        self._forgotten.append(longest)
+        return True
+
+    def forgotten(self) -> list[str]:
+        """The posts that are known no more since this was asked last."""
+        with self._lock:
+            names, self._forgotten = self._forgotten, []
+        return names
 
     def take(self) -> list[Given]:
         """All that waits: sensors first, then scans, by post."""
@@ -134,6 +153,9 @@ class Work:
 
     def step(self, now_ns: int) -> None:
         """Work in all that waits."""
+        for site_id in self.inbox.forgotten():
+            self.tracker.forget(site_id)
+            self._complaints.pop(site_id, None)
         arrived: list[Arrived] = []
         taken = self.inbox.take()
         self._behind_s = max(((now_ns - given.received_ns) / 1e9 for given in taken), default=0.0)

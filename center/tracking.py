@@ -23,13 +23,13 @@ from typing import Any
 
 import msgspec
 
-from center.detected import DetectedPicture, Given, read_frame, write_frame
+from center.detected import FORGOTTEN_NS, DetectedPicture, Given, read_frame, write_frame
 from center.received import Received
+from fusion.all_posts import MOST_POSTS
 
 log = logging.getLogger("sarhad.center")
 
 WAITING_BYTES = 8_000_000  # for the process to take; beyond, the oldest scans give way
-MOST_POSTS = 1_000  # whose sensors are remembered
 OLD_S = 2.0  # a picture so old is none
 BEHIND_S = 1.0  # waited so long, what is worked in comes late
 MUTE_S = 30.0  # a process that tells nothing for so long is ended; starting takes some seconds
@@ -45,6 +45,7 @@ class Tracking:
     def __init__(self) -> None:
         self._changed = threading.Condition()  # guards what follows
         self._sensors: dict[str, Given] = {}  # the newest of each post
+        self._heard_ns: dict[str, int] = {}  # of these posts, when each was heard last, monotonic
         self._untold: set[str] = set()  # posts whose sensors the process has not been told of
         self._scans: deque[Given] = deque()
         self._waiting_bytes = 0  # of scans
@@ -63,10 +64,12 @@ class Tracking:
         with self._changed:
             if not self._is_running:
                 return
+            if given.name == "sensors" and (given.site_id in self._sensors or self._has_room()):
+                self._sensors[given.site_id] = given
+                self._untold.add(given.site_id)
+            if given.site_id in self._sensors:
+                self._heard_ns[given.site_id] = time.monotonic_ns()
             if given.name == "sensors":
-                if given.site_id in self._sensors or len(self._sensors) < MOST_POSTS:
-                    self._sensors[given.site_id] = given
-                    self._untold.add(given.site_id)
                 if self._keeper is None:
                     self._keeper = threading.Thread(target=self._keep, name="tracker's keeper", daemon=True)
                     self._keeper.start()
@@ -77,6 +80,17 @@ class Tracking:
                     self._waiting_bytes -= len(self._scans.popleft().payload)
                     self.dropped += 1
             self._changed.notify_all()
+
+    def _has_room(self) -> bool:
+        """For one more post's sensors: of too many one is forgotten that has been quiet for an hour."""
+        if len(self._sensors) < MOST_POSTS:
+            return True
+        longest = min(self._heard_ns, key=lambda site_id: self._heard_ns[site_id])
+        if time.monotonic_ns() - self._heard_ns[longest] <= FORGOTTEN_NS:
+            return False
+        del self._sensors[longest], self._heard_ns[longest]
+        self._untold.discard(longest)
+        return True
 
     def heard(self, picture: DetectedPicture) -> None:
         """What the process tells."""

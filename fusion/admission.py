@@ -26,7 +26,7 @@ FARTHEST_SENSOR_M = 60_000.0  # from the origin of its post: as far as a sensor 
 HIGHEST_M = 1e5  # above the ellipsoid or below it
 CLAIM_SIGMA_M = (1e-3, 1e5)  # what a claim may say of its own errors; 0 says nothing
 MOST_SPEED_M_S = 1e4  # claimed, along each axis
-LONGEST_TEXT = 200  # of a claim, a string: Remote ID's longest have 23 characters
+LONGEST_TEXT = 200  # of a claim, a string, and a sensor's name: Remote ID's longest have 23 characters
 
 
 def wrong_scan(scan: ScanMessage) -> str | None:
@@ -85,6 +85,10 @@ def check_sensors(message: SensorsMessage) -> None:
             raise ValueError(f"latitude_deg, longitude_deg, height_m are {place}: not near the Earth")
     frame = LocalFrame(Geodetic(message.latitude_deg, message.longitude_deg, message.height_m))
     for one in message.sensors:
+        if len(one.sensor_id) > LONGEST_TEXT:
+            raise ValueError(
+                f"{one.sensor_id[:20]}…: a name of {len(one.sensor_id)} characters; at most {LONGEST_TEXT}"
+            )
         away_m = np.linalg.norm(frame.geodetic_to_enu(Geodetic(one.latitude_deg, one.longitude_deg, message.height_m)))
         if away_m > FARTHEST_SENSOR_M:
             far = f"{away_m / 1e3:.0f} km from its post's origin"

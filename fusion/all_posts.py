@@ -8,25 +8,29 @@ The algorithm is the post's (`tracker.py`); late scans rewind as there. What man
 
 - A sensor feeds every tile that it reaches, and the seam around it; a scan's points are turned into each tile's frame.
 - A post harms only itself. Its scans count where their times can be true, its sensors where their numbers can be and near its
-  origin; it has no more of the tiles, and of the trackers' time, than an honest post needs, and no more transmitters.
+  origin; it has no more of the tiles, and of the trackers' time, than an honest post needs, and no more transmitters. Where
+  all posts want too many tiles, one that only posts with more tiles feed gives way to a post with fewer.
 - What it measures is believed as far as its sensors' accuracies say.
 - A tile whose sensors change begins a new tracker and works in what came in the last seconds: its tracks are soon there again.
   Sensors count from their first scan: one that sends nothing changes nothing.
+- Where the center's clock was set back, all trackers begin anew: one that knows a later time would wait until then.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from fusion.admission import LONGEST_TEXT, check_sensors, out_of_time, wrong_claim, wrong_scan
+from fusion.admission import LONGEST_TEXT, check_sensors
 from fusion.frames import LocalFrame, ecef_to_enu_rotation, geodetic_to_ecef
 from fusion.hand_over import SEAM_M, HandOver, Numbered, Sighted
+from fusion.posts import Looks, Post, refusal, refusal_of_claim
 from fusion.scan_messages import (
-    ScanMessage,
     ScansMessage,
     SensorDescription,
     SensorsMessage,
@@ -37,22 +41,16 @@ from fusion.scan_messages import (
 from fusion.tiles import Tile, depth_m, middle_of, tiles_near
 from fusion.tracker import Tracker
 from fusion.types import Claim, Detection, FloatArray, Geodetic, Position, Scan, Sensor, Track, TrackerSettings
-from fusion.wire import ClaimMessage
 
 REACH_M = 15_000.0  # of a sensor that does not tell its coverage
 FARTHEST_REACH_M = 60_000.0  # what is measured farther off stays out of the tiles there
 FARTHEST_CLAIM_M = 45_000.0  # from a tile's middle: its corner and the seam
-DETECTIONS_A_SECOND, SCANS_A_SECOND = 2_000.0, 200.0  # of a post, as claims too; twenty sensors at ten a second
 MOST_CLOCK_ERROR_S = 10.0  # as at a post; more would make every measurement mean nothing
-BURST_S = 3.0  # so much may come at once, as after a moment without a link
 MOST_POSTS, MOST_TILES = 500, 200  # posts in all; with a tracker
 REDESCRIBED_NS = 60_000_000_000  # between two changes of a post's sensors; twice as long each time, up to
-RAREST_NS = 3_600_000_000_000
+RAREST_NS = 3_600_000_000_000  # after as long without one, it begins again
+SET_BACK_NS = 1_000_000_000  # received so much earlier than what was worked in before: the center's clock was set back
 MOST_TILES_OF_POST = 16  # a radar of 60 km at a corner reaches so many
-MOST_TRANSMITTERS = 100  # of a post, heard in the last ten seconds: a tile holds claims of 512
-TRANSMITTER_NS = 10_000_000_000
-HEARD_NS = 3_000_000_000  # a sensor whose scan was worked in so lately, or within two of its turns, is heard
-LONGEST_TURN_NS = 10_000_000_000
 WARM_NS = 8_000_000_000  # a new tracker works in what came in so long before
 MOST_WARM = 2_000  # scans and claims
 IDLE_NS = 60_000_000_000  # a tile of which nothing has come for so long is given up
@@ -61,60 +59,6 @@ IDLE_NS = 60_000_000_000  # a tile of which nothing has come for so long is give
 class Arrived(NamedTuple):
     message: ScansMessage
     received_ns: int
-
-
-@dataclass(slots=True)
-class Post:
-    """A post as its messages tell of it, and what it may still send."""
-
-    origin: Geodetic
-    frame: LocalFrame
-    sensors: dict[str, SensorDescription]
-    described_ns: int
-    pause_ns: int  # until other sensors are taken
-    bare: dict[str, Sensor]  # in the post's own frame: what a scan is of
-    tiles: dict[str, list[Tile]]  # that each sensor feeds
-    looks: dict[str, Looks] = field(default_factory=dict)  # of each sensor of which a scan was worked in
-    announced: set[str] = field(default_factory=set)  # of these, those whose tiles know them as they are described now
-    transmitters: dict[tuple[str, str], int] = field(default_factory=dict)  # and when each was last heard
-    detections_left: float = DETECTIONS_A_SECOND * BURST_S
-    scans_left: float = SCANS_A_SECOND * BURST_S
-    counted_ns: int = 0
-
-    def refill(self, now_ns: int) -> None:
-        since_s = max(now_ns - self.counted_ns, 0) / 1e9
-        self.counted_ns = now_ns  # which may be earlier: the center's clock was set
-        self.detections_left = min(self.detections_left + since_s * DETECTIONS_A_SECOND, DETECTIONS_A_SECOND * BURST_S)
-        self.scans_left = min(self.scans_left + since_s * SCANS_A_SECOND, SCANS_A_SECOND * BURST_S)
-
-    def is_heard(self, now_ns: int) -> bool:
-        return any(looks.are_fresh(now_ns) for looks in self.looks.values())
-
-    def has_room_for(self, transmitter: tuple[str, str], now_ns: int) -> bool:
-        """Whether it may tell of this transmitter, too; if so it is held as heard now."""
-        if transmitter not in self.transmitters and len(self.transmitters) >= MOST_TRANSMITTERS:
-            lately = {one: at for one, at in self.transmitters.items() if abs(now_ns - at) <= TRANSMITTER_NS}
-            self.transmitters = lately
-            if len(lately) >= MOST_TRANSMITTERS:
-                return False
-        self.transmitters[transmitter] = now_ns
-        return True
-
-
-@dataclass(slots=True)
-class Looks:
-    """When the newest scan of a sensor came that was worked in, and how long after the one before."""
-
-    newest_ns: int
-    apart_ns: int = 0
-
-    def add(self, received_ns: int) -> None:
-        if received_ns > self.newest_ns:
-            self.apart_ns = min(received_ns - self.newest_ns, LONGEST_TURN_NS)
-        self.newest_ns = received_ns
-
-    def are_fresh(self, now_ns: int) -> bool:
-        return abs(now_ns - self.newest_ns) <= max(HEARD_NS, 2 * self.apart_ns)
 
 
 class TileTracker:
@@ -127,6 +71,7 @@ class TileTracker:
         self.began = 0  # trackers so far
         self.sensors: dict[str, Sensor] = {}
         self.heard_ns = 0
+        self.feeders: dict[str, int] = {}  # posts, and when a scan of each came last
         self._lately: deque[tuple[Scan | Claim, int]] = deque(maxlen=MOST_WARM)
         self._clock_errors_s: dict[str, float] = {}  # by post
         self._begin()
@@ -185,6 +130,26 @@ class TileTracker:
             self._tracker.apply_all([fact for fact, _ in self._lately], self._lately[-1][1])
 
 
+class Shares:
+    """How many tiles each post has that fed any lately; of one that several feed each has a part."""
+
+    def __init__(self, tiles: Iterable[TileTracker], now_ns: int) -> None:
+        fed_by = {
+            one.tile: [site_id for site_id, at_ns in one.feeders.items() if abs(now_ns - at_ns) <= IDLE_NS]
+            for one in tiles
+        }
+        self.of_post: dict[str, float] = {}
+        for feeders in fed_by.values():
+            for site_id in feeders:
+                self.of_post[site_id] = self.of_post.get(site_id, 0.0) + 1.0 / len(feeders)
+        # of each tile, that of the post which has the fewest of those that feed it
+        self.least = {
+            where: min((self.of_post[site_id] for site_id in feeders), default=math.inf)
+            for where, feeders in fed_by.items()
+        }
+        self.richest = max(sorted(self.least), key=lambda where: self.least[where])
+
+
 @dataclass(slots=True)
 class AllPosts:
     """The picture of all posts that send their detections."""
@@ -196,6 +161,8 @@ class AllPosts:
     _pending: dict[str, SensorsMessage] = field(default_factory=dict)  # sensors that wait
     _tiles: dict[Tile, TileTracker] = field(default_factory=dict)
     _numbers: HandOver = field(default_factory=HandOver)
+    _newest_ns: int = 0  # when what was worked in last was received
+    _shares: Shares | None = None  # of the tiles as they are; None: to be counted
 
     def describe(self, message: SensorsMessage, received_ns: int) -> None:
         """A post's sensors. Raises ValueError, naming the number that cannot be.
@@ -214,7 +181,8 @@ class AllPosts:
             if 0 <= received_ns - known.described_ns < known.pause_ns:
                 self._pending[message.site_id] = message
                 return
-            pause_ns = min(2 * known.pause_ns, RAREST_NS)
+            if 0 <= received_ns - known.described_ns < RAREST_NS:
+                pause_ns = min(2 * known.pause_ns, RAREST_NS)
         elif len(self._posts) >= MOST_POSTS:
             raise ValueError(f"{MOST_POSTS} posts are known already")
         frame = LocalFrame(origin)
@@ -225,7 +193,9 @@ class AllPosts:
         self._posts[message.site_id] = post
 
     def take(self, arrived: list[Arrived]) -> None:
-        """Work in what came together, of whichever posts."""
+        """Work in what came together, of whichever posts, received no earlier than what came before."""
+        self._begin_anew_where_time_went_back(arrived)
+        self._shares = None
         by_tile: dict[Tile, list[Scan | Claim]] = {}
         changed: set[Tile] = set()
         clock_errors_s: dict[tuple[Tile, str], float] = {}
@@ -249,13 +219,14 @@ class AllPosts:
         for where in sorted(changed & self._tiles.keys()):
             self._tiles[where].set_sensors(self._sensors_of(self._tiles[where]))
         for (where, site_id), clock_error_s in sorted(clock_errors_s.items()):
-            self._tiles[where].note_clock_error(site_id, clock_error_s)
-        for where in sorted(by_tile):
+            if where in self._tiles:
+                self._tiles[where].note_clock_error(site_id, clock_error_s)
+        for where in sorted(by_tile.keys() & self._tiles.keys()):  # one that has just given way has no tracker
             self._tiles[where].apply(by_tile[where], max(received_ns for _, received_ns in arrived))
 
     def look(self, now_ns: int) -> tuple[Numbered, ...]:
         """All objects in space now."""
-        for where in [where for where, tile in self._tiles.items() if now_ns - tile.heard_ns > IDLE_NS]:
+        for where in [where for where, tile in self._tiles.items() if abs(now_ns - tile.heard_ns) > IDLE_NS]:
             del self._tiles[where]
         sighted = [one for where in sorted(self._tiles) for one in self._tiles[where].sighted(now_ns)]
         return self._numbers.look(sighted, now_ns)
@@ -267,6 +238,19 @@ class AllPosts:
     def heard(self, now_ns: int) -> tuple[str, ...]:
         """The posts whose detections the picture holds."""
         return tuple(sorted(name for name, post in self._posts.items() if post.is_heard(now_ns)))
+
+    def forget(self, site_id: str) -> None:
+        """Nothing has come of a post for so long that another may take its place."""
+        self._posts.pop(site_id, None)
+        self._pending.pop(site_id, None)
+        for key in [key for key in self.refused if key[0] == site_id]:
+            del self.refused[key]
+
+    def _begin_anew_where_time_went_back(self, arrived: list[Arrived]) -> None:
+        times_ns = [received_ns for _, received_ns in arrived] or [self._newest_ns]
+        if min(times_ns) < self._newest_ns - SET_BACK_NS:
+            self._tiles.clear()
+        self._newest_ns = max(times_ns)
 
     def _scans(self, message: ScansMessage, post: Post, received_ns: int) -> list[tuple[TileTracker, Scan]]:
         found: list[tuple[TileTracker, Scan]] = []
@@ -280,7 +264,7 @@ class AllPosts:
             scan = scan_of(told, post.bare[told.sensor_id])
             found += [
                 (tile, scan_in(scan, f"{message.site_id}/{told.sensor_id}", post, tile))
-                for tile in self._begun(post.tiles[told.sensor_id], received_ns)
+                for tile in self._begun(post.tiles[told.sensor_id], message.site_id, received_ns)
             ]
         return found
 
@@ -302,18 +286,31 @@ class AllPosts:
                 found += [(tile, claim) for tile in known]
         return found
 
-    def _begun(self, tiles: list[Tile], now_ns: int) -> list[TileTracker]:
-        """These tiles' trackers, begun where they are not yet."""
+    def _begun(self, tiles: list[Tile], site_id: str, now_ns: int) -> list[TileTracker]:
+        """The trackers of these tiles, which a post feeds, begun where they are not yet."""
         found = []
         for where in tiles:
             if where not in self._tiles:
-                if len(self._tiles) >= MOST_TILES:
+                if len(self._tiles) >= MOST_TILES and not self._gives_way(site_id, now_ns):
+                    self.refused[site_id, "of tiles for which there is no room"] += 1
                     continue
                 tile = self._tiles[where] = TileTracker(where, self.settings)
                 tile.heard_ns = now_ns
                 tile.set_sensors(self._sensors_of(tile))
+            self._tiles[where].feeders[site_id] = now_ns
             found.append(self._tiles[where])
         return found
+
+    def _gives_way(self, site_id: str, now_ns: int) -> bool:
+        """Whether a tile was given up for one of this post: one that only posts feed that have more tiles."""
+        if self._shares is None:
+            self._shares = Shares(self._tiles.values(), now_ns)
+        where = self._shares.richest
+        if self._shares.least[where] <= self._shares.of_post.get(site_id, 0.0) + 1.0:
+            return False
+        del self._tiles[where]
+        self._shares = None
+        return True
 
     def _sensors_of(self, tile: TileTracker) -> dict[str, Sensor]:
         """All sensors that feed a tile and have sent a scan, in its frame, by name."""
@@ -365,26 +362,3 @@ def moved_point(detection: Detection, turn: FloatArray, shift_m: FloatArray) -> 
 def reach_m(sensor: SensorDescription) -> float:
     """How far a sensor may see."""
     return min(REACH_M if sensor.slant_range_m is None else sensor.slant_range_m[1], FARTHEST_REACH_M)
-
-
-def refusal(scan: ScanMessage, post: Post, received_ns: int) -> str | None:
-    """Why a scan is not worked in; None where it is."""
-    if scan.sensor_id not in post.bare:
-        return "of no sensor that it has described"
-    return wrong_scan(scan) or out_of_time(scan.time, received_ns) or overdrawn(post, len(scan.detections))
-
-
-def refusal_of_claim(claim: ClaimMessage, post: Post, received_ns: int) -> str | None:
-    """Why a claim is not worked in; None where it is."""
-    if claim.sensor_id not in post.bare:
-        return "of no sensor that it has described"
-    return wrong_claim(claim) or out_of_time(claim.time, received_ns) or overdrawn(post, 1)
-
-
-def overdrawn(post: Post, detections: int) -> str | None:
-    """Take so much from what a post may send; what is too much is told."""
-    if post.scans_left < 1.0 or post.detections_left < detections:
-        return "too many"
-    post.scans_left -= 1.0
-    post.detections_left -= detections
-    return None

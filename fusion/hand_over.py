@@ -54,9 +54,13 @@ class HandOver:
     _number_of: dict[TileTrack, int] = field(default_factory=dict)
     _last: dict[int, tuple[int, Sighted]] = field(default_factory=dict)  # by number: when it was told of, and as what
     _next_number: int = 1
+    _looked_ns: int = 0
 
     def look(self, sighted: Iterable[Sighted], now_ns: int) -> tuple[Numbered, ...]:
         """All objects now, by number."""
+        back_ns = max(self._looked_ns - now_ns, 0)  # the center's clock was set back; what was told is no older for it
+        self._last = {number: (told_ns - back_ns, one) for number, (told_ns, one) in self._last.items()}
+        self._looked_ns = now_ns
         near = sorted((one for one in sighted if one.depth_m > -SEAM_M), key=lambda one: (-one.depth_m, one.key))
         self._number_of = {one.key: self._number_of[one.key] for one in near if one.key in self._number_of}
         holders: dict[int, list[Sighted]] = {}

@@ -12,7 +12,7 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 
-from center import tracking
+from center import detected, tracking
 from center.detected import BYTES_AT_ONCE, WAITING, Given, Inbox, Work, read_frame
 from center.fused import FusedPicture, Told
 from center.received import Received
@@ -207,6 +207,39 @@ def test_a_post_that_floods_the_process_loses_its_own_messages_only():
     assert taken.count("loud") <= WAITING
     assert {site_id for site_id, _ in inbox.dropped} == {"loud"}
     assert sum(inbox.dropped.values()) == 3 * WAITING - taken.count("loud")
+
+
+def test_posts_that_are_heard_no_more_make_room_for_others_and_leave_no_counts(monkeypatch):
+    monkeypatch.setattr(detected, "MOST_POSTS", 3)
+    work, began_ns = Work("run-1"), 1_800_000_000 * SECOND_NS
+    for name in ("a", "b", "c", "d"):
+        work.inbox.put(Given("scans", name, began_ns, b"{"))
+    work.step(began_ns)
+    assert set(work.picture(began_ns).refused) == {"a", "b", "c", "others"}
+    day_ns = 86_400 * SECOND_NS
+    for hours in range(1, 25):  # b goes on
+        work.inbox.put(Given("scans", "b", began_ns + hours * day_ns // 24, b"{"))
+    for k in range(50):
+        work.inbox.put(Given("scans", f"d-{k}", began_ns + day_ns, b"{"))
+    work.step(began_ns + day_ns)
+    picture = work.picture(began_ns + day_ns)
+    assert set(picture.refused) == {"b", "d-0", "d-1", "others"}
+    assert set(picture.complaints) == {"b", "d-0", "d-1"}
+
+
+def test_the_center_remembers_the_sensors_of_so_many_posts_and_forgets_who_is_quiet(monkeypatch):
+    monkeypatch.setattr(tracking, "MOST_POSTS", 2)
+    monkeypatch.setattr(tracking.Tracking, "_keep", lambda self: None)
+    one, process = tracking.Tracking(), Mock(stdin=io.BytesIO())
+    for name in ("a", "b", "c"):
+        one.give(Received("sensors", name, "run", 0, 1, b"{}", None))
+    monkeypatch.setattr(tracking, "FORGOTTEN_NS", 0)  # from now on who was heard before is quiet for long
+    one.give(Received("scans", "a", "run", 0, 1, b"{}", None))
+    one.give(Received("sensors", "d", "run", 0, 1, b"{}", None))
+    one._feed(process)
+    process.stdin.seek(0)
+    told = [msgspec.msgpack.decode(read_frame(process.stdin), type=Given) for _ in range(3)]
+    assert [(given.name, given.site_id) for given in told] == [("sensors", "a"), ("sensors", "d"), ("scans", "a")]
 
 
 def test_what_is_no_message_is_counted_and_stops_nothing():

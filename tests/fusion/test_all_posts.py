@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from fusion import all_posts
 from fusion.admission import AHEAD_NS, LATE_NS
 from fusion.all_posts import MOST_TILES_OF_POST, AllPosts, Arrived
-from fusion.frames import LocalFrame, ecef_to_geodetic
+from fusion.frames import LocalFrame, ecef_to_geodetic, geodetic_to_ecef
 from fusion.scan_messages import MeasuredMessage, ScanMessage, ScansMessage
 from fusion.tiles import middle_of, tile_at
 from fusion.types import Geodetic
@@ -357,3 +358,67 @@ def test_a_flood_of_transmitters_of_one_post_leaves_the_others_claims():
     [found] = tracker.look(T + 12 * SECOND_NS)
     assert "west/radar" in {one.claim.sensor_id for one in found.sighted.track.claims}
     assert tracker.refused["east", "of too many transmitters"] > 1_000
+
+
+def test_posts_that_want_all_tiles_leave_a_later_post_its_own(monkeypatch):
+    monkeypatch.setattr(all_posts, "MOST_TILES", 16)
+    at = [Geodetic(MIDDLE.latitude_deg, MIDDLE.longitude_deg + 5.0 * k, 0.0) for k in range(3)]
+    greedy, tracker = [PlayedPost(f"greedy-{k}", at[k]) for k in range(2)], AllPosts()
+    for post in greedy:
+        [radar] = post.sensors().sensors
+        far = msgspec.structs.replace(radar, slant_range_m=(5.0, 60_000.0))  # reaches some ten tiles
+        tracker.describe(msgspec.structs.replace(post.sensors(), sensors=(far,)), T)
+    modest = PlayedPost("modest", at[2], 3)
+    tracker.describe(modest.sensors(), T)
+    for half in range(24):
+        now_ns = T + half * SECOND_NS // 2
+        came = [post.looks(now_ns) for post in greedy]
+        if half >= 4:
+            assert tracker.tile_count == 16
+            came.append(modest.looks(now_ns, modest.level.enu_to_geodetic([300.0 + 5.0 * half, 0.0, 120.0])))
+        tracker.take([Arrived(message, now_ns) for message in came])
+        found = tracker.look(now_ns + 100_000_000)
+    assert len(found) == 1
+    assert tracker.tile_count == 16
+    assert {site_id for site_id, _ in tracker.refused} == {"greedy-0", "greedy-1"}
+
+
+def test_a_centers_clock_that_is_set_back_makes_no_post_wait_and_no_object_another():
+    posts = [PlayedPost("west", place(-1_000.0), 1), PlayedPost("east", place(1_000.0), 2)]
+    tracker, told, off_m = AllPosts(), [], []
+    for post in posts:
+        tracker.describe(post.sensors(), T)
+    for half in range(40):
+        now_ns, at = T + half * SECOND_NS // 2 - (3_600 * SECOND_NS if half >= 20 else 0), place(-200.0 + 5.0 * half)
+        tracker.take([Arrived(post.looks(now_ns, at), now_ns) for post in posts])
+        found = tracker.look(now_ns)
+        truth = geodetic_to_ecef(at.latitude_deg, at.longitude_deg, at.height_m)
+        told.append([one.number for one in found])
+        off_m.append(max((float(np.linalg.norm(one.sighted.state[:3] - truth)) for one in found), default=0.0))
+    assert told[10:20] == [[1]] * 10
+    assert told[26:] == [[1]] * 14  # three seconds later at the latest, under its number
+    assert max(off_m) < 30.0
+    assert not tracker.refused
+
+
+def test_a_post_that_is_forgotten_leaves_its_place_and_no_counts(monkeypatch):
+    monkeypatch.setattr(all_posts, "MOST_POSTS", 1)
+    tracker = AllPosts()
+    tracker.describe(PlayedPost("west", place(0.0)).sensors(), T)
+    tracker.take([Arrived(ScansMessage(1, "west", "run", "now", (ScanMessage("of nobody", rfc3339(T), ()),)), T)])
+    with pytest.raises(ValueError, match="1 posts are known already"):
+        tracker.describe(PlayedPost("east", place(0.0)).sensors(), T)
+    tracker.forget("west")
+    tracker.describe(PlayedPost("east", place(0.0)).sensors(), T)
+    assert not tracker.refused
+
+
+def test_after_an_hour_without_a_change_a_posts_sensors_may_change_as_soon_as_at_first():
+    post, tracker = PlayedPost("west", place(0.0), 1), AllPosts()
+    hour_ns = 3_600 * SECOND_NS
+    for change in range(10):
+        tracker.describe(post.sensors(position_sigma_m=float(change)), T + change * hour_ns)
+    tracker.describe(post.sensors(position_sigma_m=50.0), now_ns := T + 9 * hour_ns + 61 * SECOND_NS)
+    tracker.take([Arrived(post.looks(now_ns, place(100.0)), now_ns)])
+    assert not tracker.refused
+    assert tracker.worked_in == 1
