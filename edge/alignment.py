@@ -1,7 +1,7 @@
 """How a sensor is turned, found from directions to things whose places are known.
 
 Each sight is a direction in the sensor's own axes (and a range, where it measures one) to a point that stood at a known place:
-a drone that tells or logs where it is, what a camera and the radar's range fix together, a church tower. Wanted are the
+a drone that tells or logs where it is, what a camera's ray and the radar's range fix together, a church tower. Wanted are the
 mounting's heading, pitch and roll, for moving points the latency, and for radars the constant error of range:
 
     predicted = body(heading, pitch, roll)ᵀ · level(place(t - late) - sensor)          residual = measured - predicted
@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,21 @@ class Sight:
     slant_range_m: float | None = None
     slant_range_sigma_m: float | None = None
 
+    def without_range(self) -> Sight:
+        """The direction alone: against something that does not tell how far it was."""
+        return replace(self, slant_range_m=None, slant_range_sigma_m=None)
+
+
+class Known(Protocol):
+    """Where a point was."""
+
+    horizontal_sigma_m: float  # of errors that stay the same all the time
+    vertical_sigma_m: float
+
+    def at(self, stamps_ns: npt.NDArray[np.int64], late_s: float, slant_range_m: FloatArray) -> FloatArray:
+        """ENU, m, shape (n, 3), so long before each of these times; NaN where that is not known. The ranges are those of
+        the pairs, NaN where a path needs none."""
+
 
 class Path:
     """Where a point was: places in ENU at times, straight between them; one place without a time stands still."""
@@ -76,7 +92,9 @@ class Path:
         self._times_ns = np.asarray(times_ns, np.int64)[order]
         self._places = np.asarray(places_enu_m, float).reshape(-1, 3)[order]
 
-    def at(self, stamps_ns: npt.NDArray[np.int64], late_s: float = 0.0) -> FloatArray:
+    def at(
+        self, stamps_ns: npt.NDArray[np.int64], late_s: float = 0.0, slant_range_m: FloatArray | None = None
+    ) -> FloatArray:
         """ENU, m, shape (n, 3), so long before each of these times; NaN outside of what is known, and in gaps."""
         if len(self._times_ns) == 1:
             return np.repeat(self._places, len(stamps_ns), axis=0)
@@ -96,7 +114,8 @@ class Pair:
     """A sight and the path of what was seen."""
 
     sight: Sight
-    path: Path
+    path: Known
+    slant_range_m: float | None = None  # from the sensor to the point, where the path tells directions alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +150,7 @@ class Problem:
             for s in sights
         ]
         self.sigmas = np.array(sigmas, float)
+        self._slant_range_m = np.array([nan(pair.slant_range_m) for pair in pairs])
         self._of_path: dict[int, list[int]] = {}
         for number, pair in enumerate(pairs):
             self._of_path.setdefault(id(pair.path), []).append(number)
@@ -140,7 +160,8 @@ class Problem:
         """From the sensor to what it saw, level frame, m, shape (n, 3); NaN where that is not known."""
         places = np.empty((len(self.pairs), 3))
         for numbers in self._of_path.values():
-            places[numbers] = self.pairs[numbers[0]].path.at(self.times_ns[numbers], late_s)
+            path = self.pairs[numbers[0]].path
+            places[numbers] = path.at(self.times_ns[numbers], late_s, self._slant_range_m[numbers])
         return np.asarray((places - np.array(self.sensor.position_enu_m)) @ self._to_level)
 
     def residual(self, values: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 the sensor's scans ──┐                     ┌── a Remote ID sensor's claims of one drone
                      ├── pairs ◀── paths ──┼── a log of its flight: time, latitude_deg, longitude_deg, height_m
-landmarks clicked ───┘                     └── a camera's direction, and the radar's own range along it
+landmarks clicked ───┘                     └── a camera's directions: `seen_rays.py`
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import numpy as np
 from edge.alignment import CannotAlign, Pair, Path, Sight
 from edge.pipeline import Pipeline
 from edge.site_file import Site
-from edge.site_types import SensorEntry
 from fusion.camera import Lens, pixel_to_direction
 from fusion.frames import LocalFrame, body_to_level, polar_to_enu
 from fusion.types import Claim, Fact, FloatArray, Geodetic, Polar, Reading, Scan, Sensor
@@ -120,50 +119,6 @@ def time_of(text: str) -> int:
         if stamp.tzinfo is None:
             raise ValueError(f"time {text!r} has no zone") from None
         return round(stamp.timestamp() * 1e9)
-
-
-def seen_path(site: Site, camera: SensorEntry, radar: Sensor, facts: Sequence[Fact]) -> Path:
-    """Where the camera's surest find stood, by its direction and the range that the radar measured at that time.
-
-    The point lies on the camera's ray, at the radar's slant range from the radar. Only scans in which each found one thing
-    count: nobody can say which of several is which. Raises CannotAlign.
-    """
-    eye = camera.sensor
-    looks = {
-        fact.time_ns: fact.detections[0].measurement
-        for fact in facts
-        if isinstance(fact, Scan) and fact.sensor_id == eye.sensor_id and len(fact.detections) == 1
-    }
-    bearings = [(time_ns, polar) for time_ns, polar in sorted(looks.items()) if isinstance(polar, Polar)]
-    times_ns = np.array([time_ns for time_ns, _ in bearings])
-    points, at_ns = [], []
-    for fact in facts:
-        if not isinstance(fact, Scan) or fact.sensor_id != radar.sensor_id or len(fact.detections) != 1 or not bearings:
-            continue
-        measured = fact.detections[0].measurement
-        nearest = int(np.argmin(np.abs(times_ns - fact.time_ns)))
-        if abs(int(times_ns[nearest]) - fact.time_ns) > 100_000_000 or not isinstance(measured, Polar):
-            continue
-        point = (
-            None if measured.slant_range_m is None else on_ray(eye, bearings[nearest][1], radar, measured.slant_range_m)
-        )
-        if point is not None:
-            points.append(point)
-            at_ns.append(fact.time_ns)
-    if len(points) < 2:
-        raise CannotAlign(f"{eye.sensor_id} and {radar.sensor_id}: {len(points)} moments in which each saw one thing")
-    return Path(at_ns, np.array(points))
-
-
-def on_ray(eye: Sensor, polar: Polar, radar: Sensor, slant_range_m: float) -> FloatArray | None:
-    """The point on the eye's ray at this distance from the radar, ENU; None where there is none."""
-    unit = np.array(eye.level_to_enu).reshape(3, 3) @ polar_to_enu(polar.azimuth_rad, polar.elevation_rad or 0.0, 1.0)
-    apart = np.array(eye.position_enu_m) - np.array(radar.position_enu_m)
-    along = float(unit @ apart)
-    root = along * along - float(apart @ apart) + slant_range_m**2
-    if root < 0.0 or (distance_m := -along + math.sqrt(root)) <= 0.0:
-        return None
-    return np.asarray(np.array(eye.position_enu_m) + distance_m * unit)
 
 
 def paired(sights: Iterable[Sight], path: Path) -> list[Pair]:

@@ -143,7 +143,8 @@ def tell(entry: SensorEntry, found: Alignment, kept: str, picture: Path | None, 
 def by_path(site: Site, entry: SensorEntry, recording: Path, against: str, identity: str | None) -> Alignment:
     """By a drone whose path is known."""
     from edge.alignment import align
-    from edge.alignment_sources import claimed_path, facts_of, logged_path, paired, seen_path, sights_of
+    from edge.alignment_sources import claimed_path, facts_of, logged_path, paired, sights_of
+    from edge.seen_rays import seen_pairs
     from edge.sensors import is_camera
     from evidence.recording import read_recording
     from fusion.frames import LocalFrame
@@ -153,12 +154,9 @@ def by_path(site: Site, entry: SensorEntry, recording: Path, against: str, ident
     with recording.open("rb") as stream:
         facts = facts_of(site, read_recording(stream)[1], wanted)
     frame = LocalFrame(site.origin)
-    if reference is None:
-        path = logged_path(Path(against), frame)
-    elif is_camera(reference):
-        path = seen_path(site, reference, entry.sensor, facts)
-    else:
-        path = claimed_path(facts, against, frame, identity)
+    if reference is not None and is_camera(reference):
+        return align(entry.sensor, seen_pairs(reference.sensor, entry.sensor, facts), moving=True)
+    path = logged_path(Path(against), frame) if reference is None else claimed_path(facts, against, frame, identity)
     return align(entry.sensor, paired(sights_of(entry.sensor, facts), path), moving=True)
 
 
