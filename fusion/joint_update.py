@@ -64,6 +64,9 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
         if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
             continue
         alone = [row for row in track.tolist() if not any(row in rows[k] for k in within)]
+        if len(within) == 1 and not alone and len(seen[within[0]].row) == 0:  # none of them was seen
+            stays.append(known[within[0]])
+            continue
         if not within:
             one, order, of = _alone(table, alone), np.array(alone), _renumbered(pairs, np.isin(pairs.row, track), alone)
         elif len(within) == 1 and not alone:

@@ -56,6 +56,12 @@ def weighed(
     return relaxed(after, AHEAD_S), P + (factor(after) - before)[:, None, None] * unit
 
 
+def abrupt(modes: FloatArray, P: FloatArray, q: FloatArray, since_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Chance (n,) that each object manoeuvres at the highest level, and the predicted covariances (n, 6, 6) it means."""
+    raised = LEVELS[-1] - factor(modes)
+    return relaxed(modes, since_s - AHEAD_S)[:, -1], P + raised[:, None, None] * unit_noise(q, since_s)
+
+
 def relaxed(modes: FloatArray, since_s: FloatArray | float) -> FloatArray:
     """Weights (n, 3) so long later: towards what is usual."""
     kept = np.exp(-np.maximum(since_s, 0.0) / HOLDS_S)

@@ -13,11 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from fusion import direction, existence
-from fusion.association import Pairs, gate_threshold, gated_pairs, in_sight
+from fusion import direction, existence, manoeuvres
+from fusion.association import Pairs, concatenated, gate_threshold, gated_pairs, in_sight
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, IntArray, Plots, added_noise, expected
-from fusion.scan_in_hand import ScanInHand, is_bearing
+from fusion.scan_in_hand import ScanInHand, is_bearing, measures_range
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Sensor
 
@@ -27,6 +27,7 @@ FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
 
 
 def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, as_direction: bool) -> Pairs:
+    """Pairs of these rows, within their gates."""
     if as_direction and len(plots.components) > 2:  # a bearing with range rate: the bearing alone
         plots = replace(plots, components=plots.components[:2], z=plots.z[:, :2], R=plots.R[:, :2, :2])
     clock_error_s = hand.rules.clock_error_s(hand.sensor)
@@ -37,22 +38,56 @@ def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, 
         rows = rows[in_sight(table.x[rows], table.P[rows], hand.sensor, plots, clock_error_s, gate)]
     x, P = table.x[rows], table.P[rows]
     if not as_direction:
-        return pairs_in_space(table, hand, plots, rows, x, P, gate)
+        pairs = pairs_in_space(table, hand, plots, rows, x, P)
+        return replace(pairs, row=rows[pairs.row])
     H = np.tile(np.eye(2, 6), (len(rows), 1, 1))
     return gated_pairs(rows, P, x[:, :2], H, np.zeros((len(rows), 2, 2)), plots, gate)
 
 
 def pairs_in_space(
-    table: TrackTable, hand: ScanInHand, plots: Plots, name: IntArray, x: FloatArray, P: FloatArray, gate: float
+    table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, x: FloatArray, P: FloatArray
 ) -> Pairs:
-    """Pairs of ENU states (n, 6) that go by these names as `row`."""
+    """Pairs of ENU states (n, 6) of these rows (n,) of the table; `row` counts the states.
+
+    What is confirmed and has nothing in its gate, where a range was measured, may have turned: it looks again in the gate of
+    an abrupt manoeuvre, and takes what is likelier to be that than a false alarm."""
     clock_error_s = hand.rules.clock_error_s(hand.sensor)
+    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
     h, H = expected(x, hand.sensor, plots.components)
     added = added_noise(x, H, hand.sensor, plots.components, clock_error_s)
+    if hand.origin is not None:
+        return gated_pairs(np.arange(len(x)), P, h, H, added, plots, np.inf)
     pairs = gated_pairs(np.arange(len(x)), P, h, H, added, plots, gate)
-    if is_bearing(plots) and hand.origin is None:
-        pairs = pairs.chosen(_credible(table, hand, plots, x, P, pairs))
-    return replace(pairs, row=name[pairs.row])
+    if is_bearing(plots):
+        return pairs.chosen(_credible(table, hand, plots, x, P, pairs))
+    lost = table.is_confirmed[rows]
+    lost[pairs.row] = False
+    if not measures_range(plots) or not lost.any():
+        return pairs
+    turned = _turned(table, hand, plots, lost.nonzero()[0], rows, P, (h, H, added))
+    both = concatenated([pairs, turned])
+    return both.at(np.lexsort((both.plot, both.row)))
+
+
+def _turned(
+    table: TrackTable,
+    hand: ScanInHand,
+    plots: Plots,
+    of: IntArray,
+    rows: IntArray,
+    P: FloatArray,
+    looked: tuple[FloatArray, FloatArray, FloatArray],
+) -> Pairs:
+    """Pairs of the states at these places that manoeuvre abruptly; looked: h, H and added noise of all states."""
+    h, H, added = (part[of] for part in looked)
+    since_s = (hand.scan.time_ns - table.carried_ns[rows[of]]) / 1e9
+    chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
+    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
+    pairs = gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
+    pairs = replace(pairs, row=of[pairs.row], log_likelihood=pairs.log_likelihood + np.log(chance[pairs.row]))
+    row = rows[pairs.row]
+    s = scores(table, hand, row, pairs, probability_of(table, hand, row, False), density_at(table, hand, plots, pairs))
+    return pairs.chosen((s > 0.0).nonzero()[0])
 
 
 def _credible(

@@ -23,7 +23,7 @@ from fusion import (
     standing,
 )
 from fusion.assignment import assign
-from fusion.association import Pairs, gate_threshold, unambiguous
+from fusion.association import Pairs, unambiguous
 from fusion.existence import BoolArray
 from fusion.measurement import (
     AZIMUTH,
@@ -114,8 +114,7 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
         return None
 
     def measure(rows: IntArray, x: FloatArray, P: FloatArray) -> Pairs:
-        gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
-        found = pairs_in_space(table, hand, plots, np.arange(len(x)), x, P, gate)
+        found = pairs_in_space(table, hand, plots, rows, x, P)
         return found.chosen(may_report(table, hand, rows)[found.row].nonzero()[0])
 
     def score(row: IntArray, of: Pairs) -> FloatArray:

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 from filterpy.kalman import KalmanFilter
 
 from fusion import filters, manoeuvres, motion
-from fusion.types import FloatArray
+from fusion.tracker import Tracker
+from fusion.types import (
+    Accuracy,
+    Coverage,
+    Detection,
+    DetectionProbability,
+    FloatArray,
+    Look,
+    Orientation,
+    Polar,
+    Scan,
+    Sensor,
+)
 
 Q = motion.spectral_density(3.0)
 H = np.eye(3, 6)[None]
@@ -78,3 +92,33 @@ def test_covariances_stay_positive_definite(since_s: float) -> None:
     assert np.isfinite(
         filters.update(np.zeros((40, 6)), kept, y, np.tile(H, (40, 1, 1)), np.tile(R, (40, 1, 1)))[1]
     ).all()
+
+
+def flown(seed: int) -> set[int]:
+    """Numbers told of one object that flies straight at a radar, at 20 m/s and for 20 s, and then turns round within 6 s."""
+    random = np.random.default_rng(seed)
+    sky = Coverage((-np.pi, np.pi), (-0.2, 1.2), (50.0, 4000.0))
+    sigma = np.array([0.017, 0.026, 5.0, 0.5])
+    radar = Sensor(
+        "radar", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy(*sigma), sky, false_alarms_per_scan=10.0,
+        detection_probability=DetectionProbability(constant=0.85),
+    )  # fmt: skip
+    tracker, numbers, place, speed = Tracker([radar]), set(), 2600.0, -20.0
+    for second in range(40):
+        time_ns, scan = second * 10**9, ()
+        if random.random() < 0.85:
+            azimuth, elevation, distance, rate = np.array([0.3, 0.04, place, speed]) + sigma * random.normal(size=4)
+            polar = Polar(azimuth, sigma[0], elevation, sigma[1], distance, sigma[2], rate, sigma[3])
+            scan = (Detection(polar, 0.9),)
+        look = Look(Orientation(0.0, 0.0, 0.0), *astuple(sky))
+        tracker.apply(Scan("radar", time_ns, (look,), scan), time_ns)
+        numbers |= {track.track_number for track in tracker.tracks_at(time_ns)}
+        for _ in range(10):
+            speed = min(speed + 0.7, 20.0) if second >= 20 else speed
+            place += 0.1 * speed
+    return numbers
+
+
+def test_an_object_that_turns_round_keeps_its_number() -> None:
+    """Its range rate leaves the gate of steady flight in the first second of the turn."""
+    assert [len(flown(seed)) for seed in range(12)] == [1] * 12
