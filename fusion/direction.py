@@ -8,16 +8,20 @@ middle of its range interval with the covariance that follows:
 
     p = sensor + r u        J = ∂p/∂(azimuth, elevation, ln r)        v = J (rates)
 
+Cameras on one mount (infrared beside visible, a narrow lens beside a wide one) see the same directions but for the parallax of
+their places, which the range interval bounds: each may go on with what another began.
+
 Source: Aidala, Hammel, Utilization of modified polar coordinates for bearings-only tracking (1983).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from fusion.measurement import IntArray, rotation_of
+from fusion.measurement import AZIMUTH, ELEVATION, IntArray, expected, rotation_of
 from fusion.types import Direction, FloatArray, Sensor
 
 SMALLEST_TARGET_M, LARGEST_SMALL_M = 0.2, 1.5  # widths of the drones and birds we look for
@@ -27,6 +31,8 @@ NINETY_PERCENT = 1.6448536269514722  # sigmas either side that hold 90 %
 SIZE_ERROR = 0.25  # relative: a box of eight pixels is one or two off
 LEAST_LN_RANGE, MOST_LN_RANGE = math.log(0.1), 15.0  # 0.1 m, 3000 km: rates carry no direction's range beyond
 STEEPEST_RAD = 1.4  # azimuth loses its meaning above: no direction is started there
+ONE_MOUNT_M = 1.0  # cameras so close are on one mount
+HARDLY_KNOWN_RAD = math.radians(1.0)  # sigma of a mounting
 
 
 def range_limits(
@@ -109,6 +115,46 @@ def from_enu(x: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, 
     G[:, 3:, :3] = -s[:, 3:, None] * inverse[:, 2:3, :]  # all rates shrink as the range grows
     covariance = G @ P @ G.transpose(0, 2, 1)
     return s, np.asarray(0.5 * (covariance + covariance.transpose(0, 2, 1)))
+
+
+def mounts_of(sensors: Sequence[Sensor]) -> IntArray:
+    """Which sensors are cameras on one mount: the number of the first on each one's mount, shape (sensors,).
+
+    A camera whose mounting is hardly known stands for itself: where it is off by degrees, one object is taken for another.
+    """
+    mounts = list(range(len(sensors)))
+    cameras = [number for number, sensor in enumerate(sensors) if _is_known_camera(sensor)]
+    for number in cameras:
+        place = sensors[number].position_enu_m
+        beside = [one for one in cameras if math.dist(sensors[one].position_enu_m, place) <= ONE_MOUNT_M]
+        mounts[number] = mounts[beside[0]] if beside[0] < number else number
+    return np.array(mounts, dtype=np.int64)
+
+
+def _is_known_camera(sensor: Sensor) -> bool:
+    measured, mounting_rad = sensor.accuracy, sensor.mounting_sigma_rad
+    is_camera = measured.azimuth_rad is not None and measured.elevation_rad is not None
+    return is_camera and measured.slant_range_m is None and mounting_rad <= HARDLY_KNOWN_RAD
+
+
+def seen_beside(s: FloatArray, P: FloatArray, of: Sensor, by: Sensor) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Bearings h (n, 2), H (n, 2, 6) and added noise (n, 2, 2) by which a camera sees directions of one beside it.
+
+    The parallax counts at the middle of the range interval, and its spread over the interval as noise, as do both mountings
+    and places: two cameras that close measure no range.
+    """
+    rotation = rotation_of(of)
+    vector, J = jacobian(s)
+    x = np.zeros_like(s)
+    x[:, :3] = vector @ rotation.T + np.array(of.position_enu_m)
+    h, by_place = expected(x, by, (AZIMUTH, ELEVATION))
+    by_direction = by_place[:, :, :3] @ (rotation @ J)
+    H = np.zeros((len(s), 2, 6))
+    H[:, :, :2] = by_direction[:, :, :2]
+    parallax = by_direction[:, :, 2:3] * np.sqrt(P[:, 2, 2])[:, None, None]
+    places = by_place[:, :, :3] * math.hypot(of.position_sigma_m, by.position_sigma_m)
+    turned = np.eye(2) * (of.mounting_sigma_rad**2 + by.mounting_sigma_rad**2)
+    return h, H, np.asarray(parallax @ parallax.transpose(0, 2, 1) + places @ places.transpose(0, 2, 1) + turned)
 
 
 def to_direction(s: FloatArray, P: FloatArray, sensor: Sensor) -> Direction:

@@ -59,7 +59,9 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     age_ns = time_ns - birth_ns
     seen_again = (table.seen_ns[rows] >= birth_ns[:, None] + CROSSED_NS) & points(table)
     ranged = (
-        (table.ranged_hits[rows] >= CONFIRM_RANGED_HITS) | (seen_again.sum(axis=1) >= 2) | (table.origin[rows] >= 0)
+        (table.ranged_hits[rows] >= CONFIRM_RANGED_HITS)
+        | np.array([len(set(table.mount[seen].tolist())) >= 2 for seen in seen_again], dtype=bool)
+        | (table.origin[rows] >= 0)
     )
     scans = 1.0 + age_ns / 1e9 / table.interval_s[table.last_sensor[rows]]
     ripe = np.where(
@@ -81,7 +83,8 @@ def _is_awaited(table: TrackTable, rows: IntArray) -> BoolArray:
 
 
 def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
-    """Tracks in space that only one sensor of bearings still sees become directions once their range is lost.
+    """Tracks in space that only one sensor of bearings still sees, or several on one mount, become directions once their range
+    is lost.
 
     It is lost when the filter no longer knows it, or when a ranging sensor that should see them there does not: then only
     size and coverage tell how far they are.
@@ -92,7 +95,7 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
     rows = np.flatnonzero(in_space & table.is_confirmed & (table.last_ns == hand.scan.time_ns))
     for row in rows.tolist():
         recent = (table.seen_ns[row] > hand.scan.time_ns - RANGE_LOST_NS) & points(table)
-        if recent.sum() != 1 or not recent[hand.number]:
+        if set(table.mount[recent].tolist()) != {int(table.mount[hand.number])}:
             continue
         s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
         denied = table.ranged_hits[row] < CONFIRM_RANGED_HITS and table.denied_log[row].min() < DENIED
@@ -113,7 +116,7 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
 
 
 def points(table: TrackTable) -> BoolArray:
-    """Which sensors measure more than an azimuth: two of them can place what they see."""
+    """Which sensors measure more than an azimuth: two of them on two mounts can place what they see."""
     accuracy = [sensor.accuracy for sensor in table.sensors]
     return np.array(
         [a.azimuth_rad is None or a.elevation_rad is not None or a.slant_range_m is not None for a in accuracy]

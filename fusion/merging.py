@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from fusion import classification
+from fusion import classification, direction
 from fusion.association import gate_threshold
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
@@ -87,6 +87,7 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
         stays, goes = (one, two) if _rank(table, one) <= _rank(table, two) else (two, one)
         if np.trace(table.P[goes]) < np.trace(table.P[stays]):
             table.x[stays], table.P[stays] = table.x[goes], table.P[goes]
+            table.direction_of[stays] = table.direction_of[goes]
             table.updated_x[stays], table.leaning[stays] = table.updated_x[goes], table.leaning[goes]
             table.modes[stays], table.carried_ns[stays] = table.modes[goes], table.carried_ns[goes]
         table.last_ns[stays] = max(table.last_ns[stays], table.last_ns[goes])
@@ -97,7 +98,7 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
 
 
 def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
-    """Pairs (k, 2) of these rows that may be one: close in space, or directions of one sensor."""
+    """Pairs (k, 2) of these rows that may be one: close in space, or directions of one mount."""
     in_space = rows[table.direction_of[rows] < 0]
     pairs: list[IntArray] = [np.zeros((0, 2), dtype=np.int64)]
     if len(in_space) > 1:
@@ -107,7 +108,8 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
         apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
             axis=2
         )
-        apart[table.direction_of[towards][:, None] != table.direction_of[towards][None, :]] = np.inf
+        mount = table.mount[table.direction_of[towards]]
+        apart[mount[:, None] != mount] = np.inf
         pairs.append(towards[np.argwhere(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))])
     return np.concatenate(pairs)
 
@@ -146,9 +148,19 @@ def _are_equal(table: TrackTable, pairs: IntArray) -> BoolArray:
         components = (AZIMUTH,) if compared is BEARING_AND_RATE else ()
         apart = residual(table.x[one][:, compared], table.x[two][:, compared], components)
         S = (table.P[one] + table.P[two])[:, compared[:, None], compared]
+        for k in np.flatnonzero(table.direction_of[one] != table.direction_of[two]).tolist():
+            seen, added = _beside(table, int(one[k]), int(two[k]))
+            apart[k, :2], S[k, :2, :2] = residual(table.x[one[k], :2], seen, (AZIMUTH, ELEVATION)), S[k, :2, :2] + added
         distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
         equal[of] = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
     return equal
+
+
+def _beside(table: TrackTable, one: int, two: int) -> tuple[FloatArray, FloatArray]:
+    """The second row's bearing (2,) as the first row's camera on the same mount would see it, and what that adds to S."""
+    by, of = table.sensors[table.direction_of[one]], table.sensors[table.direction_of[two]]
+    h, _, added = direction.seen_beside(table.x[two : two + 1], table.P[two : two + 1], of, by)
+    return h[0], added[0]
 
 
 def _seen_apart(table: TrackTable, pairs: IntArray, time_ns: int) -> BoolArray:

@@ -40,8 +40,14 @@ def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, 
     if not as_direction:
         pairs = pairs_in_space(table, hand, plots, rows, x, P)
         return replace(pairs, row=rows[pairs.row])
-    H = np.tile(np.eye(2, 6), (len(rows), 1, 1))
-    return gated_pairs(rows, P, x[:, :2], H, np.zeros((len(rows), 2, 2)), plots, gate)
+    h, H, added = x[:, :2], np.tile(np.eye(2, 6), (len(rows), 1, 1)), np.zeros((len(rows), 2, 2))
+    of = table.direction_of[rows]
+    for number in np.unique(of[of != hand.number]).tolist():
+        guests = of == number
+        h[guests], H[guests], added[guests] = direction.seen_beside(
+            x[guests], P[guests], table.sensors[number], hand.sensor
+        )
+    return gated_pairs(rows, P, h, H, added, plots, gate)
 
 
 def pairs_in_space(
@@ -107,7 +113,7 @@ def _credible(
     inside = existence.may_be_seen(hand.sensor, hand.scan.looked, x[rows, :3], sigma_m, mounting_rad)
     if inside.all():
         return np.arange(len(pairs.row))
-    followed = (table.direction_of == hand.number) & (table.hits >= FOLLOWED_HITS)
+    followed = table.directions_of(hand.number) & (table.hits >= FOLLOWED_HITS)
     directions = pairs_of(table, hand, plots, followed.nonzero()[0], True)
     return np.flatnonzero(np.isin(pairs.row, rows[inside]) | np.isin(pairs.plot, directions.plot))
 

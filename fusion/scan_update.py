@@ -1,8 +1,8 @@
 """What a scan's detections do to the tracks that are there; what its silence does, `misses.py` tells.
 
 Two kinds of rows live side by side. A scan of bearings is associated with ENU rows and, apart from them, with the direction
-rows of its own sensor: those follow objects across the picture and never compete for detections with tracks in space
-(`merging.py` joins them).
+rows of its own sensor and of cameras on its mount: those follow objects across the picture and never compete for detections
+with tracks in space (`merging.py` joins them).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def associate(table: TrackTable, hand: ScanInHand) -> None:
         believed = table.is_confirmed | (table.existence >= BELIEVED)
         _associate_rows(table, hand, plots, (table.direction_of < 0).nonzero()[0], believed)
         if is_bearing(plots):
-            rows = (table.direction_of == hand.number).nonzero()[0]
+            rows = table.directions_of(hand.number).nonzero()[0]
             _associate_rows(table, hand, plots, rows, table.is_confirmed.copy(), as_direction=True)
 
 

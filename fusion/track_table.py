@@ -57,7 +57,7 @@ class TrackTable:
 
     def __init__(self, sensors: Sequence[Sensor], undetected: float, q: FloatArray) -> None:
         count = len(sensors)
-        self.sensors = sensors
+        self.sensors, self.mount = sensors, direction.mounts_of(sensors)
         self.q = q  # (3,) spectral density of the acceleration
         self.time_ns: int | None = None
         self.x: FloatArray = np.zeros((0, 6))
@@ -131,7 +131,7 @@ class TrackTable:
     def copy(self) -> TrackTable:
         """An independent copy, of which nothing was told; explanations and keys are shared, being immutable."""
         other = TrackTable.__new__(TrackTable)
-        other.sensors, other.q, other.time_ns = self.sensors, self.q, self.time_ns
+        other.sensors, other.mount, other.q, other.time_ns = self.sensors, self.mount, self.q, self.time_ns
         for name in ARRAYS:
             if name != "told":
                 setattr(other, name, getattr(self, name).copy())
@@ -293,6 +293,11 @@ class TrackTable:
         for number in np.unique(self.direction_of[self.direction_of >= 0]).tolist():
             rows = self.direction_of == number
             self.x[rows, :2] -= self.registration.selection(number, (AZIMUTH, ELEVATION)) @ moved
+
+    def directions_of(self, sensor_number: int) -> BoolArray:
+        """Which rows are directions of this sensor, or of another camera on its mount."""
+        is_of = self.mount[self.direction_of] == self.mount[sensor_number]
+        return np.asarray((self.direction_of >= 0) & is_of)
 
     def in_enu(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
         """States and covariances of these rows in ENU."""

@@ -232,6 +232,78 @@ def test_two_cameras_place_an_object_in_space(
         assert min(np.linalg.norm(track.state[:3] - thing.at(now_s)) for track in tracks) < 3.0
 
 
+@pytest.fixture
+def infrared(camera: Sensor) -> Sensor:
+    """Beside the camera, half a metre away."""
+    east, north, up = camera.position_enu_m
+    return replace(camera, sensor_id="infrared", position_enu_m=(east + 0.5, north, up))
+
+
+def test_what_two_cameras_on_one_mount_see_is_one_direction(
+    world: Callable, flying_object: Callable, camera: Sensor, infrared: Sensor
+) -> None:
+    things = [flying_object((-4.0, 30.0, 9.0), (1.0, 0.5, 0.0)), flying_object((30.0, 200.0, 30.0), (4.0, -2.0, 0.0))]
+    rates_hz = {"camera": 10.0, "infrared": 9.0}
+    scans = world(things, rates_hz, [camera, infrared], false_alarms=0.1).scans(8.0)
+    tracker = Tracker([camera, infrared])
+    published = run(tracker, scans)
+    tracks = tracker.tracks_at(scans[-1].time_ns)
+    assert {track.track_number for track in published} == {1, 2}
+    assert [track.sensor_ids for track in tracks] == [("camera", "infrared")] * 2
+    assert all(track.direction is not None for track in tracks)  # two places so close measure no range
+    alone = Tracker([camera])
+    run(alone, [scan for scan in scans if scan.sensor_id == "camera"])
+    both, one = (
+        np.mean([max(p for _, p in t.classes) for t in of.tracks_at(scans[-1].time_ns)]) for of in (tracker, alone)
+    )
+    assert both > one  # they confirm each other in what it is, too
+
+
+def test_a_camera_goes_on_where_the_other_on_its_mount_goes_blind(
+    world: Callable, flying_object: Callable, camera: Sensor, infrared: Sensor
+) -> None:
+    thing = flying_object((-10.0, 150.0, 30.0), (2.0, 0.0, 0.0))
+    scans = world([thing], {"camera": 10.0, "infrared": 9.0}, [camera, infrared]).scans(10.0)
+    blind_ns = scans[0].time_ns + 4 * 10**9
+    seen = [scan for scan in scans if scan.sensor_id == "infrared" or scan.time_ns < blind_ns]
+    tracker = Tracker([camera, infrared])
+    published = run(tracker, seen)
+    (track,) = tracker.tracks_at(seen[-1].time_ns)
+    assert {one.track_number for one in published} == {track.track_number} == {1}
+    assert track.sensor_ids == ("infrared",)
+
+
+def test_cameras_whose_mountings_are_hardly_known_or_that_stand_apart_share_no_direction(
+    world: Callable, flying_object: Callable, camera: Sensor, infrared: Sensor
+) -> None:
+    thing = flying_object((-10.0, 150.0, 30.0), (2.0, 0.0, 0.0))
+    for other in (
+        replace(infrared, mounting_sigma_rad=math.radians(5.0)),
+        replace(infrared, position_enu_m=(camera.position_enu_m[0] + 1.5, *camera.position_enu_m[1:])),
+    ):
+        scans = world([thing], {"camera": 10.0, "infrared": 9.0}, [camera, other]).scans(4.0)
+        tracker = Tracker([camera, other])
+        run(tracker, scans)
+        assert [track.sensor_ids for track in tracker.tracks_at(scans[-1].time_ns)] == [("camera",), ("infrared",)]
+
+
+def test_two_directions_of_one_mount_that_are_one_object_become_one(
+    world: Callable, flying_object: Callable, camera: Sensor, infrared: Sensor
+) -> None:
+    thing = flying_object((-10.0, 150.0, 30.0), (2.0, 0.0, 0.0))
+    scans = world([thing], {"camera": 10.0, "infrared": 9.0}, [camera, infrared]).scans(6.0)
+    tracker = Tracker([camera, infrared])
+    table = tracker._table
+    table.mount = np.array([0, 1])  # for a while they do not know of each other
+    early = [scan for scan in scans if scan.time_ns < scans[0].time_ns + 3 * 10**9]
+    run(tracker, early)
+    assert len(tracker.tracks_at(early[-1].time_ns)) == 2
+    tracker._table.mount = np.array([0, 0])
+    run(tracker, scans[len(early) :])
+    (track,) = tracker.tracks_at(scans[-1].time_ns)
+    assert (track.track_number, track.sensor_ids) == (1, ("camera", "infrared"))
+
+
 def test_a_direction_keeps_its_number_when_the_radar_finds_its_range(
     world: Callable, flying_object: Callable, radar: Sensor, camera: Sensor, start_ns: int
 ) -> None:
