@@ -128,6 +128,16 @@ DRIVERS: dict[str, DriverKind] = {
             Key("password_file", "path", "file that holds the password", None),
         ),
     ),
+    "http_page": DriverKind(
+        "a page that a device keeps up to date, asked for again and again over HTTP",
+        "bytes",
+        (
+            Key("host", "text", "the device"),
+            replace(PORT, default=80, words="its port; 8081 of a KrakenSDR"),
+            Key("path", "text", "of the page; /DOA_value.html of a KrakenSDR", "/"),
+            Key("every_s", "number", "from one asking to the next", 0.5, at_least=0.05, at_most=3600.0),
+        ),
+    ),
     "tcp_stream": DriverKind(
         "a byte stream over the network",
         "bytes",
@@ -283,7 +293,7 @@ PROTOCOLS: dict[str, ProtocolKind] = {
     "krakensdr": ProtocolKind(
         "KrakenSDR: direction of a radio signal",
         "bearing",
-        STREAMS,
+        (*STREAMS, "http_page"),
         (
             Key("direction_sign", "integer", "-1 where the array counts the other way round", 1, choices=(1, -1)),
             Key("min_confidence", "number", "less sure directions are left out", 0.0, at_least=0.0, at_most=1000.0),

@@ -43,6 +43,7 @@ DRIVERS: dict[str, str] = {  # name in the site file -> module:class
     "udp_listener": "hardware.udp_listener:UdpListener",
     "udp_device": "hardware.udp_device:UdpDevice",
     "onvif_camera": "hardware.onvif_camera:OnvifCamera",
+    "http_page": "hardware.http_page:HttpPage",
     "tcp_stream": "hardware.tcp_stream:TcpStream",
     "mqtt_feed": "hardware.mqtt_feed:MqttFeed",
 }

@@ -10,6 +10,8 @@ the site file, where it was surveyed, not from the line. A linear array ("ULA") 
 A direction is of whatever was loudest on that frequency; it has no range and no elevation, and reflections bend it. The
 signal is younger by the line's own latency than its arrival here.
 
+The receiver keeps its newest lines on a page, http://...:8081/DOA_value.html; its output format must be "Kraken App".
+
 Source: krakensdr_doa (the Kraken App CSV format); KrakenRF's wiki. Not seen on a wire by us.
 """
 
