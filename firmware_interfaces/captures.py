@@ -189,7 +189,8 @@ FORMATS: dict[str, Format] = {
         ("esp32_remote_id",),
         {
             "Self-ID, Operator ID and Frequency Message": "their shapes differ from board to board",
-            "index, runtime": "the board's own counters",
+            "index, runtime, node_id, source, channel": "the board's own",
+            "headings, product_type, home": "a heading without speed is no velocity; the rest is not documented",
         },
     ),
     "hlk_ld2450": Format(
@@ -281,7 +282,11 @@ FORMATS: dict[str, Format] = {
         lambda framed, data: spectrum_sweep.record(framed.message),
         {"raw_offset_db": 174.0, "start_mhz": 0.0, "stop_mhz": 0.0},
         (),
-        {"number of samples": "says nothing of the power", "bins of a CSV sweep": "told as the bands that stand out"},
+        {
+            "number of samples": "says nothing of the power",
+            "bins of a CSV sweep": "told as the bands that stand out",
+            "RF Explorer ($S frames)": "another device's format, which nothing here reads",
+        },
     ),
     "modbus_rtu": Format(
         "Modbus RTU: requests, answers and exceptions of the reading functions",

@@ -55,6 +55,7 @@ class Heard:
     id_type: str | None = None
     category: str | None = None
     is_forged: bool = False
+    is_dji: bool = False  # DJI's DroneID, not Remote ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,13 @@ def _flat(found: dict[str, Any], is_forged: bool) -> Heard:
         latitude_deg=number(found.get("drone_lat")),
         longitude_deg=number(found.get("drone_long")),
         altitude_m=number(found.get("drone_altitude")),
-        height_above_ground_m=None,
+        height_above_ground_m=number(found.get("height_agl", found.get("height"))),
         speed_m_s=None,
         climb_m_s=None,
         pilot_latitude_deg=number(found.get("pilot_lat")),
         pilot_longitude_deg=number(found.get("pilot_long")),
         is_forged=is_forged,
+        is_dji=found.get("id_type") == "DJI",
     )
 
 
@@ -121,7 +123,7 @@ def _nested(found: dict[str, Any], is_forged: bool) -> Heard:
     category = who.get("ua_type")
     return Heard(
         mac=_address(_part(found, "aext").get("AdvA") or _part(found, "AUX_ADV_IND").get("addr") or who.get("MAC")),
-        rssi_dbm=number(_part(found, "AUX_ADV_IND").get("rssi")),
+        rssi_dbm=number(_part(found, "AUX_ADV_IND").get("rssi", who.get("RSSI", who.get("rssi")))),
         basic_id=_identity(who.get("id")),
         latitude_deg=number(where.get("latitude")),
         longitude_deg=number(where.get("longitude")),
@@ -202,7 +204,7 @@ class Decoder:
         return Claim(
             sensor_id=self._sensor.sensor_id,
             time_ns=time_ns,
-            protocol="open_drone_id",
+            protocol="dji_droneid" if heard.is_dji else "open_drone_id",
             transmitter=heard.mac.lower(),
             identity=None if heard.is_forged else heard.basic_id,
             identity_type=None if heard.is_forged else heard.id_type,

@@ -54,6 +54,20 @@ def test_a_nested_line_is_a_claim_as_object_and_as_list(
     assert claim.operator_position.latitude_deg == 39.75
 
 
+def test_a_dji_droneid_that_a_newer_board_heard_is_one(claims_of: Callable[[bytes], list[Claim]]) -> None:
+    (claim,) = claims_of(line(id_type="DJI", height_agl=40, heading=90, home_lat=47.1, product_type=58))
+    assert (claim.protocol, claim.identity_type) == ("dji_droneid", None)
+    (claim,) = claims_of(line(drone_heading=90, node_id="n1", source="BLE"))
+    assert claim.protocol == "open_drone_id"
+
+
+def test_a_nested_line_may_have_address_and_power_in_its_basic_id(claims_of: Callable[[bytes], list[Claim]]) -> None:
+    who = {"id_type": "Serial Number (ANSI/CTA-2063-A)", "id": "1581F", "MAC": "AA:BB:CC:DD:EE:FF", "RSSI": -65}
+    where = {"latitude": 39.7, "longitude": -105.0, "geodetic_altitude": 1655.5}
+    (claim,) = claims_of(json.dumps([{"Basic ID": who}, {"Location/Vector Message": where}]).encode() + b"\n")
+    assert (claim.transmitter, claim.power_dbm) == ("aa:bb:cc:dd:ee:ff", -65.0)
+
+
 def test_zeros_are_unknown(claims_of: Callable[[bytes], list[Claim]]) -> None:
     (claim,) = claims_of(line(drone_lat=0.0, drone_long=0.0, pilot_lat=0, pilot_long=0, basic_id=""))
     assert (claim.position, claim.operator_position, claim.identity) == (None, None, None)
