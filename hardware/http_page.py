@@ -69,6 +69,7 @@ class HttpPage:
             response = self._connection.getresponse()
             page = response.read(LONGEST_PAGE)
             rest = response.read(1)
+            self._connection.close()  # the next request opens it again
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._lost(error) from error
         if rest:
