@@ -99,6 +99,7 @@ class TrackFusion:
 
     def look(self, reports: Iterable[Report], now_ns: int) -> tuple[FusedObject, ...]:
         """All objects now, by number. Reports are predicted to `now_ns`."""
+        self._follow_clock(now_ns)
         at_once = sorted((predicted(report, now_ns) for report in reports), key=lambda report: report.key)
         since_s = 1.0 if self._looked_ns is None else min(max((now_ns - self._looked_ns) / 1e9, 0.0), INDEPENDENT_S)
         self._looked_ns = now_ns
@@ -106,16 +107,25 @@ class TrackFusion:
         by_key = {report.key: report for report in at_once}
         parts = self._parts(by_key)
         numbers = self._numbers(parts, by_key, now_ns)
+        alive = set(numbers)
         lost = {
             number: known
             for number, known in self._objects.items()
-            if number not in numbers and now_ns - known.time_ns <= LOST_S * 1e9
+            if number not in alive and abs(now_ns - known.time_ns) <= LOST_S * 1e9
         }
         found = [
             joined(number, now_ns, [by_key[key] for key in part]) for number, part in zip(numbers, parts, strict=True)
         ]
         self._objects = lost | {one.number: one for one in found}
         return tuple(sorted(found, key=lambda one: one.number))
+
+    def _follow_clock(self, now_ns: int) -> None:
+        """Where the clock was set back since the last look, what was known then is no older and no younger for it."""
+        back_ns = 0 if self._looked_ns is None else self._looked_ns - now_ns
+        if back_ns > 0:
+            self._objects = {
+                number: replace(known, time_ns=known.time_ns - back_ns) for number, known in self._objects.items()
+            }
 
     def _judge(self, reports: Sequence[Report], weight: float) -> None:
         """Take the difference of each near pair of different posts as evidence."""
@@ -173,9 +183,11 @@ class TrackFusion:
             for number in {before[key] for key in part if key in before}
         )
         named: dict[int, int] = {}
+        taken: set[int] = set()
         for _, number, place in claims:
-            if place not in named and number not in named.values():
+            if place not in named and number not in taken:
                 named[place] = number
+                taken.add(number)
         self._take_up(parts, by_key, named, now_ns)
         for place in range(len(parts)):
             if place not in named:
@@ -190,13 +202,11 @@ class TrackFusion:
         now_ns: int,
     ) -> None:
         """Objects that nobody tracks any more go on where a new track fits their course, the nearest first."""
-        alive = set(by_key)
+        alive, taken = set(by_key), set(named.values())
         lost = [
             known
             for number, known in self._objects.items()
-            if number not in named.values()
-            and not alive & set(known.members)
-            and abs(now_ns - known.time_ns) <= LOST_S * 1e9
+            if number not in taken and not alive & set(known.members) and abs(now_ns - known.time_ns) <= LOST_S * 1e9
         ]
         if not lost:
             return
@@ -213,8 +223,9 @@ class TrackFusion:
                 if d2 <= TAKEN_UP_D2:
                     fitting.append((d2, lost[which].number, place))
         for _, number, place in sorted(fitting):
-            if place not in named and number not in named.values():
+            if place not in named and number not in taken:
                 named[place] = number
+                taken.add(number)
 
 
 def predicted(report: Report, now_ns: int) -> Report:

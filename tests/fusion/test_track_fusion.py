@@ -127,3 +127,36 @@ def test_a_post_that_tells_thousands_of_tracks_in_one_place_costs_no_more_than_i
     heap = [report("a", n, 0, noisy(flying(0), rng)) for n in range(2000)]
     fusion.look([*heap, *(report("b", n, 0, noisy(flying(0), rng)) for n in range(20))], 0)
     assert len(fusion._scores) <= 2000 * NEIGHBOURS
+
+
+def test_a_clock_that_is_set_back_gives_no_object_another_number_and_keeps_none_for_as_long() -> None:
+    fusion, hour_s = TrackFusion(), 3600.0
+    for t in range(6):
+        fusion.look([report("a", 1, t, flying(t)), report("b", 1, t, flying(t, y=5000.0))], t * SECOND)
+    now_ns = round((6 - hour_s) * SECOND)
+    [found] = fusion.look([report("a", 2, 6 - hour_s, flying(6))], now_ns)  # its post has begun a new run
+    assert found.number == 1
+    fusion.look([], now_ns + 20 * SECOND)
+    assert fusion.objects == ()
+
+
+class Counted(int):
+    """A number that counts how often it was compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return int(self) == other
+
+    __hash__ = int.__hash__
+
+
+def test_the_numbers_of_thousands_of_objects_are_not_all_held_against_each_other() -> None:
+    fusion, count = TrackFusion(), 1000
+    reports = [report("a", n, 0, flying(0, y=1000.0 * n)) for n in range(count)]
+    fusion.go_on(
+        [FusedObject(Counted(n), 0, (reports[n].key,), flying(0), SIGMA, 0.9, NEVER) for n in range(count)], count
+    )
+    assert len(fusion.look(reports, 0)) == count
+    assert Counted.compared < 20 * count
