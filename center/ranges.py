@@ -32,6 +32,15 @@ class SequenceRanges:
         self._ranges[index - joins_before : index + joins_after] = [(first, last)]
         return True
 
+    def changed_by(self, numbers: Iterable[int]) -> tuple[set[Range], set[Range]]:
+        """Which ranges go and which come when these numbers are put in; nothing is changed yet."""
+        numbers = list(numbers)
+        near = {one for number in numbers for n in (number - 1, number, number + 1) if (one := self.range_of(n))}
+        after = SequenceRanges(near)
+        for number in numbers:
+            after.add(number)
+        return near - set(after._ranges), set(after._ranges) - near
+
     def __contains__(self, number: int) -> bool:
         return self.range_of(number) is not None
 

@@ -71,7 +71,7 @@ class Store:
 
     def write(self, batch: Sequence[Received]) -> None:
         """Commit a batch whole, or raise sqlite3.Error and leave the store as it was."""
-        added: dict[RunKey, SequenceRanges] = {}
+        added: dict[RunKey, set[int]] = {}
         samples = dict(self._health)
         with transaction(self._writer):
             for received in batch:
@@ -83,9 +83,12 @@ class Store:
                     self._write_latest(received)
                 if isinstance(received.message, HealthMessage):
                     self._write_health(received, received.message, samples)
-            for key, ranges in added.items():
-                self._write_ranges(key, ranges)
-        self._committed.update(added)
+            for key, numbers in added.items():
+                self._write_ranges(key, numbers)
+        for key, numbers in added.items():
+            ranges = self._committed.setdefault(key, SequenceRanges())
+            for number in numbers:
+                ranges.add(number)
         self._health = samples
 
     def committed(self, key: RunKey) -> SequenceRanges:
@@ -111,12 +114,11 @@ class Store:
             self._committed.pop(key, None)
         return deleted + len(runs), runs
 
-    def _write_message(self, received: Received, added: dict[RunKey, SequenceRanges]) -> None:
-        key = (received.site_id, received.run_id)
-        if key not in added:
-            added[key] = SequenceRanges(self.committed(key).ranges())
-        if not added[key].add(received.sequence):
+    def _write_message(self, received: Received, added: dict[RunKey, set[int]]) -> None:
+        key, number = (received.site_id, received.run_id), received.sequence
+        if number in added.setdefault(key, set()) or number in self.committed(key):
             return
+        added[key].add(number)
         self._writer.execute(
             "INSERT OR IGNORE INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -137,15 +139,14 @@ class Store:
             rows = [track_state(received, track) for track in received.message.tracks]
             self._writer.executemany(f"INSERT OR REPLACE INTO track_states VALUES ({', '.join('?' * 19)})", rows)
 
-    def _write_ranges(self, key: RunKey, ranges: SequenceRanges) -> None:
-        before, after = set(self.committed(key).ranges()), set(ranges.ranges())
+    def _write_ranges(self, key: RunKey, numbers: set[int]) -> None:
+        """Only those that change: a post that thinned its outbox leaves a gap with each message that it gave up."""
+        gone, come = self.committed(key).changed_by(numbers)
         self._writer.executemany(
             "DELETE FROM sequence_ranges WHERE site_id = ? AND run_id = ? AND first = ?",
-            [(*key, first) for first, _ in before - after],
+            [(*key, first) for first, _ in gone],
         )
-        self._writer.executemany(
-            "INSERT INTO sequence_ranges VALUES (?, ?, ?, ?)", [(*key, *one) for one in after - before]
-        )
+        self._writer.executemany("INSERT INTO sequence_ranges VALUES (?, ?, ?, ?)", [(*key, *one) for one in come])
 
     def _write_latest(self, received: Received) -> None:
         self._writer.execute(
@@ -155,8 +156,8 @@ class Store:
 
     def _write_health(self, received: Received, health: HealthMessage, samples: dict[str, tuple[int, str]]) -> None:
         sampled_ns, state = samples.get(received.site_id, (0, ""))
-        if state == health.state and received.received_ns - sampled_ns < HEALTH_SAMPLE_NS:
-            return
+        if state == health.state and abs(received.received_ns - sampled_ns) < HEALTH_SAMPLE_NS:
+            return  # far apart also where the clock was set back
         samples[received.site_id] = (received.received_ns, health.state)
         self._writer.execute(
             "INSERT OR REPLACE INTO health_samples VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -35,6 +35,19 @@ def test_ranges_are_as_few_as_can_be_and_the_missing_ones_lie_between(added):
     assert missing == set(range(1, max(added, default=0) + 1)) - set(added)
 
 
+@given(numbers, numbers)
+def test_what_changes_is_told_before_it_does(held, added):
+    ranges = SequenceRanges()
+    for number in held:
+        ranges.add(number)
+    before = set(ranges.ranges())
+    gone, come = ranges.changed_by(added)
+    assert set(ranges.ranges()) == before
+    for number in added:
+        ranges.add(number)
+    assert (gone, come) == (before - set(ranges.ranges()), set(ranges.ranges()) - before)
+
+
 def test_a_run_without_losses_is_one_range():
     ranges = SequenceRanges()
     for number in range(1, 10_001):

@@ -6,7 +6,9 @@ import socket
 import sqlite3
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ import pytest
 
 import center.ingest
 from center.ingest import Ingest
-from center.received import Received
+from center.received import Received, read
 from center.settings import BrokerSettings
-from center.store import Store, StoreError
+from center.store import Store, StoreError, transaction
 from fusion.wire import encode, topic
 
 T = 1_800_000_000 * 10**9
@@ -150,6 +152,36 @@ def test_a_full_queue_and_a_broken_disk_do_not_hold_up_the_end(
     ingest.stop()
     assert time.monotonic() - began_s < 5.0
     assert not ingest._writer.is_alive()
+
+
+def test_a_commit_costs_no_more_in_a_run_with_thousands_of_gaps(tmp_path, played_messages):
+    store = Store(tmp_path / "center.db")
+    gaps = [("ridge-04", "run-1", 2 * n, 2 * n) for n in range(1, 20_001)]
+    with transaction(store._writer):
+        store._writer.executemany("INSERT INTO sequence_ranges VALUES (?, ?, ?, ?)", gaps)
+    store.close()
+    store = Store(tmp_path / "center.db")
+    message = numbered(played_messages.tracks(T, played_messages.track(1, T), run_id="run-1"), 101)
+    received = replace(read(topic("ridge-04", "tracks"), encode(message), T), event_number=store.first_event_number + 1)
+    tracemalloc.start()
+    store.write([received])
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert store.committed(("ridge-04", "run-1")).range_of(101) == (100, 102)
+    assert peak_bytes < 100_000  # no copy of all ranges: a list of them alone takes 160 kB
+    store.close()
+    store = Store(tmp_path / "center.db")
+    assert store.committed(("ridge-04", "run-1")).ranges()[49:51] == [(100, 102), (104, 104)]
+    store.close()
+
+
+def test_a_posts_health_is_sampled_on_after_the_clock_was_set_back(store, played_messages):
+    for seconds in (0, 30, 60, -3600, -3540):
+        at_ns = T + seconds * 10**9
+        received = read(topic("ridge-04", "health"), encode(played_messages.health(at_ns)), at_ns)
+        store.write([replace(received, event_number=store.first_event_number + 1)])
+    times = [(row["received_ns"] - T) // 10**9 for row in store.health_samples("ridge-04", 10)]
+    assert times == [-3600, -3540, 0, 60]
 
 
 def test_a_second_center_on_one_store_is_refused_and_one_after_it_is_not(tmp_path):
