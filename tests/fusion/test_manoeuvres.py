@@ -122,3 +122,43 @@ def flown(seed: int) -> set[int]:
 def test_an_object_that_turns_round_keeps_its_number() -> None:
     """Its range rate leaves the gate of steady flight in the first second of the turn."""
     assert [len(flown(seed)) for seed in range(12)] == [1] * 12
+
+
+def test_a_radars_innovations_are_as_large_as_foretold_through_legs_and_turns() -> None:
+    """NIS a dimension of tracks that are told of: legs of 10 s at up to 20 m/s, from one to the next at 3 m/s²."""
+    random = np.random.default_rng(4)
+    sky = Coverage((-np.pi, np.pi), (-0.2, 1.2), (50.0, 4000.0))
+    sigma = np.array([0.017, 0.026, 5.0, 0.5])
+    radar = Sensor(
+        "radar", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy(*sigma), sky, false_alarms_per_scan=10.0,
+        detection_probability=DetectionProbability(constant=0.85),
+    )  # fmt: skip
+    tracker, nis = Tracker([radar]), []
+    place = np.array([[1500.0 * np.sin(k), 1500.0 * np.cos(k), 80.0] for k in range(6)])
+    speed, wanted, leg_ends_s = np.zeros((6, 3)), np.zeros((6, 3)), np.arange(6.0)
+    for tenth in range(1500):
+        changes = leg_ends_s <= tenth / 10.0
+        leg_ends_s[changes] += 10.0
+        wanted[changes, :2] = random.uniform(-14.0, 14.0, (6, 2))[changes]
+        missing = wanted - speed
+        speed = speed + missing * np.minimum(1.0, 0.3 / np.maximum(np.linalg.norm(missing, axis=1), 1e-9))[:, None]
+        place = place + 0.1 * speed
+        if tenth % 10:
+            continue
+        distance = np.linalg.norm(place, axis=1)
+        polar = np.stack(
+            [np.arctan2(place[:, 0], place[:, 1]), np.arcsin(place[:, 2] / distance), distance,
+             (place * speed).sum(axis=1) / distance], axis=1,
+        )  # fmt: skip
+        seen = (polar + sigma * random.normal(size=(6, 4)))[random.random(6) < 0.85]
+        detections = tuple(
+            Detection(Polar(z[0], sigma[0], z[1], sigma[1], z[2], sigma[2], z[3], sigma[3]), 0.9) for z in seen.tolist()
+        )
+        time_ns = tenth * 10**8
+        tracker.apply(Scan("radar", time_ns, (Look(Orientation(0.0, 0.0, 0.0), *astuple(sky)),), detections), time_ns)
+        for track in tracker.tracks_at(time_ns):
+            told = track.explanation
+            if told is not None and told.time_ns == time_ns and told.chosen is not None:
+                nis.append(dict(told.considered)[told.chosen])
+    assert len(nis) > 600
+    assert 0.85 < np.mean(nis) / 4.0 < 1.15
