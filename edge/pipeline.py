@@ -22,6 +22,7 @@ from edge.gathered_scans import GatheredScans
 from edge.moving_cameras import MovingCamera
 from edge.radio_law import without_operator
 from edge.sensors import decoders_of, is_camera
+from edge.shown import detection_message, looked_message, presence_message, remote_message
 from edge.site_file import SensorEntry, Site
 from edge.watch import PostWatch
 from fusion import wire
@@ -33,13 +34,9 @@ from fusion.types import (
     CLOCK,
     NODE,
     Claim,
-    Detection,
     Fact,
     Pointing,
-    Polar,
-    Position,
     Presence,
-    RangeRate,
     Reading,
     RemoteTrack,
     Scan,
@@ -50,6 +47,7 @@ from fusion.types import (
 MAX_REMOTE_TRACKS = 2000  # of one system between two messages
 LARGEST_CLOCK_ERROR_S = 10.0  # more would make every measurement mean nothing
 DETECTIONS_PERIOD_NS = 1_000_000_000  # the map shows raw detections for orientation only
+MOST_LOOKED = 32  # regions of one picture
 MOST_PRESENCES = 5  # of one sensor in any second: a text may carry a level that is another each time
 
 
@@ -186,7 +184,8 @@ class Pipeline:
         if not scan.detections or (last_ns is not None and scan.time_ns - last_ns < DETECTIONS_PERIOD_NS):
             return []
         found = tuple(detection_message(detection, self.frame) for detection in scan.detections)
-        return [self._shown(scan.sensor_id, scan.time_ns, found)]
+        looked = scan.looked or () if scan.sensor_id in self.moving else ()
+        return [self._shown(scan.sensor_id, scan.time_ns, found, tuple(map(looked_message, looked[:MOST_LOOKED])))]
 
     def _remote_tracks(self, track: RemoteTrack) -> list[Outgoing]:
         """Another system's tracks are shown as it tells them, once a second, and never fused."""
@@ -215,7 +214,13 @@ class Pipeline:
         self._present[presence.sensor_id] = presence
         return [self._shown(presence.sensor_id, presence.time_ns, (presence_message(presence),))]
 
-    def _shown(self, sensor_id: str, time_ns: int, found: tuple[wire.DetectionMessage, ...]) -> Outgoing:
+    def _shown(
+        self,
+        sensor_id: str,
+        time_ns: int,
+        found: tuple[wire.DetectionMessage, ...],
+        looked: tuple[wire.LookedMessage, ...] = (),
+    ) -> Outgoing:
         """What the map shows for orientation."""
         self._detections_published_ns[sensor_id] = time_ns
         message = wire.DetectionsMessage(
@@ -226,6 +231,7 @@ class Pipeline:
             sensor_id=sensor_id,
             time=wire.rfc3339(time_ns),
             detections=found,
+            looked=looked,
         )
         return self._outgoing("detections", message)
 
@@ -281,53 +287,3 @@ def sensor_message(entry: SensorEntry, frame: LocalFrame) -> wire.SensorMessage:
 
 def degrees_pair(limits_rad: tuple[float, float]) -> tuple[float, float]:
     return round(math.degrees(limits_rad[0]), 3), round(math.degrees(limits_rad[1]), 3)
-
-
-def detection_message(detection: Detection, frame: LocalFrame) -> wire.DetectionMessage:
-    """A detection as the map shows it; no covariance, since nothing is computed from it."""
-    measurement = detection.measurement
-    shared = {
-        "confidence": round(detection.confidence, 3),
-        "classes": {name: round(p, 3) for name, p in detection.classes} or None,
-        "box_px": detection.box_px,
-    }
-    if isinstance(measurement, Polar):
-        return wire.DetectionMessage(
-            azimuth_deg=round(math.degrees(measurement.azimuth_rad) % 360.0, 3),
-            elevation_deg=None
-            if measurement.elevation_rad is None
-            else round(math.degrees(measurement.elevation_rad), 3),
-            slant_range_m=None if measurement.slant_range_m is None else round(measurement.slant_range_m, 2),
-            range_rate_m_s=None if measurement.range_rate_m_s is None else round(measurement.range_rate_m_s, 2),
-            **shared,
-        )
-    if isinstance(measurement, RangeRate):
-        return wire.DetectionMessage(range_rate_m_s=round(measurement.range_rate_m_s, 2), **shared)
-    assert isinstance(measurement, Position)
-    place = frame.enu_to_geodetic((measurement.east_m, measurement.north_m, measurement.up_m or 0.0))
-    return wire.DetectionMessage(
-        latitude_deg=round(place.latitude_deg, 7),
-        longitude_deg=round(place.longitude_deg, 7),
-        height_m=None if measurement.up_m is None else round(place.height_m or 0.0, 2),
-        **shared,
-    )
-
-
-def remote_message(track: RemoteTrack) -> wire.DetectionMessage:
-    """Another system's track as the map shows it."""
-    place = track.position
-    return wire.DetectionMessage(
-        latitude_deg=round(place.latitude_deg, 7),
-        longitude_deg=round(place.longitude_deg, 7),
-        height_m=None if place.height_m is None else round(place.height_m, 2),
-    )
-
-
-def presence_message(presence: Presence) -> wire.DetectionMessage:
-    """Something that is there, without a place."""
-    return wire.DetectionMessage(
-        presence=presence.kind,
-        text=presence.text or None,
-        power_dbm=None if presence.power_dbm is None else round(presence.power_dbm, 1),
-        frequency_hz=None if presence.frequency_hz is None else round(presence.frequency_hz),
-    )

@@ -184,14 +184,23 @@ class DetectionMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     confidence: float | None = None
     classes: dict[str, float] | None = None
     box_px: tuple[float, float, float, float] | None = None
+    angular_size_deg: float | None = None  # widest extent as seen from the sensor
     presence: str | None = None  # "spectrum", "motion", "door", ...: something is there, nobody knows where
     text: str | None = None  # what the sensor says of it
     power_dbm: float | None = None
     frequency_hz: float | None = None
 
 
+class LookedMessage(msgspec.Struct, frozen=True):
+    """A part of a camera's picture that was looked at: its corners, clockwise from the left upper one, from true north and the
+    level."""
+
+    azimuth_deg: tuple[float, float, float, float]
+    elevation_deg: tuple[float, float, float, float]
+
+
 class DetectionsMessage(msgspec.Struct, frozen=True):
-    """The newest scan of one sensor, at most once a second each."""
+    """The newest scan of one sensor, at most once a second each; of a camera with where it looked."""
 
     version: int
     site_id: str
@@ -200,6 +209,7 @@ class DetectionsMessage(msgspec.Struct, frozen=True):
     sensor_id: str
     time: str
     detections: tuple[DetectionMessage, ...]
+    looked: tuple[LookedMessage, ...] = ()
 
 
 class SensorMessage(msgspec.Struct, frozen=True):

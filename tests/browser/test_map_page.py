@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from math import radians, sin
 
@@ -11,7 +12,7 @@ import pytest
 
 from fusion.frames import LocalFrame
 from fusion.types import Geodetic
-from fusion.wire import DetectionMessage, ExplanationMessage, encode
+from fusion.wire import DetectionMessage, ExplanationMessage, LookedMessage, encode
 from tests.made_radars import PlayedPost as PlayedRadar
 
 LATITUDE_DEG, LONGITUDE_DEG = 12.0, -35.0  # as in tests/center/conftest.py
@@ -196,6 +197,31 @@ def test_the_health_of_each_sensor_says_what_is_wrong_and_what_to_do(page, post,
         expect(radar).to_contain_text(words)
     expect(page.locator('[data-sensor="camera-north"]')).to_contain_text("mounting not measured: directions ± 5°")
     expect(page.locator('[data-sensor="remote-id"] .state')).to_have_text("ok")
+
+
+def test_a_camera_shows_what_it_found_where_it_looked_and_where_the_tracks_are(page, post, expect):
+    post.say_site()
+    post.say_health()
+    post.say_tracks(
+        post.track(7, 1, east_m=0.0, north_m=60.0, height_m=52.0), post.track(8, 1, east_m=60.0, north_m=0.0)
+    )
+    page.locator("#tab-posts").click()
+    view = page.locator('[data-sensor="camera-north"] .camera-view')
+    expect(view).to_have_attribute("aria-label", "camera-north has found nothing yet.")
+    expect(page.locator('[data-sensor="radar-north"] .camera-view')).to_have_count(0)
+    looked = LookedMessage((0.0, 10.0, 10.0, 0.0), (10.0, 10.0, 0.0, 0.0))
+    bird = DetectionMessage(azimuth_deg=5.0, elevation_deg=2.0, confidence=0.6, classes={"bird": 0.5, "unknown": 0.5})
+    post.say_detections("camera-north", bird, looked=(looked,))
+    expect(view).to_have_attribute("aria-label", re.compile(r"What camera-north found \d s ago: bird 60 % 5°."))
+    expect(view.locator("text")).to_have_text(["bird 60 %", "7"])  # track 8 stands beside the picture
+    box, track, region = (view.locator(name).bounding_box() for name in (".box", ".track-place", ".looked"))
+    frame = view.bounding_box()
+    px_a_deg = frame["width"] / 30.0
+    north = frame["x"] + frame["width"] / 2 - 10.0 * px_a_deg  # the camera looks to 10 degrees
+    assert box["x"] + box["width"] / 2 - north == pytest.approx(5.0 * px_a_deg, abs=3.0)
+    assert track["x"] + track["width"] / 2 - north == pytest.approx(0.0, abs=3.0)
+    assert (region["x"] - north, region["width"]) == pytest.approx((0.0, 10.0 * px_a_deg), abs=3.0)
+    assert box["y"] > track["y"]  # 2 degrees up, and the track some 8
 
 
 def test_the_page_speaks_urdu_from_right_to_left_and_remembers_it(page, post, expect):

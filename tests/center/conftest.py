@@ -34,6 +34,7 @@ from fusion.wire import (
     ExplanationMessage,
     GroupMessage,
     HealthMessage,
+    LookedMessage,
     OwnPositionMessage,
     SensorHealthMessage,
     SensorMessage,
@@ -297,8 +298,12 @@ class PlayedPost:
         }  # fmt: skip
         return TrackMessage(**{**values, **fields})
 
-    def say_detections(self, sensor_id: str, *detections: DetectionMessage) -> None:
-        message = DetectionsMessage(**self.next(), sensor_id=sensor_id, time=now(), detections=detections)
+    def say_detections(
+        self, sensor_id: str, *detections: DetectionMessage, looked: tuple[LookedMessage, ...] = ()
+    ) -> None:
+        message = DetectionsMessage(
+            **self.next(), sensor_id=sensor_id, time=now(), detections=detections, looked=looked
+        )
         self.send("detections", message)
 
     @staticmethod

@@ -9,6 +9,7 @@ const PRESENCE_MS = 60_000; // an alarm that stays on is told again after a minu
 const OTHERS_MS = 15_000; // an air traffic radar turns once in 4 to 12 s
 const MOST_OTHERS = 200; // messages
 const OTHERS_PROTOCOL = "asterix_tracks";
+const CAMERA_PROTOCOL = "yolo";
 const ALL_POSTS = "fused"; // stands in a post's place; no post may be called so
 const ALONE_MS = 3_000; // an object of all posts' detections that no post's track is of for so long is shown by itself
 
@@ -36,6 +37,7 @@ export class Picture {
   health = new Map<string, Health>();
   silent = new Set<string>();
   private presences = new Map<string, Detections>(); // by post and sensor
+  private seen = new Map<string, Detections>(); // by post and camera
   private others: Detections[] = []; // tracks of other systems, each as one of our sensors heard it
   time_ms = 0; // the center's clock, at its last word
   heard_ms = 0; // this machine's clock, then
@@ -60,6 +62,7 @@ export class Picture {
     this.groups = new Map(snapshot.groups.map((group) => [group_key(group), group]));
     this.health = new Map(snapshot.health.map((health) => [health.site_id, health]));
     this.presences.clear();
+    this.seen.clear();
     this.others = [];
     for (const message of snapshot.detections) this.apply_detections(message);
   }
@@ -162,7 +165,19 @@ export class Picture {
 
   apply_detections(message: Detections): void {
     if (message.detections.some((one) => one.presence)) this.presences.set(`${message.site_id}/${message.sensor_id}`, message);
-    if (this.sensor(message.site_id, message.sensor_id)?.protocol === OTHERS_PROTOCOL) this.others = [...this.others, message].slice(-MOST_OTHERS);
+    const protocol = this.sensor(message.site_id, message.sensor_id)?.protocol;
+    if (protocol === OTHERS_PROTOCOL) this.others = [...this.others, message].slice(-MOST_OTHERS);
+    if (protocol === CAMERA_PROTOCOL) this.seen.set(`${message.site_id}/${message.sensor_id}`, message);
+  }
+
+  /** What a camera found last. */
+  seen_by(site_id: string, sensor_id: string): Detections | undefined {
+    return this.seen.get(`${site_id}/${sensor_id}`);
+  }
+
+  /** Whether a sensor gives pictures. */
+  is_camera(sensor: Sensor): boolean {
+    return sensor.protocol === CAMERA_PROTOCOL;
   }
 
   /** What is there without a place, as each sensor told it last. */

@@ -1,5 +1,6 @@
 // How each post and each of its sensors is, and what to do where something is wrong; and what an empty map means.
 
+import { camera_view } from "./camera_view";
 import { as_sent, element, fact, fill } from "./elements";
 import type { Picture } from "./picture";
 import type { Health, OwnPosition, Sensor, SensorHealth, Sight } from "./wire";
@@ -43,13 +44,13 @@ function post_card(picture: Picture, sight: Sight): HTMLElement {
     element("h2", {}, sight.site_id),
     element("p", { class: "sight" }, sight_text(sight, health)),
     health && !health.clock_trusted && element("p", { class: "advice" }, say("clock_untrusted")),
-    health && element("ul", { class: "sensors" }, ...health.sensors.map((one) => sensor_row(one, sensors.get(one.sensor_id), picture))),
+    health && element("ul", { class: "sensors" }, ...health.sensors.map((one) => sensor_row(one, sensors.get(one.sensor_id), sight.site_id, picture))),
     health && element("dl", {}, ...post_facts(health)),
     health && element("p", { class: "faint" }, say("as_of", { time: utc(health.time) })),
   );
 }
 
-function sensor_row(sensor: SensorHealth, mounting: Sensor | undefined, picture: Picture): HTMLElement {
+function sensor_row(sensor: SensorHealth, mounting: Sensor | undefined, site_id: string, picture: Picture): HTMLElement {
   const age_s = sensor.last_reading === null ? null : Math.max(0, (picture.now_ms() - Date.parse(sensor.last_reading)) / 1000);
   return element(
     "li",
@@ -61,6 +62,7 @@ function sensor_row(sensor: SensorHealth, mounting: Sensor | undefined, picture:
     element("span", { class: "counts" }, counts(sensor)),
     mounting && !mounting.is_aligned && element("span", { class: "advice" }, say("not_aligned")),
     sensor.text && element("span", { class: "advice" }, as_sent(sensor.text)),
+    mounting && picture.is_camera(mounting) && camera_view(mounting, site_id, picture),
   );
 }
 

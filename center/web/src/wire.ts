@@ -101,8 +101,10 @@ export interface Sensor {
   longitude_deg: number;
   height_m: number;
   heading_deg: number;
+  pitch_deg: number;
   is_aligned: boolean;
   azimuth_deg: [number, number] | null;
+  elevation_deg: [number, number] | null;
   slant_range_m: [number, number] | null;
 }
 
@@ -158,15 +160,21 @@ export interface Health {
   temperature_c: number | null;
 }
 
-/** What one sensor told last; here only what is drawn of it: other systems' tracks, and what is there without a place. */
+/** What one sensor told last, as far as it is drawn: cameras' boxes, other systems' tracks, what is there without a place. */
 export interface Detections {
   site_id: string;
   sensor_id: string;
   time: string;
   detections: Detection[];
+  looked?: { azimuth_deg: number[]; elevation_deg: number[] }[]; // corners of what a camera looked at
 }
 
 export interface Detection {
+  azimuth_deg?: number | null;
+  elevation_deg?: number | null;
+  angular_size_deg?: number | null;
+  confidence?: number | null;
+  classes?: Record<string, number> | null;
   latitude_deg?: number | null;
   longitude_deg?: number | null;
   presence?: string | null; // "spectrum", "motion", "fence", ...
