@@ -231,7 +231,10 @@ FORMATS: dict[str, Format] = {
         asterix.CaptureFile,
         lambda framed, data: {"index": framed.offset, **asterix.record(framed.message)},
         {"editions": "", "skip_bytes": 0},
-        not_interpreted={"reserved expansion and special purpose fields": "told as they are, in hexadecimal"},
+        not_interpreted={
+            "reserved expansion and special purpose fields": "told as they are, in hexadecimal",
+            "CAT129 and others that libasterix does not have": "their datagram is refused as unknown, and counted",
+        },
         is_stream=False,
     ),
     "adsb_modes": Format(
