@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from heapq import heapify, heapreplace
 from typing import Any, TypeAlias
 
 from center.received import Received
@@ -33,7 +34,7 @@ CLAIM_KEPT_NS = 15 * SECOND_NS  # Remote ID speaks every 1 to 3 s, with losses
 SILENT_NS = 5 * SECOND_NS  # health comes once a second
 GONE_NS = 60 * SECOND_NS
 MAX_SITES = 1_000
-MAX_TRACKS = 10_000  # now, in all; the oldest give way
+MAX_TRACKS = 10_000  # now, in all; of the post that has most, the oldest give way
 MAX_CLAIMS = 10_000
 MAX_MEMBERS_OF_A_POST = 20_000  # in all its groups; those told of longest ago give way
 TRAIL_LENGTH = 120
@@ -194,8 +195,8 @@ class Picture:
             self.claims[key] = now if is_newer or known is None else known
         for group in message.groups:
             self._apply_group((received.site_id, received.run_id, group.group_number), group)
-        drop_oldest(self.tracks, MAX_TRACKS)
-        drop_oldest(self.claims, MAX_CLAIMS)
+        drop_surplus(self.tracks, MAX_TRACKS)
+        drop_surplus(self.claims, MAX_CLAIMS)
 
     def _apply_track(self, received: Received, track: TrackMessage) -> None:
         key = (received.site_id, received.run_id, track.track_number)
@@ -274,8 +275,16 @@ def time_of(received: Received) -> int:
     return 0
 
 
-def drop_oldest(things: dict[Any, Any], limit: int) -> None:
-    """Keep the newest `limit` by receipt."""
-    surplus = max(len(things) - limit, 0)
-    for key in sorted(things, key=lambda key: things[key].received_ns)[:surplus] if surplus else ():
-        del things[key]
+def drop_surplus(things: dict[Any, Any], limit: int) -> None:
+    """Keep `limit`: one after the other the oldest by receipt goes of the post that has most, by name where two have."""
+    if len(things) <= limit:
+        return
+    of_post: dict[str, deque[Any]] = {}
+    for key in sorted(things, key=lambda key: things[key].received_ns):
+        of_post.setdefault(key[0], deque()).append(key)
+    counts = [(-len(keys), site_id) for site_id, keys in of_post.items()]
+    heapify(counts)
+    for _ in range(len(things) - limit):
+        count, site_id = counts[0]
+        del things[of_post[site_id].popleft()]
+        heapreplace(counts, (count + 1, site_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+import center.picture
 from center.picture import GONE_NS, KEPT_NS, SECOND_NS, SILENT_NS, Picture
 from center.received import Refused, read
 from center.snapshot import everything, group_views
@@ -194,6 +195,19 @@ def test_a_post_with_too_many_members_loses_its_oldest_groups_and_no_others(say,
         group = msgspec.structs.replace(played_messages.group(*members), group_number=number)
         say(picture, "tracks", played_messages.tracks(T, groups=(group,)))
     assert sorted(picture.groups) == [("honest", "run-1", 3), ("ridge-04", "run-1", 3), ("ridge-04", "run-1", 4)]
+
+
+def test_a_post_with_too_many_tracks_loses_its_own_oldest_and_no_others(played_messages, monkeypatch):
+    monkeypatch.setattr(center.picture, "MAX_TRACKS", 20)
+    picture = Picture()
+    for second, (site_id, numbers) in enumerate(
+        [("quiet", range(1, 6)), ("loud", range(1, 30)), ("loud", range(30, 40))]
+    ):
+        tracks = [played_messages.track(number, T) for number in numbers]
+        message = msgspec.structs.replace(played_messages.tracks(T, *tracks), site_id=site_id)
+        picture.apply(read(topic(site_id, "tracks"), encode(message), T + second * SECOND_NS), 0)
+    assert sorted(key[2] for key in picture.tracks if key[0] == "quiet") == [1, 2, 3, 4, 5]
+    assert sorted(key[2] for key in picture.tracks if key[0] == "loud") == list(range(25, 40))
 
 
 def test_a_group_is_shown_until_it_ends_or_none_of_its_tracks_is_left(say, played_messages):
