@@ -85,9 +85,14 @@ class TcpStream:
             self.refused += 1
             stream.close()
             return False
-        if self._stream is not None:
-            self._stream.close()
-        self._take(stream)
+        before = self._stream
+        try:
+            self._take(stream)
+        except OSError:  # it has gone again, as one that only looks which ports are open
+            stream.close()
+            return False
+        if before is not None:
+            before.close()
         return True
 
     def _take(self, stream: socket.socket) -> None:

@@ -125,7 +125,7 @@ class TransportStream:
         return unit
 
     def _time_ns(self, field: bytes) -> int:
-        """The presentation time stamp, carried on over its wrap after 26.5 hours."""
+        """The presentation time stamp, carried on over its wrap after 26.5 hours; pictures may come in another order."""
         ticks = (
             (field[0] >> 1 & 0x07) << 30
             | field[1] << 22
@@ -133,8 +133,9 @@ class TransportStream:
             | field[3] << 7
             | field[4] >> 1
         )  # fmt: skip
-        if self._last_ticks is not None and self._last_ticks - ticks > CLOCK_WRAP // 2:
-            self._wraps += 1
+        if self._last_ticks is not None:
+            since = ticks - self._last_ticks
+            self._wraps += (since < -CLOCK_WRAP // 2) - (since > CLOCK_WRAP // 2)
         self._last_ticks = ticks
         return (ticks + self._wraps * CLOCK_WRAP) * 1_000_000_000 // CLOCK_HZ
 

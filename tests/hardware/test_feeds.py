@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 
@@ -151,6 +152,22 @@ def test_a_second_connection_takes_the_place_of_a_hanging_first(run, door):
         with socket.create_connection(("127.0.0.1", stream.port)) as device:
             device.sendall(b"2")
             door.await_that(lambda: door.data == b"12")
+
+
+def test_one_that_only_looks_whether_the_port_is_open_disturbs_no_device():
+    stream = TcpStream(0, listen=True)
+    stream.open()
+    with socket.create_connection(("127.0.0.1", stream.port)) as device:
+        while stream.read(1.0) is None:
+            device.sendall(b"1")
+        scanner = socket.create_connection(("127.0.0.1", stream.port))
+        scanner.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed by a reset
+        scanner.close()
+        device.sendall(b"2")
+        heard = stream.read(1.0)
+        assert heard is not None
+        assert heard.data.endswith(b"2")
+    stream.close()
 
 
 def test_a_stranger_is_not_let_in(run, door, await_that):

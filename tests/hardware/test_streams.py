@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hardware.annex_b import AccessUnits, unit_types, with_parameter_sets
-from hardware.transport_stream import PACKET_BYTES, TransportStream
+from hardware.transport_stream import CLOCK_WRAP, PACKET_BYTES, TransportStream
 
 DELIMITERS = {"h264": b"\0\0\0\1\x09\xf0", "hevc": b"\0\0\0\1\x46\x01\x50"}
 
@@ -103,6 +103,27 @@ def test_a_transport_stream_gives_the_very_units_with_their_times(access_units, 
     times = [unit.device_ns - found[0].device_ns for unit in found]
     assert times == [number * 100_000_000 for number in range(20)]
     assert (stream.gaps, stream.resync_bytes) == (0, 0)
+
+
+def time_field(ticks: int) -> bytes:
+    """A PES header's presentation time stamp, with its marker bits."""
+    return bytes(
+        [
+            0x21 | ticks >> 30 << 1,
+            ticks >> 22 & 0xFF,
+            ticks >> 15 << 1 & 0xFE | 1,
+            ticks >> 7 & 0xFF,
+            ticks << 1 & 0xFE | 1,
+        ]
+    )
+
+
+def test_times_go_on_over_their_wrap_also_where_pictures_are_stored_in_another_order_than_shown():
+    stream = TransportStream()
+    shown = [-18_000, 9_000, -9_000, 0, 36_000, 18_000, 27_000]  # ticks from the wrap; each third is a P, before its Bs
+    times_ns = [stream._time_ns(time_field(ticks % CLOCK_WRAP)) for ticks in shown]
+    since_s = [(time_ns - times_ns[0]) / 1e9 for time_ns in times_ns]
+    assert since_s == pytest.approx([(ticks - shown[0]) / 90_000 for ticks in shown], abs=1e-8)
 
 
 def without_delimiter(unit: bytes, codec: str) -> bytes:
