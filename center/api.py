@@ -1,6 +1,7 @@
 """The center's API over HTTP: what is now, what was, and the live feed; the map page at /.
 
-Every answer is JSON with a view of `center/views.py`; what is wrong with a request is said in one line with a status of 4xx.
+Every answer is JSON with a view of `views.py` or `track_views.py`; what is wrong with a request is said in one line with a
+status of 4xx.
 There is no log-in, so only names of this machine are answered: a foreign page that resolves its own name to the loopback
 address (DNS rebinding) gets nothing.
 """
@@ -54,22 +55,24 @@ from center.snapshot import (
     track_views,
 )
 from center.store import Row
-from center.views import (
-    AliveView,
+from center.track_views import (
     ClaimsView,
-    DetectionsStatusView,
-    ErrorView,
     FusedTracksView,
     GroupsView,
     HistoryView,
+    TracksView,
+    TrackView,
+)
+from center.views import (
+    AliveView,
+    DetectionsStatusView,
+    ErrorView,
     RunView,
     SensorsView,
     SiteHealthView,
     SitesView,
     SiteView,
     StatusView,
-    TracksView,
-    TrackView,
 )
 from fusion.wire import TracksMessage, parse_rfc3339, rfc3339, topic
 

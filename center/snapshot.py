@@ -8,16 +8,18 @@ import msgspec
 
 from center.picture import ClaimNow, Picture, SiteNow, TrackNow
 from center.store import Row
-from center.views import (
+from center.track_views import (
     ClaimView,
     GroupView,
+    StateView,
+    TrackView,
+)
+from center.views import (
     HealthSampleView,
     HealthView,
     SensorView,
     SightView,
     SiteView,
-    StateView,
-    TrackView,
 )
 from fusion.wire import ClaimMessage, TrackMessage, rfc3339
 
