@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fusion import direction, existence, manoeuvres
+from fusion import direction, existence, extra_plots, manoeuvres
 from fusion.association import Pairs, concatenated, gate_threshold, gated_pairs, in_sight
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, IntArray, Plots, added_noise, expected
@@ -23,6 +23,7 @@ from fusion.types import FloatArray, Sensor
 
 MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
+QUICK_NS = 500_000_000  # after longer, who has brought a place up to date matters more than who saw its range
 FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
 
 
@@ -86,7 +87,7 @@ def _turned(
 ) -> Pairs:
     """Pairs of the states at these places that manoeuvre abruptly; looked: h, H and added noise of all states."""
     h, H, added = (part[of] for part in looked)
-    since_s = (hand.scan.time_ns - table.carried_ns[rows[of]]) / 1e9
+    since_s = unwatched_s(table, hand, plots, rows[of])
     chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
     pairs = gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
@@ -149,6 +150,26 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
         stuck = table.places.density(hand.number, plots, hand.scan.time_ns, first_ns, interval_s)
         hand.alarms[plots.components] = everywhere + stuck
     return hand.alarms[plots.components]
+
+
+def unwatched_s(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray) -> FloatArray:
+    """For how long these rows may have manoeuvred as nobody saw, s, shape (n,).
+
+    Since the last detection; of a fast sensor of ranges since its own: what cameras saw meanwhile shows no brake or dash along
+    their line of sight."""
+    carried_ns = table.carried_ns[rows]
+    if measures_range(plots):
+        seen_ns = table.seen_ns[rows, hand.number]
+        carried_ns = np.where(hand.scan.time_ns - QUICK_NS <= seen_ns, np.minimum(seen_ns, carried_ns), carried_ns)
+    return np.asarray((hand.scan.time_ns - carried_ns) / 1e9)
+
+
+def expect_more(table: TrackTable, hand: ScanInHand, plots: Plots) -> None:
+    """What believed tracks took may not be all that their objects show: what lies close by is false sooner than new."""
+    if hand.origin is None and hand.identity is None:
+        taken = [place for place, index in enumerate(plots.index.tolist()) if index in hand.taken]
+        more = extra_plots.density(plots, np.array(taken, dtype=np.int64))
+        hand.alarms[plots.components] = alarm_density(table, hand, plots) + more
 
 
 def ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:

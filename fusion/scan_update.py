@@ -32,12 +32,14 @@ from fusion.measurement import (
 )
 from fusion.pairing import (
     density_at,
+    expect_more,
     may_report,
     pairs_in_space,
     pairs_of,
     probability_of,
     ranges,
     scores,
+    unwatched_s,
 )
 from fusion.registration import may_teach
 from fusion.scan_in_hand import ScanInHand, is_bearing, learns_detection, measures_range
@@ -75,6 +77,8 @@ def _associate_rows(
         places = is_open.nonzero()[0]
         if len(places) or (first and table.joints and not as_direction):
             _give(table, hand, plots, pairs.chosen(places), as_direction, first and not as_direction)
+        if first and not as_direction:
+            expect_more(table, hand, plots)
 
 
 def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_direction: bool, may_wait: bool) -> None:
@@ -173,7 +177,7 @@ def _work_in_pairs(
     hand.perhaps_seen.update(crowds.perhaps_seen(pairs.row, chosen, share))
     taken = pairs.chosen(chosen)
     row, before = taken.row, table.P[taken.row]
-    P = before if as_direction else _weigh_manoeuvres(table, hand, taken, before, share[chosen])
+    P = before if as_direction else _weigh_manoeuvres(table, hand, plots, taken, before, share[chosen])
     x, P = filters.update(table.x[row], P, taken.y, taken.H, taken.R)
     if not np.isfinite(x.sum() + P.sum()):
         sound = np.flatnonzero(np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2)))
@@ -216,12 +220,12 @@ def _work_in_pairs(
 
 
 def _weigh_manoeuvres(
-    table: TrackTable, hand: ScanInHand, pairs: Pairs, P: FloatArray, share: FloatArray
+    table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, P: FloatArray, share: FloatArray
 ) -> FloatArray:
     """How much the rows of these pairs, of covariances P, manoeuvre, by detections that are surely theirs; the predicted
     covariances that it means."""
     row = pairs.row
-    since_s = (hand.scan.time_ns - table.carried_ns[row]) / 1e9
+    since_s = unwatched_s(table, hand, plots, row)
     modes, weighed = manoeuvres.weighed(table.modes[row], P, pairs.y, pairs.H, pairs.R, table.q, since_s)
     sure = share == 1.0
     if sure.all() and np.isfinite(modes.sum() + weighed.sum()):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,3 +163,18 @@ def test_a_radars_innovations_are_as_large_as_foretold_through_legs_and_turns() 
                 nis.append(dict(told.considered)[told.chosen])
     assert len(nis) > 600
     assert 0.85 < np.mean(nis) / 4.0 < 1.15
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_drone_that_stops_at_once_keeps_its_number(
+    radar: Sensor, camera: Sensor, world: Any, flying_object: Any, seed: int
+) -> None:
+    """At 10 m/s, then still, before a radar of five looks a second and a camera that goes on seeing it."""
+    rates_hz, told = {"radar": 5.0, "camera": 5.0}, set()
+    flies, stands = flying_object((3.0, 86.0, 20.0), (0.0, -10.0, 0.0)), flying_object((3.0, 46.0, 20.0), (0, 0, 0))
+    before = world([flies], rates_hz, [radar, camera], seed).scans(4.0)
+    after = world([stands], rates_hz, [radar, camera], seed + 100).scans(4.0)
+    tracker = Tracker([radar, camera])
+    for scan in [*before, *(replace(scan, time_ns=scan.time_ns + 4_000_000_000) for scan in after)]:
+        told |= {track.track_number for track in tracker.apply(scan, scan.time_ns).tracks}
+    assert len(told) == 1
