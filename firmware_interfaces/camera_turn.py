@@ -11,8 +11,8 @@ A detector's reading (`yolo.py`) may carry "turn":
     not learned yet ──▶ nothing: the mounting counts as the site file has it
 
 A vision process that begins anew learns its landmarks anew; until then, and from then on, what the camera was turned by before
-is added, unless the new turns are against the picture of the alignment. A camera that is turned for good is told of, and so
-are landmarks that are not found, or are not those of that picture.
+is added, as unsure as it was told, unless the new turns are against the picture of the alignment. A camera that is turned for
+good is told of, and so are landmarks that are not found, or are not those of that picture.
 
     turned body axes = level · body(mounting) · R(w)ᵀ       w = (-up, -roll, right)
 """
@@ -61,8 +61,9 @@ class CameraTurn:
         is_learned, turn, sigma = parse(told)
         by_alignment = told.get("by_alignment")
         self._now_ns = max(self._now_ns, time_ns)
-        if self._is_learned and not is_learned:  # the process began anew
-            self._before, self._before_sigma_rad = self._usual(), math.hypot(self._before_sigma_rad, BEGUN_ANEW_RAD)
+        if self._is_learned and not is_learned:  # the process began anew, or its scene has drifted
+            unsure_rad = math.hypot(self._before_sigma_rad, self._told_sigma_rad(), BEGUN_ANEW_RAD)
+            self._before, self._before_sigma_rad = self._usual(), unsure_rad
             self._late.clear()
         self._is_learned, self._was_learned = is_learned, self._was_learned or is_learned
         if not self._was_learned:
@@ -111,14 +112,17 @@ class CameraTurn:
 
     def _unsure_rad(self, time_ns: int) -> float:
         """1-sigma of a direction while there is no turn to correct it by."""
-        sway = 0.0
-        if self._late:
-            turns = np.stack([turn[:2] for _, turn, _ in self._late])
-            sway = float(
-                np.sqrt(turns.var(axis=0).max() + np.stack([v[:2] for _, _, v in self._late]).mean(axis=0).max())
-            )
+        sway = float(np.stack([turn[:2] for _, turn, _ in self._late]).std(axis=0).max()) if self._late else 0.0
         since_s = 0.0 if self._told_ns is None else max(0.0, (time_ns - self._told_ns) / 1e9)
-        return min(UNALIGNED_RAD, math.sqrt(sway**2 + self._before_sigma_rad**2 + (CREEP_RAD_S * since_s) ** 2))
+        return min(
+            UNALIGNED_RAD, math.hypot(sway, self._told_sigma_rad(), self._before_sigma_rad, CREEP_RAD_S * since_s)
+        )
+
+    def _told_sigma_rad(self) -> float:
+        """1-sigma of the directions of the last minute in which there were turns, as they were told."""
+        if not self._late:
+            return 0.0
+        return float(np.sqrt(np.stack([variance[:2] for _, _, variance in self._late]).mean(axis=0).max()))
 
     def _judge(self, time_ns: int) -> None:
         """Whether it is turned for good, by the middle of the last minute."""

@@ -111,6 +111,20 @@ def test_a_process_that_begins_anew_does_not_make_a_turned_camera_straight() -> 
     assert again.sigma_rad > 2.0 * SIGMA_RAD  # it may have moved meanwhile
 
 
+def test_what_was_unsure_of_a_turn_stays_so_when_landmarks_are_learned_anew() -> None:
+    turn, unsure_rad = (
+        CameraTurn(CAMERA),
+        math.radians(0.7),
+    )  # a scene that drifts: its turn is as unsure as it is large
+    for number in range(100):
+        heard(turn, {**told(right_deg=0.7), "sigma_rad": [unsure_rad] * 3}, float(number))
+    while_learning = heard(turn, LEARNING, 101.0)
+    again = heard(turn, told(), 170.0)
+    assert degrees(again.orientation)[0] == pytest.approx(80.7, abs=0.02)
+    assert while_learning.sigma_rad > unsure_rad
+    assert again.sigma_rad > unsure_rad
+
+
 def test_turns_against_the_picture_of_the_alignment_are_all_there_is() -> None:
     turn = CameraTurn(CAMERA)
     by_alignment = {"by_alignment": True}
