@@ -9,7 +9,7 @@ each detection counted as far as it is no false alarm: W_j = Σ_i w_ij of `crowd
 
 as the running mean of what is lacking and its sigma, the objects beyond one sigma begin tracks, at the detections that the
 others' shares explain least, and n l is lowered by as many. They exist as surely as their neighbours; where, the mixtures of
-`crowds.py` tell.
+`crowds.py` tell. Where E is less than a quarter of the tracks, what is declared of the sensor alone would decide; none begin.
 
 Source: our own; the sigma is that of an exponentially weighted mean of binomial counts (Roberts, Control chart tests based on
 geometric moving averages, 1959).
@@ -28,6 +28,7 @@ from fusion.track_table import TrackTable
 from fusion.types import FloatArray
 
 WEIGHT = 0.2  # of the newest scan in the running mean: some nine scans count
+LEAST_SHOWN = 0.25  # of a crowd's tracks in a scan: a sensor that should show fewer tells nothing of how many hide
 
 
 def lacking(
@@ -48,6 +49,8 @@ def lacking(
         theirs = np.bincount(place, np.minimum(weight[of], crowds.LARGEST_WEIGHT), len(shown))
         found, expected = float((theirs / (1.0 + theirs)).sum()), float(detected[of][first].sum())
         count = float(table.existence[rows].sum())
+        if expected < LEAST_SHOWN * count:
+            continue
         before = float(table.lacking[rows].mean())
         mean = before + WEIGHT * (found / expected - 1.0 - before)
         more = min(_whole(count, mean, expected / count), len(shown))

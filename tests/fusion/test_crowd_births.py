@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,13 +18,15 @@ SENSOR = Sensor(
 )  # fmt: skip
 
 
-def tracks_of_a_swarm(seed: int, side: int, sigma_m: float, seconds: int, parting_m_s: float = 0.0) -> list[np.ndarray]:
+def tracks_of_a_swarm(
+    seed: int, side: int, sigma_m: float, seconds: int, parting_m_s: float = 0.0, sensor: Sensor = SENSOR
+) -> list[np.ndarray]:
     """Places of the tracks, second by second, of side² objects that hover 8 m apart; every other one then moves east."""
     random = np.random.default_rng(seed)
     at = np.stack([*np.divmod(np.arange(side**2), side), np.zeros(side**2)], axis=1) * 8.0 + np.array(
         [200.0, 300.0, 60.0]
     )
-    tracker, covariance = Tracker([SENSOR]), (sigma_m**2, 0.0, 0.0, sigma_m**2, 0.0, sigma_m**2)
+    tracker, covariance = Tracker([sensor]), (sigma_m**2, 0.0, 0.0, sigma_m**2, 0.0, sigma_m**2)
     told = []
     for second in range(seconds):
         places = at.copy()
@@ -40,6 +43,15 @@ def test_a_crowd_has_as_many_tracks_as_its_detections_tell_of() -> None:
     """36 objects 8 m apart, seen to 15 m: every detection lies in gates of tracks, so nothing is left over to begin with."""
     counts = [len(places) for seed in range(2) for places in tracks_of_a_swarm(seed, 6, 15.0, 40)[20:]]
     assert 34.0 < np.mean(counts) < 38.0
+
+
+def test_a_sensor_that_is_said_to_see_hardly_anything_and_sees_all_fills_no_crowd() -> None:
+    """What is wrong then is the number in its site file; by that number 36 objects show as hundreds."""
+    chance = DetectionProbability(constant=0.05)
+    counts = [
+        len(places) for places in tracks_of_a_swarm(1, 6, 4.0, 25, sensor=replace(SENSOR, detection_probability=chance))
+    ]
+    assert 20 < max(counts) <= 40
 
 
 @pytest.mark.parametrize(("excess", "begun"), [(0.0, 0), (0.4, 0), (3.0, 2)])
