@@ -38,7 +38,6 @@ class Decided:
     pairs: Pairs  # all pairs, those of the tracks that hypotheses hold as the likeliest one has them
     is_decided: BoolArray  # (k,) its track's detection is not open any more
     chosen: IntArray  # places of the pairs that the decided tracks take
-    perhaps_seen: dict[int, float]  # row that takes none → chance that it was seen
 
 
 def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score) -> Decided | None:
@@ -90,7 +89,6 @@ class _Decision:
     rows: IntArray  # of the tracks
     pairs: Pairs  # of the likeliest hypothesis, `row` as in the table
     chosen: list[int]  # places among them
-    perhaps_seen: dict[int, float]
     stays: Joint | None  # what goes on beside the table
     moved: (
         tuple[FloatArray, FloatArray, FloatArray, IntArray] | None
@@ -154,7 +152,7 @@ def _branched(
     h = first[1]
     moved = (one.x[h], one.P[h], one.modes[h], one.carried_ns[h]) if h > 0 else None
     chosen = np.searchsorted(of, [place for place in first[2] if place >= 0]).tolist()
-    return _Decision(rows, theirs, chosen, _perhaps_seen(ways, first, rows), stays, moved)
+    return _Decision(rows, theirs, chosen, stays, moved)
 
 
 def _gone_on(
@@ -181,23 +179,11 @@ def _gone_on(
     return np.array([value for value, _, _ in ways]), x, P, modes, carried_ns
 
 
-def _perhaps_seen(ways: Sequence[Branch], first: Branch, rows: IntArray) -> dict[int, float]:
-    weight = np.exp([value for value, _, _ in ways])
-    seen = weight @ (np.array([taken for _, _, taken in ways]) >= 0) / weight.sum()
-    return {
-        int(row): float(chance)
-        for row, chance, place in zip(rows, seen, first[2], strict=True)
-        if place < 0 and chance > 0.0
-    }
-
-
 def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision]) -> Decided | None:
     """Rows moved to where the likeliest hypotheses have them, and all pairs again, in the order of their rows."""
     if not decisions:
         return None
-    perhaps_seen: dict[int, float] = {}
     for decision in decisions:
-        perhaps_seen.update(decision.perhaps_seen)
         if decision.moved is not None:
             rows = decision.rows
             table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows] = decision.moved
@@ -214,4 +200,4 @@ def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision])
         chosen[[first + place for place in decision.chosen]] = True
         first += len(decision.pairs.row)
     order = np.lexsort((every.plot, every.row))
-    return Decided(every.at(order), is_decided[order], chosen[order].nonzero()[0], perhaps_seen)
+    return Decided(every.at(order), is_decided[order], chosen[order].nonzero()[0])

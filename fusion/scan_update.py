@@ -88,7 +88,6 @@ def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_di
     decided = _decided(table, hand, plots, pairs) if may_wait else None
     if decided is not None:
         pairs = decided.pairs
-        hand.perhaps_seen.update(decided.perhaps_seen)
     if len(pairs.row) == 0:
         return
     probability = probability_of(table, hand, pairs.row, as_direction)

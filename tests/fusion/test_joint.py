@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,17 @@ from hypothesis import strategies as st
 
 from fusion import joint
 from fusion.tracker import Tracker
-from fusion.types import Accuracy, Detection, DetectionProbability, Orientation, Position, Scan, Sensor
+from fusion.types import (
+    Accuracy,
+    Coverage,
+    Detection,
+    DetectionProbability,
+    Look,
+    Orientation,
+    Position,
+    Scan,
+    Sensor,
+)
 
 SENSOR = Sensor(
     "sensor", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy(), false_alarms_per_scan=0.2,
@@ -136,3 +147,21 @@ def test_late_scans_of_a_crossing_end_in_the_same_tracks_as_in_order() -> None:
         )
     assert len(told[0]) == 2
     assert told[0] == told[1]
+
+
+def test_of_two_that_fly_close_together_the_one_that_ends_is_given_up_within_seconds() -> None:
+    """Who of the two it was stays open, but not that one is there no more."""
+    sky = Coverage((-np.pi, np.pi), (-1.5, 1.5), (0.0, 2000.0))
+    look, left = Look(Orientation(0.0, 0.0, 0.0), *astuple(sky)), 0
+    for seed in range(20):
+        random, tracker = np.random.default_rng(seed), Tracker([replace(SENSOR, coverage=sky)])
+        for second in range(25):
+            places = np.array([[100.0 + 5.0 * second, 300.0, 60.0], [100.0 + 5.0 * second, 300.0 + SIGMA_M, 60.0]])
+            seen = places[: 2 if second < 20 else 1]
+            points = seen[random.random(len(seen)) < 0.85]
+            points = points + random.normal(0.0, SIGMA_M, points.shape)
+            R = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2)
+            detections = tuple(Detection(Position(*point, R), 1.0) for point in points)
+            tracker.apply(Scan("sensor", second * 10**9, (look,), detections), second * 10**9)
+        left += sum(track.existence_probability > 0.5 for track in tracker.tracks_at(24 * 10**9))
+    assert left <= 22
