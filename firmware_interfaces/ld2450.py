@@ -34,6 +34,8 @@ REPORT_BYTES = len(HEADER) + TARGET_COUNT * TARGET.size + len(TAIL)
 MAX_ANSWER_BYTES = 64
 CONFIDENCE = 0.5  # the module rates nothing
 FIRST_PERIOD_NS = 100_000_000
+FARTHEST_MM = 15_000.0  # the module sees 6 to 8 m; reports have no checksum, so what is beyond twice that is damage
+FASTEST_CM_S = 2000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,9 @@ class Decoder:
 
     def _scan(self, report: Report, time_ns: int) -> Scan:
         targets = np.array([(t.x_mm, t.y_mm, t.speed_cm_s) for t in report if t.is_present], float).reshape(-1, 3)
+        is_possible = (np.hypot(targets[:, 0], targets[:, 1]) <= FARTHEST_MM) & (np.abs(targets[:, 2]) <= FASTEST_CM_S)
+        self.counts.remarks["impossible target"] += int((~is_possible).sum())
+        targets = targets[is_possible]
         x, y = targets[:, 0] / 1000.0, targets[:, 1] / 1000.0
         measurements = self._mounting.level_all(
             np.arctan2(x, y), np.zeros(len(x)), np.hypot(x, y), self._speed_sign * targets[:, 2] / 100.0

@@ -36,6 +36,7 @@ PLAIN = re.compile(r'(?:"([a-z]+)",)?(-?\d+(?:\.\d+)?(?:,-?\d+(?:\.\d+)?){0,2})'
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 CONFIDENCE = 0.5  # the magnitude depends on size and range alike: it rates nothing
 FASTEST_M_S = 150.0
+FARTHEST_M = 300.0  # its maker states 60 m for a vehicle; lines have no checksum
 FIRST_PERIOD_NS = 100_000_000
 MAX_AT_ONCE = 9  # O2 to O9
 
@@ -199,7 +200,11 @@ class Decoder:
     def _slant_range(self, report: Report, index: int) -> float | None:
         if index >= len(report.ranges) or report.ranges[index] <= 0.0:
             return None
-        return report.ranges[index] * RANGE_UNITS.get(report.unit or "m", 1.0)
+        range_m = report.ranges[index] * RANGE_UNITS.get(report.unit or "m", 1.0)
+        if range_m > FARTHEST_M:
+            self.counts.remarks["impossible range"] += 1
+            return None
+        return range_m
 
 
 def _count(report: Report) -> int:

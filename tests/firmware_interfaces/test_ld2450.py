@@ -43,6 +43,15 @@ def test_empty_slots_are_no_detections(sensor: Sensor, make_reading: MakeReading
     assert empty.detections == ()
 
 
+def test_damaged_numbers_are_no_detections(sensor: Sensor, make_reading: MakeReading) -> None:
+    decoder = Decoder(sensor)
+    far, fast, good = Target(32_767, 0, 0, 0), Target(100, 2000, -32_767, 360), Target(100, 2000, 30, 360)
+    (scan,) = decoder.feed(make_reading(encode_report([far, fast, good])))
+    (detection,) = scan.detections
+    assert detection.measurement.range_rate_m_s == pytest.approx(0.3)
+    assert decoder.counts.remarks["impossible target"] == 2
+
+
 def test_the_sign_of_speed_is_a_setting(sensor: Sensor, make_reading: MakeReading) -> None:
     (scan,) = Decoder(sensor, speed_sign=-1).feed(make_reading(encode_report([Target(0, 4000, 50, 360)])))
     assert scan.detections[0].measurement.range_rate_m_s == pytest.approx(-0.5)

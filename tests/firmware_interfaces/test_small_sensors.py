@@ -111,6 +111,14 @@ def test_a_linear_array_is_not_used_and_health_says_so(sensor: Sensor, make_read
     assert "front from back" in (decoder.diagnosis() or "")
 
 
+def test_a_range_that_no_module_reaches_is_no_detection(sensor: Sensor, make_reading: MakeReading) -> None:
+    decoder = ops243.Decoder(sensor)
+    far, near = decoder.feed(make_reading(b'"m",99999999.0\r\n"m",21.5\r\n'))
+    assert far.detections == ()
+    assert near.detections[0].measurement.slant_range_m == pytest.approx(21.5)
+    assert decoder.counts.remarks["impossible range"] == 1
+
+
 def test_a_line_of_impossible_numbers_is_refused(sensor: Sensor, make_reading: MakeReading) -> None:
     line = krakensdr.encode(made.bearing())
     decoder = krakensdr.Decoder(sensor)
