@@ -44,6 +44,7 @@ class Center:
         self._fused_memory = FusedMemory(settings.store_path.with_name(f"{settings.store_path.name}.fused"))
         self._fused_memory.read_into(self.fused.fusion, time.time_ns())
         self.fused_fault: str | None = None
+        self.round_fault: str | None = None
         self.tracking = Tracking()
         self.hub = Hub(self.store.first_event_number)
         self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over, self.tracking.give)
@@ -74,7 +75,8 @@ class Center:
         """What a supervisor should know."""
         fused = [] if self.fused_fault is None else [f"the posts' tracks are not joined: {self.fused_fault}"]
         memory = [] if self._fused_memory.fault is None else [self._fused_memory.fault]
-        return [*self.ingest.faults(), *fused, *memory, *self.tracking.faults()]
+        now = [] if self.round_fault is None else [f"what is now is not told: {self.round_fault}"]
+        return [*self.ingest.faults(), *now, *fused, *memory, *self.tracking.faults()]
 
     def _hand_over(self, received: Received) -> None:
         """From the network thread to the event loop."""
@@ -87,12 +89,21 @@ class Center:
 
     async def _go_round(self) -> None:
         while True:
-            monotonic_ns = time.monotonic_ns()
-            self.picture.expire(monotonic_ns)
-            data = still_now(self.picture, rfc3339(time.time_ns()), monotonic_ns)
-            self.hub.announce("now", msgspec.json.encode(data))
-            await self._fuse(monotonic_ns)
+            try:
+                await self._tell_now()
+                self.round_fault = None
+            except Exception as error:  # a fault of ours in one round must not be the end of all later ones, unsaid
+                if self.round_fault is None:
+                    log.exception("what is now could not be told")
+                self.round_fault = repr(error)
             await asyncio.sleep(NOW_EVERY_S)
+
+    async def _tell_now(self) -> None:
+        monotonic_ns = time.monotonic_ns()
+        self.picture.expire(monotonic_ns)
+        data = still_now(self.picture, rfc3339(time.time_ns()), monotonic_ns)
+        self.hub.announce("now", msgspec.json.encode(data))
+        await self._fuse(monotonic_ns)
 
     async def _fuse(self, monotonic_ns: int) -> None:
         """Tell pages and readers what all posts together see. Computed beside the event loop."""

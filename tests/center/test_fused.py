@@ -12,6 +12,7 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from center import app
 from center.app import Center
 from center.fused import FusedPicture, Told
 from center.fused_memory import MARGIN, NUMBER_NS, FusedMemory
@@ -142,6 +143,32 @@ def test_a_center_that_stops_writes_its_memory_after_the_look_that_is_under_way(
 
     asyncio.run(run_and_stop())
     assert order == ["look", "write", "last"]
+
+
+def test_a_round_that_fails_is_told_of_and_the_next_goes_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(app, "NOW_EVERY_S", 0.01)
+    center = Center(CenterSettings(BrokerSettings("127.0.0.1", 1), tmp_path / "center.db"))
+    center.ingest.start = center.ingest.stop = lambda: None
+    rounds, faults = [], []
+
+    def expire(_monotonic_ns: int) -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 2:
+            raise KeyError("of ours")
+        faults.append(center.round_fault)
+
+    center.picture.expire = expire
+
+    async def run() -> None:
+        async with center.running():
+            for _ in range(1000):
+                await asyncio.sleep(0.01)
+                if len(rounds) >= 5:
+                    return
+
+    asyncio.run(run())
+    assert faults[:4] == [None, "KeyError('of ours')", None, None]  # before each round that did not fail
+    assert "what is now could not be told" in caplog.text
 
 
 def test_readers_of_the_broker_and_the_api_get_the_fused_picture(center, broker, make_post):
