@@ -54,6 +54,7 @@ class CameraTurn:
         self._told_ns: int | None = None  # when there was a turn last
         self._now_ns = 0
         self._turned_since_ns: int | None = None
+        self._is_by_alignment = False  # the last turn was against that picture
         self._is_other = False  # its landmarks are not those of the picture by which it was aligned
 
     def heard(self, told: Any, time_ns: int) -> Pointing | None:
@@ -73,6 +74,9 @@ class CameraTurn:
         self._is_other = by_alignment is False
         if by_alignment is True:  # it says all that has turned it
             self._before, self._before_sigma_rad = np.zeros(3), 0.0
+        if by_alignment is True and not self._is_by_alignment:  # turns of before were against another zero
+            self._late.clear()
+        self._is_by_alignment = by_alignment is True
         turn = turn + self._before
         sigma_rad = math.hypot(float(sigma[:2].max()), self._before_sigma_rad)
         self._told_ns = time_ns

@@ -26,7 +26,7 @@ from edge.vision.canary import failed_canary, has_canaries
 from edge.vision.decoder import Decoded, PacketDecoder, codec_of, is_key
 from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, load_detector
 from edge.vision.following import Following, cues_of, lowest_confidence
-from edge.vision.landmark_lock import LandmarkLock
+from edge.vision.held_camera import HeldCamera
 from edge.vision.landmarks import Grey
 from edge.vision.messages import (
     ALIVE,
@@ -66,7 +66,7 @@ class Camera:
     outlook: Outlook = field(default_factory=Outlook)
     following: Following | None = None
     health: PictureHealth = field(default_factory=PictureHealth)
-    lock: LandmarkLock | None = None  # of one that should stand still
+    held: HeldCamera | None = None  # of one that should stand still
     codec_name: str | None = None
     look_count: int = 0
     newest: Decoded | None = None
@@ -108,7 +108,7 @@ class Eyes:
             self._follow(message)
             return
         if isinstance(message, View):
-            self._camera(message.sensor_id).lock = lock_of(message)
+            self._camera(message.sensor_id).held = held_by(message)
             return
         camera = self._camera(message.sensor_id)
         if message.after_loss:
@@ -181,7 +181,10 @@ class Eyes:
 
     @staticmethod
     def _turn(camera: Camera, monotonic_ns: int, grey: Grey | None) -> TurnFound | None:
-        return None if camera.lock is None else to_turn(camera.lock, camera.lock.see(monotonic_ns / 1e9, grey))
+        if camera.held is None:
+            return None
+        lock, turn = camera.held.lock, camera.held.see(monotonic_ns / 1e9, grey)
+        return to_turn(lock, turn)
 
     def _affordable(self) -> int:
         """How many regions a look may have, by what they cost lately."""
@@ -198,12 +201,12 @@ class Eyes:
         return boxes
 
 
-def lock_of(view: View) -> LandmarkLock:
+def held_by(view: View) -> HeldCamera:
     """A file of the alignment that is no picture counts as none."""
     data = np.frombuffer(view.aligned_picture, np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     aligned = None if picture is None else half_grey(np.asarray(picture, np.uint8))
-    return LandmarkLock(view.lens, view.mounting, view.mounting_sigma_rad, aligned)
+    return HeldCamera(view.lens, view.mounting, view.mounting_sigma_rad, aligned)
 
 
 def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: BinaryIO) -> None:

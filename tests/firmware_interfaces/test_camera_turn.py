@@ -138,6 +138,17 @@ def test_turns_against_the_picture_of_the_alignment_are_all_there_is() -> None:
     assert "does not show what the picture shows by which it was aligned" in (turn.diagnosis() or "")
 
 
+def test_once_turns_are_against_the_alignment_those_of_before_count_no_longer() -> None:
+    turn = CameraTurn(CAMERA)
+    for number in range(60):
+        heard(turn, {**told(right_deg=0.1), "by_alignment": False}, float(number))  # since a start at night
+    for number in range(60, 70):
+        heard(turn, {**told(right_deg=2.1), "by_alignment": True}, float(number))
+    hidden = heard(turn, HIDDEN, 71.0)
+    assert degrees(hidden.orientation)[0] == pytest.approx(82.1, abs=0.02)
+    assert turn.diagnosis() is None or "aligned: turned by more" not in turn.diagnosis()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

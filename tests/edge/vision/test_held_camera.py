@@ -17,11 +17,13 @@ from made_views import LENS, MOUNTING, SIZE_PX, View, sway
 from edge.pipeline import Pipeline
 from edge.site_file import Site, parse_site
 from edge.sources import view_of
+from edge.vision import held_camera
 from edge.vision.detector import Box
+from edge.vision.held_camera import HeldCamera
 from edge.vision.landmark_lock import LEARN_S
 from edge.vision.landmarks import project
 from edge.vision.messages import Packet
-from edge.vision.process import Eyes, lock_of
+from edge.vision.process import Eyes, held_by
 from fusion.frames import body_to_level, enu_to_polar, turn_about
 from fusion.types import VISION_SUFFIX, Reading
 
@@ -141,7 +143,36 @@ def test_a_file_of_the_alignment_that_is_no_picture_counts_as_none() -> None:
     site = parse_site(SITE, "ridge.toml")
     view = view_of(site.sensors[0], site)
     assert view is not None
-    assert lock_of(msgspec.structs.replace(view, aligned_picture=b"no picture")).see(0.0, View().grey()) is None
-    shown = lock_of(msgspec.structs.replace(view, aligned_picture=encode([View().picture()], "mjpeg")[0]))
+    assert held_by(msgspec.structs.replace(view, aligned_picture=b"no picture")).see(0.0, View().grey()) is None
+    shown = held_by(msgspec.structs.replace(view, aligned_picture=encode([View().picture()], "mjpeg")[0]))
     shown.see(0.0, View().grey())
-    assert shown.by_alignment is True
+    assert shown.lock.by_alignment is True
+
+
+def test_a_camera_that_was_started_at_night_is_held_by_its_alignment_once_there_is_light(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(held_camera, "TRY_EVERY_S", 20.0)
+    day, moved, random = View(), np.radians([1.2, 0.4, 0.0]), np.random.default_rng(1)
+    camera = HeldCamera(LENS, MOUNTING, math.radians(0.3), day.grey())
+    night = [random.normal(20.0, 4.0, day.grey().shape).clip(0, 255).astype(np.uint8) for _ in range(3)]
+    for second in range(70):
+        assert camera.see(float(second), night[second % 3]) is None
+    assert camera.lock.by_alignment is False
+    zeros = []
+    for second in range(70, 290):
+        turn = sway(float(second)) + moved
+        told = camera.see(float(second), day.grey(turn, 6.0 * second))
+        if told is not None:
+            zeros.append(np.array([told.right_rad, told.up_rad]) - turn[:2])
+        if camera.lock.by_alignment and camera.lock.is_learned:
+            break
+    assert (camera.lock.is_learned, camera.lock.by_alignment) == (True, True)
+    assert np.abs(np.median(zeros, axis=0) + moved[:2]).max() < math.radians(
+        0.1
+    )  # until then, how it hung in the morning
+    told = camera.see(290.0, day.grey(sway(290.0) + moved, 6.0 * 290.0))
+    assert told is not None
+    assert (
+        np.abs([told.right_rad, told.up_rad] - (sway(290.0) + moved)[:2]).max() < math.radians(0.06) + 0.02 * moved[0]
+    )
