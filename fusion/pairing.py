@@ -23,7 +23,9 @@ from fusion.types import FloatArray, Sensor
 
 MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
-QUICK_NS = 500_000_000  # after longer, who has brought a place up to date matters more than who saw its range
+QUICK_NS = int(
+    manoeuvres.TELLING_S * 1e9
+)  # what comes so soon only raises the noise: none is taken off that is not there
 FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
 
 
@@ -160,7 +162,7 @@ def unwatched_s(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArra
     carried_ns = table.carried_ns[rows]
     if measures_range(plots):
         seen_ns = table.seen_ns[rows, hand.number]
-        carried_ns = np.where(hand.scan.time_ns - QUICK_NS <= seen_ns, np.minimum(seen_ns, carried_ns), carried_ns)
+        carried_ns = np.where(hand.scan.time_ns - QUICK_NS < seen_ns, np.minimum(seen_ns, carried_ns), carried_ns)
     return np.asarray((hand.scan.time_ns - carried_ns) / 1e9)
 
 

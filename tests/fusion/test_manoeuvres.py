@@ -178,3 +178,16 @@ def test_a_drone_that_stops_at_once_keeps_its_number(
     for scan in [*before, *(replace(scan, time_ns=scan.time_ns + 4_000_000_000) for scan in after)]:
         told |= {track.track_number for track in tracker.apply(scan, scan.time_ns).tracks}
     assert len(told) == 1
+
+
+def test_noise_that_a_camera_has_seen_the_end_of_is_not_taken_off_twice(
+    radar: Sensor, camera: Sensor, world: Any, flying_object: Any
+) -> None:
+    """Before a radar of exactly two looks a second, and a camera of ten that brings the covariance up to date between."""
+    things = [flying_object((3.0, 86.0, 20.0), (0.5, -0.5, 0.0)), flying_object((-15.0, 60.0, 15.0), (1.0, 0.5, 0.0))]
+    tracker = Tracker([radar, camera])
+    for scan in world(things, {"radar": 2.0, "camera": 10.0}, [radar, camera], 2).scans(20.0):
+        tracker.apply(scan, scan.time_ns)
+        for track in tracker.tracks_at(scan.time_ns):
+            if track.direction is None:
+                assert np.linalg.eigvalsh(track.covariance).min() > 0.0
