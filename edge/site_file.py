@@ -35,6 +35,7 @@ from edge.site_types import (
     TerrainSettings,
 )
 from fusion.frames import LocalFrame
+from fusion.kernels import can_compile
 from fusion.types import CLASSES, CLOCK, NODE, Geodetic, TrackerSettings
 
 if sys.version_info >= (3, 11):
@@ -241,4 +242,6 @@ def read_tracker(table: Any, place: Place) -> TrackerSettings:
     if written["confirm_at"] <= written["drop_below"]:
         expected = f"more than drop_below, which is {written['drop_below']:g}"
         raise place.found("confirm_at", written["confirm_at"], expected)
+    if written["compiled"] and not can_compile():
+        raise place.found("compiled", True, "false, since numba is not installed: pip install 'sarhad[fast]'")
     return TrackerSettings(**written)

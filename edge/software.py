@@ -8,6 +8,8 @@ import platform
 from functools import cache
 from pathlib import Path
 
+from fusion.kernels import can_compile
+
 PACKAGES = ("edge", "evidence", "fusion", "firmware_interfaces", "hardware")  # what a post's answer depends on
 
 
@@ -25,9 +27,8 @@ def software() -> str:
 @cache
 def platform_versions() -> dict[str, str]:
     """Interpreter, machine and the libraries that compute."""
-    versions = {
-        name: importlib.metadata.version(name) for name in ("numpy", "scipy", "opencv-python", "onnxruntime", "av")
-    }
+    names = ["numpy", "scipy", "opencv-python", "onnxruntime", "av", *(["numba"] if can_compile() else [])]
+    versions = {name: importlib.metadata.version(name) for name in names}
     return {"python": platform.python_version(), "machine": platform.machine(), "processor": processor(), **versions}
 
 

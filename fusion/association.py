@@ -10,17 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
+from scipy.spatial import cKDTree
 from scipy.special import gammaincinv
 
 from fusion.existence import BoolArray
 from fusion.filters import innovation_covariance, squared_distance
 from fusion.frames import wrap_angle
-from fusion.measurement import AZIMUTH, NEAREST_M, IntArray, Plots, residual, rotation_of
+from fusion.measurement import AZIMUTH, NEAREST_M, IntArray, Plots, residual, rotation_of, stand_of
 from fusion.types import FloatArray, Sensor
 
 SMALL_TABLE = 10_000  # rows × plots that are compared at once
+FEW_POINTS = 60  # whose distances are all looked at: a tree would take longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ def concatenated(parts: Sequence[Pairs]) -> Pairs:
     return Pairs(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)))
 
 
+@lru_cache(maxsize=256)
 def gate_threshold(probability: float, components: int) -> float:
     """The chi-square quantile: the normalised innovation squared that this share of true detections stays below."""
     return float(2.0 * gammaincinv(components / 2.0, probability))
@@ -89,7 +93,7 @@ def in_sight(
     The azimuth's gradient is no longer than 1 / g, g over the ground, so its variance is at most tr P / g² of the place; what
     the sensor's place and the clock add is bounded alike.
     """
-    d = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation_of(sensor)
+    d = (x[:, :3] - stand_of(sensor)) @ rotation_of(sensor)
     g = np.maximum(np.hypot(d[:, 0], d[:, 1]), NEAREST_M)
     moved = sensor.position_sigma_m**2 + (clock_error_s * x[:, 3:]) ** 2
     variance = (P[:, range(3), range(3)] + moved).sum(axis=1) / g**2 + sensor.mounting_sigma_rad**2
@@ -132,6 +136,15 @@ def _windows(middle: FloatArray, reach: FloatArray, z: FloatArray, is_angle: boo
     count = last - first
     i = np.repeat(np.arange(len(middle)), count)
     return i, place[np.arange(len(i)) + np.repeat(first - np.cumsum(count) + count, count)]
+
+
+def near_pairs(points: FloatArray, distance: float) -> IntArray:
+    """Places (k, 2) of those points (n, 3) that are no farther apart, the lower place first, in whatever order."""
+    if len(points) > FEW_POINTS:
+        return np.asarray(cKDTree(points).query_pairs(distance, output_type="ndarray"))
+    square = ((points[:, None] - points) ** 2).sum(axis=2)
+    one, two = np.nonzero(square <= distance**2)
+    return np.stack([one, two], axis=1)[one < two]
 
 
 def unambiguous(row: IntArray, column: IntArray) -> IntArray:

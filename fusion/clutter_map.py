@@ -22,6 +22,7 @@ Clutter map information for data association and track initialization (2004), fo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
@@ -38,6 +39,7 @@ RADII = (2.0, 3.0, 4.5, 7.0, 11.0)  # sigmas; two sights of one thing lie within
 USUAL_SPEED_M_S, USUAL_COUNT = 5.0, 2.0  # range rates of false alarms, as if so many of that sigma had been seen
 UNIT_BALL = {1: 2.0, 2: math.pi, 3: 4.0 * math.pi / 3.0}
 
+Thickest: TypeAlias = Callable[[Plots, FloatArray, FloatArray], FloatArray]  # `thickest`
 Birth: TypeAlias = tuple[int, tuple[int, ...], tuple[float, ...]]  # the sensor's number, components, values
 
 
@@ -67,7 +69,15 @@ class ClutterMap:
             counts = np.concatenate([before[2][1 - MOST_KEPT :], counts])
         self._kept[of] = z, at_ns, counts
 
-    def density(self, number: int, plots: Plots, time_ns: int, first_ns: int, interval_s: float) -> FloatArray:
+    def density(
+        self,
+        number: int,
+        plots: Plots,
+        time_ns: int,
+        first_ns: int,
+        interval_s: float,
+        found_by: Thickest | None = None,
+    ) -> FloatArray:
         """What places add to the density of false alarms a scan, shape (m,).
 
         first_ns: the sensor's first scan; interval_s: between its scans."""
@@ -75,28 +85,37 @@ class ClutterMap:
         kept = self._kept.get(of)
         if kept is None or len(plots.z) == 0:
             return np.zeros(len(plots.z))
-        place = tuple(k for k, component in enumerate(plots.components) if component != RANGE_RATE)
-        components = tuple(plots.components[k] for k in place)
-        z, of_z = plots.z[:, place], kept[0][:, place]
-        variance = np.diagonal(plots.R, axis1=1, axis2=2)
-        i, k = within_reach(z, RADII[-1] * np.sqrt(variance[:, place]), of_z, components)
-        distance = (residual(z[i], of_z[k], components) ** 2 / variance[i][:, place]).sum(axis=1)
-        weight = kept[2][k] * np.exp((kept[1][k] - time_ns) / 1e9 / FADE_S)
-        ball = UNIT_BALL[len(place)] * np.sqrt(variance[:, place].prod(axis=1))
-        found = np.zeros(len(z))
-        for radius in RADII:
-            inside = (distance <= radius**2).nonzero()[0]
-            count, largest = np.bincount(i[inside], weight[inside], len(z)), np.zeros(len(z))
-            np.maximum.at(largest, i[inside], weight[inside])
-            thick = (count - CHANCE * largest) / (ball * radius ** len(place))
-            if RANGE_RATE in plots.components:
-                rate = plots.components.index(RANGE_RATE)
-                speeds = i[inside], kept[0][k[inside], rate], weight[inside]
-                thick *= _speed_density(plots.z[:, rate], variance[:, rate], *speeds)
-            found = np.maximum(found, thick)
+        weight = kept[2] * np.exp((kept[1] - time_ns) / 1e9 / FADE_S)
+        found = (found_by or thickest)(plots, kept[0], weight)
         looked_s = (time_ns - max(first_ns, self._since_ns.get(of, first_ns))) / 1e9
         scans = (FADE_S * (1.0 - math.exp(-looked_s / FADE_S)) + LEAST_SCANS_S) / max(interval_s, 1e-3)
         return np.asarray(found / scans)
+
+
+def thickest(plots: Plots, kept: FloatArray, weight: FloatArray) -> FloatArray:
+    """The largest, shape (m,), of what neighbourhoods of all radii tell, times S; kept (k, d) with weights n f, (k,)."""
+    place = tuple(k for k, component in enumerate(plots.components) if component != RANGE_RATE)
+    components = tuple(plots.components[k] for k in place)
+    z, of_z = plots.z[:, place], kept[:, place]
+    variance = np.diagonal(plots.R, axis1=1, axis2=2)
+    i, k = within_reach(z, RADII[-1] * np.sqrt(variance[:, place]), of_z, components)
+    found = np.zeros(len(z))
+    if len(i) == 0:
+        return found
+    distance = (residual(z[i], of_z[k], components) ** 2 / variance[i][:, place]).sum(axis=1)
+    weight = weight[k]
+    ball = UNIT_BALL[len(place)] * np.sqrt(variance[:, place].prod(axis=1))
+    for radius in RADII:
+        inside = (distance <= radius**2).nonzero()[0]
+        count, largest = np.bincount(i[inside], weight[inside], len(z)), np.zeros(len(z))
+        np.maximum.at(largest, i[inside], weight[inside])
+        thick = (count - CHANCE * largest) / (ball * radius ** len(place))
+        if RANGE_RATE in plots.components:
+            rate = plots.components.index(RANGE_RATE)
+            speeds = i[inside], kept[k[inside], rate], weight[inside]
+            thick *= _speed_density(plots.z[:, rate], variance[:, rate], *speeds)
+        found = np.maximum(found, thick)
+    return found
 
 
 def _speed_density(

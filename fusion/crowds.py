@@ -23,6 +23,9 @@ Blom, Bloem, Probabilistic data association avoiding track coalescence (2000). S
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -31,6 +34,11 @@ from fusion import filters
 from fusion.association import Pairs
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
+
+Marginals: TypeAlias = Callable[[IntArray, IntArray, FloatArray, FloatArray, float], FloatArray]  # `probabilities`
+Update: TypeAlias = Callable[
+    [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]
+]  # `filters.update`
 
 CROWD = 6  # tracks, or detections, whose gates hang together
 UNKNOWN = 0.1  # objects of a crowd without a track, a track
@@ -42,7 +50,13 @@ LEAST_SHARE = 1e-4  # what is less likely is left out
 
 
 def shares(
-    row: IntArray, column: IntArray, weight: FloatArray, missed: FloatArray, chosen: IntArray, sharpness: float = 1.0
+    row: IntArray,
+    column: IntArray,
+    weight: FloatArray,
+    missed: FloatArray,
+    chosen: IntArray,
+    sharpness: float = 1.0,
+    marginals: Marginals | None = None,
 ) -> FloatArray:
     """How much of each of k pairs goes into its track, shape (k,): in a crowd its probability, else all of a chosen one.
 
@@ -54,7 +68,7 @@ def shares(
     if in_crowd.any():
         _, row = np.unique(row[in_crowd], return_inverse=True)
         _, column = np.unique(column[in_crowd], return_inverse=True)
-        q = probabilities(row, column, weight[in_crowd], missed[in_crowd], UNKNOWN)
+        q = (marginals or probabilities)(row, column, weight[in_crowd], missed[in_crowd], UNKNOWN)
         taken[in_crowd] = sharpened(row, q, sharpness)
     return taken
 
@@ -100,7 +114,9 @@ def sharpened(row: IntArray, q: FloatArray, sharpness: float) -> FloatArray:
     return np.asarray(q**sharpness / total[row])
 
 
-def melted(x: FloatArray, P: FloatArray, pairs: Pairs, share: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+def melted(
+    x: FloatArray, P: FloatArray, pairs: Pairs, share: FloatArray, update: Update = filters.update
+) -> tuple[IntArray, FloatArray, FloatArray]:
     """Rows whose pairs have shares between none and all, with the mean (n, 6) and spread (n, 6, 6) of what they may be.
 
     x, P: states and covariances of all rows, before this scan.
@@ -110,7 +126,7 @@ def melted(x: FloatArray, P: FloatArray, pairs: Pairs, share: FloatArray) -> tup
         return of, np.zeros((0, 6)), np.zeros((0, 6, 6))
     rows, group = np.unique(pairs.row[of], return_inverse=True)
     left = np.maximum(1.0 - np.bincount(group, share[of], len(rows)), 0.0)
-    each_x, each_P = filters.update(x[pairs.row[of]], P[pairs.row[of]], pairs.y[of], pairs.H[of], pairs.R[of])
+    each_x, each_P = update(x[pairs.row[of]], P[pairs.row[of]], pairs.y[of], pairs.H[of], pairs.R[of])
     group = np.concatenate([group, np.arange(len(rows))])
     weight = np.concatenate([share[of], left])
     mean, spread = mixture(

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusion.measurement import AZIMUTH, ELEVATION, IntArray, expected, rotation_of
+from fusion.measurement import AZIMUTH, ELEVATION, IntArray, expected, rotation_of, stand_of
 from fusion.types import Direction, FloatArray, Sensor
 
 SMALLEST_TARGET_M, LARGEST_SMALL_M = 0.2, 1.5  # widths of the drones and birds we look for
@@ -84,13 +84,18 @@ def jacobian(s: FloatArray) -> tuple[FloatArray, FloatArray]:
     return vector, np.stack([by_azimuth, by_elevation, vector], axis=2)
 
 
+def place_of(s: FloatArray, sensor: Sensor) -> FloatArray:
+    """ENU points (n, 3) of direction states about one sensor."""
+    return np.asarray(jacobian(s)[0] @ rotation_of(sensor).T + stand_of(sensor))
+
+
 def to_enu(s: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, FloatArray]:
     """ENU states (n, 6) and covariances (n, 6, 6) of direction states about one sensor."""
     rotation = rotation_of(sensor)
     vector, J = jacobian(s)
     J = rotation @ J
     x = np.empty_like(s)
-    x[:, :3] = vector @ rotation.T + np.array(sensor.position_enu_m)
+    x[:, :3] = vector @ rotation.T + stand_of(sensor)
     x[:, 3:] = (J @ s[:, 3:, None])[:, :, 0]
     G = np.zeros((len(s), 6, 6))
     G[:, :3, :3] = G[:, 3:, 3:] = J
@@ -102,7 +107,7 @@ def to_enu(s: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, Fl
 def from_enu(x: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, FloatArray]:
     """The inverse of `to_enu`."""
     rotation = rotation_of(sensor)
-    level = (x[:, :3] - np.array(sensor.position_enu_m)) @ rotation
+    level = (x[:, :3] - stand_of(sensor)) @ rotation
     g = np.hypot(level[:, 0], level[:, 1])
     r = np.maximum(np.sqrt((level**2).sum(axis=1)), 0.1)
     s = np.zeros_like(x)

@@ -14,17 +14,30 @@ Source: Mušicki, Evans, Stanković, Integrated probabilistic data association (
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fusion.frames import body_to_level
-from fusion.measurement import AZIMUTH, EAST, ELEVATION, NORTH, RANGE_RATE, SLANT_RANGE, UP, IntArray, rotation_of
-from fusion.types import FloatArray, Look, Sensor
+from fusion.measurement import (
+    AZIMUTH,
+    EAST,
+    ELEVATION,
+    NORTH,
+    RANGE_RATE,
+    SLANT_RANGE,
+    UP,
+    IntArray,
+    rotation_of,
+    stand_of,
+)
+from fusion.types import FloatArray, Look, Orientation, Sensor
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Inside: TypeAlias = Callable[[Sensor, Sequence[Look], FloatArray, FloatArray, FloatArray], BoolArray]  # `looked_at`
 
 ASSUMED_TARGET_M = 0.35  # a small drone's width: what a table by pixels is read for
 ASSUMED_DETECTION_PROBABILITY = 0.5  # weighs a detection of a sensor that tells no probability; never a miss
@@ -90,20 +103,26 @@ def looked_at(
     sensor: Sensor, looks: Sequence[Look], position_m: FloatArray, sigma_m: FloatArray, mounting_rad: FloatArray
 ) -> BoolArray:
     """Which ENU points (n, 3) lie surely inside, by one sigma (n,) of theirs and one of the mounting (n,) from every edge."""
-    level = (position_m - np.array(sensor.position_enu_m)) @ rotation_of(sensor)
+    level = (position_m - stand_of(sensor)) @ rotation_of(sensor)
     slant_range = np.maximum(np.sqrt((level**2).sum(axis=1)), 0.1)
     angle = sigma_m / slant_range + mounting_rad
     inside = np.zeros(len(position_m), dtype=bool)
     for look in looks:
-        body = level @ body_to_level(look.orientation)
+        body = level @ turned_by(look.orientation)
         azimuth = np.arctan2(body[:, 0], body[:, 1])
         elevation = np.arctan2(body[:, 2], np.hypot(body[:, 0], body[:, 1]))
         inside |= (
-            _within(azimuth, look.azimuth_rad, np.where(_is_full_circle(look), 0.0, angle))
+            _within(azimuth, look.azimuth_rad, 0.0 if is_full_circle(look) else angle)
             & _within(elevation, look.elevation_rad, angle)
             & _within(slant_range, look.slant_range_m, sigma_m)
         )
     return inside
+
+
+@lru_cache(maxsize=1024)
+def turned_by(orientation: Orientation) -> FloatArray:
+    """Body to level, shape (3, 3); not to be written to. Looks are few and come again."""
+    return body_to_level(orientation)
 
 
 def may_be_seen(
@@ -128,11 +147,11 @@ def largest_variance(P: FloatArray) -> FloatArray:
     return np.asarray(q + 2.0 * p * np.cos(np.arccos(cosine) / 3.0))
 
 
-def _within(value: FloatArray, limits: tuple[float, float], margin: FloatArray) -> BoolArray:
+def _within(value: FloatArray, limits: tuple[float, float], margin: FloatArray | float) -> BoolArray:
     return np.asarray((value >= limits[0] + margin) & (value <= limits[1] - margin))
 
 
-def _is_full_circle(look: Look) -> bool:
+def is_full_circle(look: Look) -> bool:
     return look.azimuth_rad[1] - look.azimuth_rad[0] >= 2.0 * math.pi - 1e-6
 
 
@@ -187,15 +206,16 @@ def counted_misses(
     seen_ns: IntArray,
     missed_ns: IntArray,
     hang_ns: IntArray,
+    inside: Inside = looked_at,
 ) -> FloatArray:
     """Detection probability of those (n,) whose silence in this scan means something; 0 for the others.
 
     mounting_rad: the sensor's mounting error, 0 for its own directions, which are turned with it; seen_ns and missed_ns: when
     this sensor last saw each, and when its last miss was counted; hang_ns: how long misses of each count as one.
     """
-    slant_range = np.sqrt(((position_m - np.array(sensor.position_enu_m)) ** 2).sum(axis=1))
+    slant_range = np.sqrt(((position_m - stand_of(sensor)) ** 2).sum(axis=1))
     probability = detection_probability(sensor, slant_range)
-    counts = ~np.isnan(probability) & looked_at(sensor, looks, position_m, sigma_m, mounting_rad)
+    counts = ~np.isnan(probability) & inside(sensor, looks, position_m, sigma_m, mounting_rad)
     counts &= time_ns - missed_ns >= hang_ns
     if not sees_at_night(sensor):
         counts &= time_ns - seen_ns <= int(CAMERA_SEES_S * 1e9)

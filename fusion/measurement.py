@@ -77,7 +77,9 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
         count, size = len(batch), len(components)
         z = np.fromiter(chain.from_iterable(row[0] for row in batch), np.float64, count * size)
         noise = batch[0][1]
-        if all(row[1] is noise for row in batch):  # a sensor's accuracy seldom differs: one matrix stands for all
+        if count > 1 and all(
+            row[1] is noise for row in batch
+        ):  # a sensor's accuracy seldom differs: one matrix stands for all
             R = np.broadcast_to(np.array(noise, float).reshape(size, size), (count, size, size))
         else:
             R = np.array([row[1] for row in batch], float).reshape(count, size, size)
@@ -178,8 +180,23 @@ def _position_noise(given: tuple[float, ...], has_up: bool) -> tuple[float, ...]
 
 
 def rotation_of(sensor: Sensor) -> FloatArray:
-    """Level to ENU, shape (3, 3)."""
-    return np.array(sensor.level_to_enu, float).reshape(3, 3)
+    """Level to ENU, shape (3, 3); not to be written to."""
+    return _matrix(sensor.level_to_enu)
+
+
+def stand_of(sensor: Sensor) -> FloatArray:
+    """Where it stands, ENU, shape (3,); not to be written to."""
+    return _vector(sensor.position_enu_m)
+
+
+@lru_cache(maxsize=1024)
+def _matrix(values: tuple[float, ...]) -> FloatArray:
+    return np.array(values, float).reshape(3, 3)
+
+
+@lru_cache(maxsize=1024)
+def _vector(values: tuple[float, ...]) -> FloatArray:
+    return np.array(values, float)
 
 
 def expected(x: FloatArray, sensor: Sensor, components: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
@@ -188,7 +205,7 @@ def expected(x: FloatArray, sensor: Sensor, components: tuple[int, ...]) -> tupl
         axes = [component - EAST for component in components]
         return x[:, axes], np.repeat(np.eye(6)[None, axes], len(x), axis=0)
     rotation = rotation_of(sensor)
-    d, v = rotation.T @ (x[:, :3] - np.array(sensor.position_enu_m)).T, rotation.T @ x[:, 3:].T
+    d, v = rotation.T @ (x[:, :3] - stand_of(sensor)).T, rotation.T @ x[:, 3:].T
     east, north, up = d
     ground = np.hypot(east, north)
     g, r = np.maximum(ground, NEAREST_M), np.maximum(np.sqrt((d**2).sum(axis=0)), NEAREST_M)
@@ -220,6 +237,14 @@ def residual(z: FloatArray, h: FloatArray, components: tuple[int, ...]) -> Float
         column = components.index(AZIMUTH)
         y[..., column] = wrap_angle(y[..., column])
     return y
+
+
+def foretold(
+    x: FloatArray, sensor: Sensor, components: tuple[int, ...], clock_error_s: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """h (n, d), H (n, d, 6) and the added noise (n, d, d) of ENU states (n, 6)."""
+    h, H = expected(x, sensor, components)
+    return h, H, added_noise(x, H, sensor, components, clock_error_s)
 
 
 def added_noise(

@@ -10,7 +10,6 @@ Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999),
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from fusion import classification, direction
 from fusion.association import gate_threshold
@@ -25,7 +24,6 @@ DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
 MOST_LIKE = 2  # others that a row may equal before it stands in a crowd
-FEW = 60  # points whose distances are all looked at: a tree would take longer
 APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an echo and its ghost
 APART_NS = 10_000_000_000  # so many scans that showed both make two objects of them, for so long
 
@@ -102,7 +100,7 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
     in_space = rows[table.direction_of[rows] < 0]
     pairs: list[IntArray] = [np.zeros((0, 2), dtype=np.int64)]
     if len(in_space) > 1:
-        pairs.append(in_space[_within(table.x[in_space, :3], DUPLICATE_WITHIN_M)])
+        pairs.append(in_space[table.kernels.near_pairs(table.x[in_space, :3], DUPLICATE_WITHIN_M)])
     towards = rows[table.direction_of[rows] >= 0]
     if len(towards) > 1:
         apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
@@ -112,15 +110,6 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
         apart[mount[:, None] != mount] = np.inf
         pairs.append(towards[np.argwhere(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))])
     return np.concatenate(pairs)
-
-
-def _within(points: FloatArray, distance: float) -> IntArray:
-    """Places (k, 2) of those points (n, 3) that are no farther apart, the lower place first."""
-    if len(points) > FEW:
-        return np.asarray(cKDTree(points).query_pairs(distance, output_type="ndarray"))
-    square = ((points[:, None] - points) ** 2).sum(axis=2)
-    one, two = np.nonzero(square <= distance**2)
-    return np.stack([one, two], axis=1)[one < two]
 
 
 def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:

@@ -29,22 +29,24 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     rows = may.nonzero()[0]
     if len(rows) == 0:
         return
-    x, P = table.in_enu(rows)
-    sigma_m = np.sqrt(existence.largest_variance(P))
+    place_m = table.x[rows, :3]
+    sigma_m = np.sqrt(table.kernels.largest_variance(table.P[rows]))
     own = table.direction_of[rows] == hand.number
     if own.any():  # a direction is unsure along its ray, not across
-        across = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(direction.bounded(table.x[rows, 2]))
-        sigma_m = np.where(own, np.where(own, across, 0.0), sigma_m)
+        s, P = table.x[rows[own]], table.P[rows[own]]
+        place_m[own] = direction.place_of(s, hand.sensor)
+        sigma_m[own] = np.sqrt(P[:, 0, 0] + P[:, 1, 1]) * np.exp(direction.bounded(s[:, 2]))
     probability = existence.counted_misses(
         hand.sensor,
         hand.scan.time_ns,
-        x[:, :3],
+        place_m,
         sigma_m,
         np.where(own, 0.0, hand.sensor.mounting_sigma_rad),
         looks,
         table.seen_ns[rows, hand.number],
         table.missed_ns[rows, hand.number],
         hang_ns[rows],
+        table.kernels.looked_at,
     )
     counted = probability > 0.0
     rows, probability = rows[counted], probability[counted]

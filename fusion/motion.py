@@ -37,6 +37,12 @@ def predict(x: FloatArray, P: FloatArray, dt_s: float, q: FloatArray) -> tuple[F
     return x + dt_s * (x @ SHIFT), carried.reshape(-1, 6, 6)
 
 
+def carry(x: FloatArray, P: FloatArray, leaning: FloatArray, q: FloatArray, dt_s: float) -> None:
+    """The same in place, of states that lean on b biases by G (n, 6, b), see `registration.py`."""
+    x[:], P[:] = predict(x, P, dt_s, q)
+    leaning[:, :3] += dt_s * leaning[:, 3:]
+
+
 SHIFT: FloatArray = np.eye(6, k=-3)  # x @ SHIFT: velocities in the places of positions; Fᵀ = I + dt SHIFT
 MOVED: FloatArray = np.array(  # (F ⊗ F)ᵀ by powers of dt
     [np.eye(36), np.kron(SHIFT, np.eye(6)) + np.kron(np.eye(6), SHIFT), np.kron(SHIFT, SHIFT)]

@@ -16,7 +16,7 @@ import numpy as np
 from fusion import direction, existence, extra_plots, manoeuvres
 from fusion.association import Pairs, concatenated, gate_threshold, gated_pairs, in_sight
 from fusion.existence import BoolArray
-from fusion.measurement import AZIMUTH, IntArray, Plots, added_noise, expected
+from fusion.measurement import AZIMUTH, IntArray, Plots, stand_of
 from fusion.scan_in_hand import ScanInHand, is_bearing, measures_range
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Sensor
@@ -50,7 +50,7 @@ def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, 
         h[guests], H[guests], added[guests] = direction.seen_beside(
             x[guests], P[guests], table.sensors[number], hand.sensor
         )
-    return gated_pairs(rows, P, h, H, added, plots, gate)
+    return table.kernels.gated_pairs(rows, P, h, H, added, plots, gate)
 
 
 def pairs_in_space(
@@ -62,11 +62,10 @@ def pairs_in_space(
     an abrupt manoeuvre, and takes what is likelier to be that than a false alarm."""
     clock_error_s = hand.rules.clock_error_s(hand.sensor)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
-    h, H = expected(x, hand.sensor, plots.components)
-    added = added_noise(x, H, hand.sensor, plots.components, clock_error_s)
+    h, H, added = table.kernels.foretold(x, hand.sensor, plots.components, clock_error_s)
     if hand.origin is not None:
         return gated_pairs(np.arange(len(x)), P, h, H, added, plots, np.inf)
-    pairs = gated_pairs(np.arange(len(x)), P, h, H, added, plots, gate)
+    pairs = table.kernels.gated_pairs(np.arange(len(x)), P, h, H, added, plots, gate)
     if is_bearing(plots):
         return pairs.chosen(_credible(table, hand, plots, x, P, pairs))
     lost = table.is_confirmed[rows]
@@ -92,7 +91,7 @@ def _turned(
     since_s = unwatched_s(table, hand, plots, rows[of])
     chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
-    pairs = gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
+    pairs = table.kernels.gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
     pairs = replace(pairs, row=of[pairs.row], log_likelihood=pairs.log_likelihood + np.log(chance[pairs.row]))
     row = rows[pairs.row]
     s = scores(table, hand, row, pairs, probability_of(table, hand, row, False), density_at(table, hand, plots, pairs))
@@ -111,7 +110,7 @@ def _credible(
     rows = np.unique(pairs.row)
     if len(rows) == 0 or not hand.scan.looked:
         return np.arange(len(pairs.row))
-    sigma_m = np.sqrt(existence.largest_variance(P[rows]))
+    sigma_m = np.sqrt(table.kernels.largest_variance(P[rows]))
     mounting_rad = hand.sensor.mounting_sigma_rad
     inside = existence.may_be_seen(hand.sensor, hand.scan.looked, x[rows, :3], sigma_m, mounting_rad)
     if inside.all():
@@ -149,7 +148,8 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
         everywhere = everywhere * table.learned.alarm_ratio(hand.number)
         interval_s = float(table.interval_s[hand.number])
         first_ns = int(table.first_ns[hand.number])
-        stuck = table.places.density(hand.number, plots, hand.scan.time_ns, first_ns, interval_s)
+        known = hand.scan.time_ns, first_ns, interval_s
+        stuck = table.places.density(hand.number, plots, *known, table.kernels.thickest)
         hand.alarms[plots.components] = everywhere + stuck
     return hand.alarms[plots.components]
 
@@ -177,7 +177,7 @@ def expect_more(table: TrackTable, hand: ScanInHand, plots: Plots) -> None:
 def ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:
     if as_direction:
         return np.asarray(np.exp(direction.bounded(table.x[rows, 2])))
-    return np.asarray(np.sqrt(((table.x[rows, :3] - np.array(sensor.position_enu_m)) ** 2).sum(axis=1)))
+    return np.asarray(np.sqrt(((table.x[rows, :3] - stand_of(sensor)) ** 2).sum(axis=1)))
 
 
 def may_report(table: TrackTable, hand: ScanInHand, rows: IntArray) -> BoolArray:

@@ -23,8 +23,9 @@ Kirubarajan (2001), 1.4 and 11.3, for fading memory and for detecting a change b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -48,6 +49,11 @@ BACK = 1.0  # of the prior's sigma: what is left of a jump that was undone
 COMPARED_NS = 2_000_000_000  # so lately must another sensor have seen it
 CROSSING_SINE = 0.1  # lines of sight that cross more flatly tell nothing of a range
 LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it may be another's detection
+
+
+Learned: TypeAlias = Callable[  # `learn`
+    [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], None
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,34 +160,11 @@ class Registration:
             can &= self._ranging | (across > CROSSING_SINE**2 * np.maximum(square, 1.0) * np.maximum(own_square, 1.0))
         return can
 
-    def learn(self, y: FloatArray, S: FloatArray, A: FloatArray) -> None:
+    def learn(self, y: FloatArray, S: FloatArray, A: FloatArray, learned: Learned | None = None) -> None:
         """Innovations (k, d) with covariance S (k, d, d) and what they say of the biases, A (k, d, b)."""
-        left = y - A @ self._mean()
-        spread = S + A @ self._covariance @ A.transpose(0, 2, 1)
-        square, _ = squared_distance(left, spread)
-        usable = square < LARGEST_SQUARE * y.shape[1]
-        weighed = np.asarray(np.linalg.solve(S * SLACK, A), float)
-        self._fade(left, A, weighed)
-        places = len(self.places)  # all components of all innovations as rows
-        A, weighed = A[usable].reshape(-1, places), weighed[usable].reshape(-1, places)
-        self._information = self._information + A.T @ weighed
-        self._pull = self._pull + weighed.T @ y[usable].reshape(-1)
-        self._covariance = np.asarray(np.linalg.inv(self._information), float)
+        known = self._information, self._pull, self._covariance, self._prior, self._recent
+        (learned or learn)(y, S, A, *known)
         self._may_be_due = True
-
-    def _fade(self, left: FloatArray, A: FloatArray, weighed: FloatArray) -> None:
-        """Trust the past less, by as much as these innovations, less the estimate, teach."""
-        weight = (A * weighed).sum(axis=(0, 1))
-        self._recent = WINDOW * self._recent
-        self._recent += (weighed * left[:, :, None]).sum(axis=(0, 1)), weight
-        pull, weights = self._recent
-        spread = weights + weights**2 * np.diagonal(self._covariance)
-        has_moved = pull**2 > MOVED**2 * spread
-        taught = np.minimum(weight * self._prior**2, 1.0)
-        fade = 1.0 - taught * np.where(has_moved, 1.0 - FADE_WHEN_MOVED, 1.0 - FADE)
-        mean, root = self._mean(), np.sqrt(fade)
-        self._information = self._information * np.outer(root, root) + np.diag((1.0 - fade) * self._prior**-2.0)
-        self._pull = self._information @ mean
 
     def release(self) -> FloatArray | None:
         """The biases (b,) that are due to be applied now, moved from the estimate to `applied`; None where none is."""
@@ -266,6 +249,47 @@ class Registration:
 
     def _observable(self) -> BoolArray:
         return np.asarray(self._sigma() < OBSERVABLE * self._prior)
+
+
+def learn(
+    y: FloatArray,
+    S: FloatArray,
+    A: FloatArray,
+    information: FloatArray,
+    pull: FloatArray,
+    covariance: FloatArray,
+    prior: FloatArray,
+    recent: FloatArray,
+) -> None:
+    """Work innovations into what is known of the biases, in place: Λ (b, b), Λ x̂ (b,), Λ⁻¹, and the last scans (2, b)."""
+    mean = covariance @ pull
+    left = y - A @ mean
+    square, _ = squared_distance(left, S + A @ covariance @ A.transpose(0, 2, 1))
+    usable = square < LARGEST_SQUARE * y.shape[1]
+    weighed = np.asarray(np.linalg.solve(S * SLACK, A), float)
+    weight = (A * weighed).sum(axis=(0, 1))
+    recent *= WINDOW
+    recent += (weighed * left[:, :, None]).sum(axis=(0, 1)), weight
+    has_moved = recent[0] ** 2 > MOVED**2 * (recent[1] + recent[1] ** 2 * np.diagonal(covariance))
+    taught = np.minimum(weight * prior**2, 1.0)  # the past is trusted less, by as much as these innovations teach
+    fade = 1.0 - taught * np.where(has_moved, 1.0 - FADE_WHEN_MOVED, 1.0 - FADE)
+    root = np.sqrt(fade)
+    information *= np.outer(root, root)
+    information += np.diag((1.0 - fade) * prior**-2.0)
+    pull[:] = information @ mean
+    A, weighed = A[usable].reshape(-1, len(prior)), weighed[usable].reshape(-1, len(prior))  # a row a component
+    information += A.T @ weighed
+    pull += weighed.T @ y[usable].reshape(-1)
+    covariance[:] = np.linalg.inv(information)
+
+
+def leaned(
+    leaning: FloatArray, P: FloatArray, H: FloatArray, S: FloatArray, D: FloatArray, share: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """G (n, 6, b) after updates of gain share K, and A (n, d, b), of tracks with G `leaning` and covariances P before them."""
+    A = D - H @ leaning
+    K = np.linalg.solve(S, H @ P).transpose(0, 2, 1)
+    return leaning + share[:, None, None] * (K @ A), A
 
 
 def _measures(sensor: Sensor, kind: int) -> bool:

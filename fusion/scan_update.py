@@ -17,9 +17,7 @@ from fusion import (
     crowds,
     direction,
     existence,
-    filters,
     joint_update,
-    manoeuvres,
     standing,
 )
 from fusion.assignment import assign
@@ -101,7 +99,7 @@ def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_di
         free = (~decided.is_decided).nonzero()[0]
         chosen = free[_choose(table, hand, plots, pairs.chosen(free), probability[free], density[free])]
         chosen = np.sort(np.concatenate([chosen, decided.chosen]))
-    share = _shares(hand, plots, pairs, weight, 1.0 - detected, chosen)
+    share = _shares(table, hand, plots, pairs, weight, 1.0 - detected, chosen)
     if measures_range(plots) and learns_detection(table, hand) and hand.identity is None:
         hand.hidden.update(crowd_births.lacking(table, pairs, plots, weight, detected, share))
     chosen = chosen[
@@ -148,7 +146,13 @@ def _choose(
 
 
 def _shares(
-    hand: ScanInHand, plots: Plots, pairs: Pairs, weight: FloatArray, missed: FloatArray, chosen: IntArray
+    table: TrackTable,
+    hand: ScanInHand,
+    plots: Plots,
+    pairs: Pairs,
+    weight: FloatArray,
+    missed: FloatArray,
+    chosen: IntArray,
 ) -> FloatArray:
     """How much of each pair goes into its track, shape (k,); weight and missed: w_ij and w_i0 of `crowds.py`."""
     if len(chosen) == len(pairs.row):  # nobody shares anything
@@ -158,7 +162,7 @@ def _shares(
         share[chosen] = 1.0
         return share
     sharpness = crowds.SHARPNESS if measures_range(plots) else 1.0
-    return crowds.shares(pairs.row, pairs.plot, weight, missed, chosen, sharpness)
+    return crowds.shares(pairs.row, pairs.plot, weight, missed, chosen, sharpness, table.kernels.probabilities)
 
 
 def _work_in_pairs(
@@ -172,12 +176,12 @@ def _work_in_pairs(
     as_direction: bool,
 ) -> None:
     """Kalman update, existence, bookkeeping and classes of the chosen pairs."""
-    torn, torn_x, torn_P = crowds.melted(table.x, table.P, pairs, share)
+    torn, torn_x, torn_P = crowds.melted(table.x, table.P, pairs, share, table.kernels.update)
     hand.perhaps_seen.update(crowds.perhaps_seen(pairs.row, chosen, share))
     taken = pairs.chosen(chosen)
     row, before = taken.row, table.P[taken.row]
     P = before if as_direction else _weigh_manoeuvres(table, hand, plots, taken, before, share[chosen])
-    x, P = filters.update(table.x[row], P, taken.y, taken.H, taken.R)
+    x, P = table.kernels.update(table.x[row], P, taken.y, taken.H, taken.R)
     if not np.isfinite(x.sum() + P.sum()):
         sound = np.flatnonzero(np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2)))
         chosen, taken, x, P, before = chosen[sound], taken.chosen(sound), x[sound], P[sound], before[sound]
@@ -225,7 +229,7 @@ def _weigh_manoeuvres(
     covariances that it means."""
     row = pairs.row
     since_s = unwatched_s(table, hand, plots, row)
-    modes, weighed = manoeuvres.weighed(table.modes[row], P, pairs.y, pairs.H, pairs.R, table.q, since_s)
+    modes, weighed = table.kernels.weighed(table.modes[row], P, pairs.y, pairs.H, pairs.R, table.q, since_s)
     sure = share == 1.0
     if sure.all() and np.isfinite(modes.sum() + weighed.sum()):
         table.modes[row] = modes
@@ -252,9 +256,8 @@ def _learn_biases(
     row, registration = pairs.row, table.registration
     if not registration.places:
         return
-    A = registration.selection(hand.number, components) - pairs.H @ table.leaning[row]
-    K = np.linalg.solve(pairs.S, pairs.H @ P).transpose(0, 2, 1)
-    table.leaning[row] += share[:, None, None] * (K @ A)
+    D = registration.selection(hand.number, components)
+    table.leaning[row], A = table.kernels.leaned(table.leaning[row], P, pairs.H, pairs.S, D, share)
     may = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
     if not may.any():
         return
@@ -262,7 +265,7 @@ def _learn_biases(
     compared = registration.compared(hand.number, table.seen_ns[row], table.x[row, :3], hand.scan.time_ns)
     teaching = compared.any(axis=1)
     if teaching.any():
-        registration.learn(y[teaching], S[teaching], A[teaching] * compared[teaching, None, :])
+        registration.learn(y[teaching], S[teaching], A[teaching] * compared[teaching, None, :], table.kernels.learn)
 
 
 def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray) -> None:

@@ -12,11 +12,12 @@ from itertools import compress
 
 import numpy as np
 
-from fusion import direction, manoeuvres, motion
+from fusion import direction, manoeuvres
 from fusion.classification import prior_log
 from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import BoolArray, survive
 from fusion.joint import Joint
+from fusion.kernels import PLAIN, Kernels
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
 from fusion.sensor_rates import Newcomers, SensorRates
@@ -55,8 +56,9 @@ class Births:
 class TrackTable:
     """Rows of tracks and what the tracker knows of each sensor; `copy` is a snapshot."""
 
-    def __init__(self, sensors: Sequence[Sensor], undetected: float, q: FloatArray) -> None:
+    def __init__(self, sensors: Sequence[Sensor], undetected: float, q: FloatArray, kernels: Kernels = PLAIN) -> None:
         count = len(sensors)
+        self.kernels = kernels
         self.sensors, self.mount = sensors, direction.mounts_of(sensors)
         self.q = q  # (3,) spectral density of the acceleration
         self.time_ns: int | None = None
@@ -131,6 +133,7 @@ class TrackTable:
     def copy(self) -> TrackTable:
         """An independent copy, of which nothing was told; explanations and keys are shared, being immutable."""
         other = TrackTable.__new__(TrackTable)
+        other.kernels = self.kernels
         other.sensors, other.mount, other.q, other.time_ns = self.sensors, self.mount, self.q, self.time_ns
         for name in ARRAYS:
             if name != "told":
@@ -241,11 +244,10 @@ class TrackTable:
         if dt_s <= 0.0 or len(self) == 0:
             return
         as_direction = (self.direction_of >= 0).nonzero()[0]
-        self.x, self.P = motion.predict(self.x, self.P, dt_s, self.density())
+        self.kernels.carry(self.x, self.P, self.leaning, self.density(), dt_s)
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
         self.joints = [one.predicted(dt_s, self.q) for one in self.joints]
-        self.leaning[:, :3] += dt_s * self.leaning[:, 3:]
         self.existence = survive(self.existence, dt_s)
 
     def density(self, rows: IntArray | slice = slice(None)) -> FloatArray:

@@ -18,6 +18,7 @@ from fusion import births, hearing, jumps, lifecycle, merging, misses, motion, s
 from fusion.claims import FARTHEST_M, ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
+from fusion.kernels import kernels
 from fusion.publication import Publication
 from fusion.registration import Bias, Jump
 from fusion.rewind import History, Place
@@ -54,7 +55,7 @@ class Tracker:
         self._number = {sensor.sensor_id: number for number, sensor in enumerate(self._sensors)}
         self._frame, self._claims_as_measurements = frame, claims_as_measurements
         self._rules = Rules(settings, objects, motion.spectral_density(settings.acceleration_m_s2), origins)
-        self._table = TrackTable(self._sensors, objects.undetected_at_start, self._rules.q)
+        self._table = TrackTable(self._sensors, objects.undetected_at_start, self._rules.q, kernels(settings.compiled))
         self._history: History[TrackTable, Kept] = History(self._table, int(settings.rewind_s * 1e9))
         self._book = ClaimBook(frame, farthest_claim_m)
         self._publication = Publication(self._book.of_track)

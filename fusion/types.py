@@ -306,6 +306,7 @@ class TrackerSettings:
     drop_below: float = 0.01
     rewind_s: float = 4.0  # how far back a late scan is still worked in
     clock_error_s: float = 0.0  # the site's clock error bound; enters the measurement noise
+    compiled: bool = False  # arithmetic by numba: the same tracks but for the last digits; see fusion/kernels.py
 
 
 # Tracks

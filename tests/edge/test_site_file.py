@@ -327,6 +327,15 @@ def test_an_address_that_a_camera_may_have_is_taken(url: str):
     assert parse_site(GOOD.replace("rtsp://192.0.2.10/stream1", url), "post.toml")
 
 
+def test_compiled_arithmetic_is_taken_only_where_it_can_be_had(monkeypatch: pytest.MonkeyPatch):
+    site = GOOD.replace("confirm_at = 0.9", "compiled = true")
+    monkeypatch.setattr("edge.site_file.can_compile", lambda: True)
+    assert parse_site(site, "post.toml").tracker.compiled
+    monkeypatch.setattr("edge.site_file.can_compile", lambda: False)
+    with pytest.raises(SiteFileError, match=r"compiled is true; expected false, since numba is not installed"):
+        parse_site(site, "post.toml")
+
+
 def test_a_sensor_in_single_brackets_is_told_how_to_write_it():
     one = GOOD.split("[[sensor]]")
     with pytest.raises(SiteFileError, match=r"sensor is a table; expected a list of tables, each under \[\[sensor\]\]"):
