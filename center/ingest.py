@@ -28,6 +28,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 
 from center.broker_link import BrokerLink
+from center.clock_witnesses import ClockWitnesses
 from center.ranges import Range, SequenceRanges
 from center.received import FOR_THE_TRACKER, Received, Refused, read
 from center.settings import BrokerSettings
@@ -42,6 +43,7 @@ QUEUE_SIZE = 4_000  # messages waiting for the store, and
 QUEUE_BYTES = 33_554_432  # of them; usual messages have 2 kB
 MAX_RUNS = 10_000  # held in memory; of the one not heard for longest the store is asked again
 FORGET_EVERY_S = 600.0
+FIRST_FORGET_S = 60.0  # after the start: until then posts have told what time it is
 FORGET_PAUSE_S = 0.2  # between pieces of what is to be deleted: the posts go first
 RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
 STOP_WITHIN_S = 10.0
@@ -75,7 +77,9 @@ class Ingest:
         self.counts = Counts()
         self._link = BrokerLink(broker, self._arrived)
         self._stopping = threading.Event()
-        self._forget_at_s = 0.0  # monotonic
+        self._rest_s = min(FORGET_EVERY_S, self._retention_ns / 1e9)
+        self._forget_at_s = time.monotonic() + min(FIRST_FORGET_S, self._rest_s)
+        self._witnesses = ClockWitnesses()
         self._writer = threading.Thread(target=self._write_for_ever, name="store writer", daemon=True)
 
     def start(self) -> None:
@@ -112,6 +116,10 @@ class Ingest:
             faults.append(f"the store cannot write: {self.counts.store_fault}")
         if self.counts.writer_fault:
             faults.append(f"the last batch was lost and is awaited again: {self.counts.writer_fault}")
+        if self._witnesses.doubt(time.monotonic()):
+            faults.append(
+                "the clock is more than a day from those of the posts: set it; nothing old is deleted until then"
+            )
         if not self._writer.is_alive():
             faults.append("the store writer does not run: nothing is stored; start the center again")
         return faults
@@ -142,6 +150,7 @@ class Ingest:
     def _take(self, topic_name: str, payload: bytes) -> Received | None:
         """Queue a message for the store; None when it has come before. Raises Refused."""
         received = read(topic_name, payload, time.time_ns())
+        self._witnesses.hear(received, time.monotonic())
         if received.name in FOR_THE_TRACKER:
             with self._lock:
                 self.counts.count(received, is_new=True)
@@ -277,8 +286,10 @@ class Ingest:
             self.counts.acknowledgements += 1
 
     def _forget(self) -> None:
-        """Delete a piece of what is older than the retention time."""
-        rest_s = min(FORGET_EVERY_S, self._retention_ns / 1e9)
+        """Delete a piece of what is older than the retention time, unless the clock that tells so is in doubt."""
+        if self._witnesses.doubt(time.monotonic()):
+            self._forget_at_s = time.monotonic() + self._rest_s
+            return
         try:
             deleted, runs = self._store.forget(time.time_ns() - self._retention_ns)
         except sqlite3.Error as error:
@@ -287,7 +298,7 @@ class Ingest:
         with self._lock:
             for key in runs:
                 self._known.pop(key, None)
-        self._forget_at_s = time.monotonic() + (FORGET_PAUSE_S if deleted else rest_s)
+        self._forget_at_s = time.monotonic() + (FORGET_PAUSE_S if deleted else self._rest_s)
 
 
 class Counts:

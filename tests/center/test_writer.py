@@ -88,6 +88,37 @@ def test_a_forgotten_run_is_forgotten_in_memory_too(store, make_ingest, played_m
     assert store.runs() == []
 
 
+def test_a_center_whose_clock_leaps_ahead_deletes_nothing_and_says_so(
+    store, make_ingest, played_messages, monkeypatch, eventually
+):
+    ingest = make_ingest()
+    hand_in(ingest, played_messages.tracks(T, played_messages.track(1, T)))
+    eventually(lambda: store.message_count() == 1)
+
+    def says(time_ns: int, **fields: Any) -> None:
+        arrived = mqtt.MQTTMessage(topic=topic("ridge-04", "health").encode())
+        arrived.payload = encode(msgspec.structs.replace(played_messages.health(time_ns), **fields))
+        ingest._arrived(arrived)
+
+    rounds, waited = [], ingest._witnesses.doubt
+    monkeypatch.setattr(ingest._witnesses, "doubt", lambda now_s: rounds.append(now_s) or waited(now_s))
+    says(time.time_ns() - 40 * 86_400 * 10**9)  # as if the center had leapt ahead by forty days
+    ingest._retention_ns = 0
+    rounds.clear()
+    ingest._forget_at_s = 0.0
+    eventually(lambda: len(rounds) > 0)
+    assert store.message_count() == 1
+    assert any("nothing old is deleted" in fault for fault in ingest.faults())
+    says(time.time_ns() - 40 * 86_400 * 10**9, clock_trusted=False)  # of a post whose clock nobody keeps
+    says(time.time_ns())
+
+    def is_forgotten() -> bool:
+        ingest._forget_at_s = 0.0
+        return store.message_count() == 0
+
+    eventually(is_forgotten)
+
+
 def test_a_message_that_does_not_fit_the_store_is_kept_as_a_fault_and_holds_up_no_other(
     store, make_ingest, played_messages, monkeypatch, eventually
 ):
