@@ -27,7 +27,9 @@ FEW_PLOTS = 64  # of more, those that are near a row in one component are found 
 
 def compiled(signature: str | None = None) -> Callable[[Any], Any]:
     """numba's decorator; with a signature, compiled at import: no scan waits for it."""
-    return numba.njit(signature, cache=True, error_model="numpy")  # 0 / 0 is NaN, as in numpy
+    # 0 / 0 is NaN, as in numpy
+    decorator: Callable[[Any], Any] = numba.njit(signature, cache=True, error_model="numpy")
+    return decorator
 
 
 @compiled()
