@@ -143,10 +143,10 @@ def site_lines(found: Sniffed) -> list[str]:
 
 
 def device_line(name: str, kind: ProtocolKind, found: Sniffed) -> str:
-    """The device it was heard on; of a file, the one that it most likely came from."""
-    if found.where.isdigit():
+    """The device it was heard on; of a file, and where it cannot come over that, the one that it most likely came from."""
+    if found.where.isdigit() and "udp_listener" in kind.drivers:
         return f'device = {{ driver = "udp_listener", port = {found.where} }}'
-    if found.baud is not None:
+    if found.baud is not None and "serial_port" in kind.drivers:
         return f'device = {{ driver = "serial_port", path = "{stable_name(found.where)}", baud = {found.baud} }}'
     driver = kind.drivers[0]
     if driver == "serial_port":

@@ -181,6 +181,15 @@ def test_a_format_of_several_decoders_is_given_to_the_one_that_reads_it(
     assert parse_site(SITE + "\n".join(lines), "ridge.toml").sensors[0].protocol == protocol
 
 
+@pytest.mark.parametrize(("where", "baud"), [("/dev/ttyUSB0", 115200), ("5000", None), ("capture.bin", None)])
+@pytest.mark.parametrize(("name", "messages"), [("dji_droneid", {"O3": 3}), ("dronescout_mqtt", {"heard": 3})])
+def test_what_cannot_come_over_the_port_it_was_heard_on_is_given_a_device_that_it_can(
+    where: str, baud: int | None, name: str, messages: dict[str, int]
+) -> None:
+    lines = site_lines(Sniffed(Guess(name, "", 1.0, messages), 100, baud, where))
+    assert parse_site(SITE + "\n".join(lines).replace("...", "a/b"), "ridge.toml").sensors
+
+
 CAPTURES = Path(os.environ.get("SARHAD_SENSOR_DATA", Path(__file__).parents[3] / "shared" / "data" / "sensors"))
 FILES = sorted(
     path
