@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.scenario_generator import KINDS
-from benchmarks.scoreboard_page import KNOWN, OURS, Row, by_scenario, ours_s
+from benchmarks.scoreboard_page import COMPILED, KNOWN, OURS, SECONDS, Row, by_scenario, ours_s
 
 COURSE = "cumulative_cpu_s"  # what each message took: thousands of numbers a row
 OTHER_KINDS = ("consistency", "data", "memory")  # beside the generated scenarios and the library
@@ -25,8 +25,9 @@ def kept(rows: Sequence[Row]) -> Iterator[Row]:
         if COURSE in figures:
             rest = {name: value for name, value in figures.items() if name != COURSE}
             told["figures"] = rest | {"messages_cpu_s": figures[COURSE][-1]}
-        elif figures and row["tracker"] not in (OURS, KNOWN):
-            told["figures"] = figures | {"ours_s": ours_s(scenarios[row["scenario"]], row["tracker"])}
+        elif figures and row["tracker"] not in (OURS, COMPILED, KNOWN):
+            trackers, peer = scenarios[row["scenario"]], row["tracker"]
+            told["figures"] = figures | {name: ours_s(trackers, peer, one) for one, name in SECONDS.items()}
         yield told
 
 

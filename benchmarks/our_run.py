@@ -1,4 +1,6 @@
-"""Our tracker on one tracking scenario, measured: `python benchmarks/our_run.py SCENARIO_DIR OUT.jsonl [--known-association]`.
+"""Our tracker on one tracking scenario, measured.
+
+    python benchmarks/our_run.py SCENARIO_DIR OUT.jsonl [--known-association] [--compiled]
 
 Tells, as one JSON object: processor seconds a message, the same of the big scans alone (radar, position sensor), NIS by
 sensor from what published tracks explain, and with `--memory` the bytes that the fusion holds a track at the end. Run in
@@ -11,6 +13,7 @@ import argparse
 import json
 import tracemalloc
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +62,11 @@ class Watch:
                 self.nis[fact.sensor_id].append(found)
 
 
-def measured(directory: Path, out: Path, known_association: bool, measure_memory: bool) -> dict[str, Any]:
+def measured(
+    directory: Path, out: Path, known_association: bool, measure_memory: bool, is_compiled: bool = False
+) -> dict[str, Any]:
     scenario = read_scenario(directory)
+    scenario = replace(scenario, settings=replace(scenario.settings, compiled=is_compiled))
     types = {name: entry["type"] for name, entry in scenario.types.items()}
     last = max(message.sequence for message in scenario.messages()) if measure_memory else -1
     watch = Watch(types, frozenset({last}))
@@ -89,8 +95,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--known-association", action="store_true")
     parser.add_argument("--memory", action="store_true")
-    arguments = parser.parse_args()
-    print(json.dumps(measured(arguments.scenario, arguments.out, arguments.known_association, arguments.memory)))
+    parser.add_argument("--compiled", action="store_true", help="with numba's loops")
+    asked = parser.parse_args()
+    figures = measured(asked.scenario, asked.out, asked.known_association, asked.memory, asked.compiled)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The tracker beside its peers, on the same scenarios in the same run: `python benchmarks/scoreboard.py`.
 
     generated scenarios, and the tracking data where it is at hand
-      ├─ ours, ours with known association, filterpy, Stone Soup GNN, Stone Soup JPDA-LBP   each a process with one thread
+      ├─ ours (numpy, and compiled), ours with known association, filterpy, Stone Soup GNN, Stone Soup JPDA-LBP
+      │  each a process with one thread
       ├─ sarhad.scores                                                                      GOSPA, switches, IDF1, NEES
     scenario library (sarhad scenarios)                                                     as expected, or not
       └─ docs/scoreboard.md and docs/scoreboard.json                                        headed "simulated"
@@ -21,6 +22,7 @@ library fails that did not: then both files stay as they are unless `--accept`. 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -44,6 +46,7 @@ from benchmarks.scenario_generator import KINDS, generate
 from benchmarks.scoreboard_page import Coverage, page
 from edge.simulator.scenario import LIBRARY
 from fusion.gospa import gospa
+from fusion.kernels import can_compile
 from fusion.scoring import Scorer
 from sarhad.scenario_library import choose, play_one
 from sarhad.scores import scenario_frames
@@ -52,7 +55,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE, FIGURES = ROOT / "docs" / "scoreboard.md", ROOT / "docs" / "scoreboard.json"
 DATA = Path(os.environ.get("SARHAD_TRACKING_DATA", ROOT.parent / "shared" / "data" / "tracking"))
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-OURS, KNOWN = "ours", "known association"
+OURS, COMPILED, KNOWN = "ours", "ours, compiled", "known association"
 PEERS = {
     "filterpy": ("filterpy_peer.py", ()),
     "Stone Soup GNN": ("stonesoup_peer.py", ("gnn",)),
@@ -189,7 +192,8 @@ def own_python() -> str | None:
 def run_all(plan: Plan, folder: Path) -> Iterator[dict[str, Any]]:
     """One row a scenario and tracker, ours first: where time is short, it is the peers that are left out."""
     for kind, directory in generated(plan, folder):
-        yield from rows_of(directory, kind, [OURS] if kind.startswith(NOT_FOR_KNOWN) else [OURS, KNOWN], plan)
+        trackers = [OURS, COMPILED] if kind in SPEED and can_compile() else [OURS]
+        yield from rows_of(directory, kind, trackers if kind.startswith(NOT_FOR_KNOWN) else [*trackers, KNOWN], plan)
     for run in range(plan.plane_runs):
         yield from rows_of(generate("close_2d", 1000 + run, folder), "close_2d", [OURS, KNOWN], plan)
     for seed in range(plan.consistency_seeds):
@@ -273,6 +277,8 @@ def measured_now(plan: Plan) -> dict[str, Any]:
 @cache
 def version_of(tracker: str, peers_python: str | None, limit_s: float) -> str:
     """What a tracker's figures depend on, beside the scenario."""
+    if tracker == COMPILED:
+        return key_of(tracker, importlib.metadata.version("numba"), *VERSIONS, *OUR_CODE, *SCORERS)
     if tracker not in PEERS:
         return key_of(tracker, *VERSIONS, *OUR_CODE, *SCORERS)
     names = ("stonesoup", "filterpy", "numpy", "scipy")
@@ -289,8 +295,8 @@ def run_one(directory: Path, tracker: str, out: Path, plan: Plan) -> dict[str, A
     command = [str(python), str(ROOT / "benchmarks" / script), str(directory), str(out), *extra]
     if tracker in PEERS:
         command.append(str(plan.limit_s))
-    elif tracker == KNOWN:
-        command.append("--known-association")
+    elif tracker != OURS:
+        command.append("--known-association" if tracker == KNOWN else "--compiled")
     return told_by(command)
 
 

@@ -62,7 +62,7 @@ def test_blocks_keep_the_mean_square() -> None:
 
 def row(scenario: str, tracker: str, gospa_m: float | None, cpu_s: float, messages: int, **more: Any) -> dict[str, Any]:
     figures = {"messages": messages, "cpu_s": cpu_s, "big_ms": {"50": 1.0, "99": 5.0}, "nis": {}}
-    if tracker == "ours":
+    if tracker.startswith("ours"):
         figures["cumulative_cpu_s"] = np.linspace(cpu_s / messages, cpu_s, messages).tolist()
     scores = {
         "missed": 1.0,
@@ -105,6 +105,20 @@ def test_speed_is_compared_over_the_messages_both_got_through() -> None:
     assert slower_by(trackers, "filterpy") == pytest.approx(10.0)  # 10 s against the 1 s of our first 50
 
 
+def test_compiled_runs_are_judged_beside_those_in_numpy() -> None:
+    rows = [
+        row("fuse_n20_s1", "ours", 100.0, 2.0, 100),
+        row("fuse_n20_s1", "ours, compiled", 100.0, 1.0, 100),
+        row("fuse_n20_s1", "filterpy", None, 4.0, 50),
+        row("scale_n100_s1", "ours, compiled", 100.0, 1.0, 100),
+    ]
+    for measured in (rows, [rows[3], *carried([rows[3]], list(kept(rows)), {})]):
+        text = page(measured, None, Coverage())
+        assert "| fuse_n20: faster than filterpy by | ≥ 5 | 4.0 | NO |" in text
+        assert "| fuse_n20, compiled: faster than filterpy by | ≥ 5 | 8.0 | yes |" in text
+        assert "| scale_n100, compiled: p99 a scan, ms | ≤ 2 | 5.0 | NO |" in text
+
+
 def test_what_a_short_run_does_not_measure_is_carried_over_with_its_commit() -> None:
     played = {"kind": "library", "tracker": "ours", "ok": True, "failures": [], "commit": "old0"}
     library = {"orbit": "c", "kite": "as it is now", "fog": "e"}
@@ -136,8 +150,8 @@ def test_what_a_short_run_does_not_measure_is_carried_over_with_its_commit() -> 
     text = page(short + older, None, Coverage(is_quick=True, commit="new2"))
     assert "| fuse_n20_s1 | ours | 99.0 |" in text
     assert "| swarm_n40_s1 (of old1) | ours | 90.0 |" in text
-    assert "| fuse_n20_s1 (of old1) | filterpy | 2.00 s | 5.0 × | 50 |" in text  # half of our four seconds now
-    assert "| swarm_n40_s1 (of old1) | filterpy | 2.00 s | 4.0 × | 100 |" in text  # as it was then
+    assert "| fuse_n20_s1 (of old1) | ours | filterpy | 2.00 s | 5.0 × | 50 |" in text  # half of our four seconds now
+    assert "| swarm_n40_s1 (of old1) | ours | filterpy | 2.00 s | 4.0 × | 100 |" in text  # as it was then
     assert "carried over from an earlier scoreboard" in text
     assert "1 of 1 scenarios played are as expected (`sarhad scenarios`). 1 of them are carried over" in text
     assert carried([], json.loads(json.dumps(list(kept(short + older)))), library) == [
