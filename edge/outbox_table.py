@@ -81,6 +81,7 @@ class OutboxTable:
         self.path, self._keep_ns, self._limit_bytes = path, keep_ns, limit_bytes
         self.stored = self.stored_bytes = 0
         self._connection = open_file(path)
+        self._is_aside = False  # a damaged file, and nothing has taken its place yet
         self._walk_anew(FIRST_SPACING_S)
         try:
             self.count()
@@ -93,8 +94,11 @@ class OutboxTable:
     def start_anew(self, why: str) -> None:
         """Set a damaged file aside and go on with an empty one. Raises OutboxError, OSError or sqlite3.Error."""
         self._connection.close()
-        set_aside(self.path, why)
+        if not self._is_aside:  # else it was put aside before, and no new one could be begun
+            set_aside(self.path, why)
+            self._is_aside = True
         self._connection = open_file(self.path)
+        self._is_aside = False
         self._walk_anew(FIRST_SPACING_S)
         self.count()
 

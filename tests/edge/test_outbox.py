@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import edge.outbox
 from edge import outbox_file, outbox_table
 from edge.outbox import Outbox
 from edge.outbox_file import OutboxBusy, OutboxError
@@ -335,6 +336,34 @@ def test_damage_inside_a_file_too_large_to_be_looked_through_keeps_no_post_from_
     assert numbers(second) == [1]
     assert path.with_name("outbox.db.damaged-1").exists()
     second.close()
+
+
+def test_a_damaged_file_is_set_aside_once_though_no_new_one_can_be_begun_for_long(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, tries = Outbox(path), []
+    monkeypatch.setattr(edge.outbox, "RETRY_S", 0.01)
+
+    def full(path: Path) -> sqlite3.Connection:
+        path.touch()
+        tries.append(path)
+        if len(tries) < 6:
+            raise OutboxError(f"{path}: cannot be used: database or disk is full")
+        return outbox_file.open_file(path)
+
+    def damaged(*_: object) -> int:
+        monkeypatch.undo()
+        monkeypatch.setattr(edge.outbox, "RETRY_S", 0.01)
+        monkeypatch.setattr(outbox_table, "open_file", full)
+        raise sqlite3.DatabaseError("database disk image is malformed")
+
+    monkeypatch.setattr(outbox._table, "write", damaged)
+    outbox.add("run", 1, "tracks", b"{}")
+    assert outbox.flush()
+    assert len(tries) == 6
+    assert numbers(outbox) == [1]
+    assert [one.name for one in path.parent.glob("*.damaged-?")] == ["outbox.db.damaged-1"]
+    outbox.close()
 
 
 def test_a_disk_that_refuses_when_a_post_starts_does_not_keep_it_from_starting(
