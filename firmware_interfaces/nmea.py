@@ -43,9 +43,10 @@ __all__ = ["Decoder", "Messages", "encode", "encode_gga", "encode_gst", "encode_
 
 SYNC = re.compile(rb"[$!]|\xb5\x62|\xd3")
 LINE_END_BYTES = 2
-FIX_OF_QUALITY = {
-    0: "none", 1: "3d", 2: "differential", 3: "3d", 4: "rtk_fixed", 5: "rtk_float", 6: "dead_reckoning",
+FIX_OF_QUALITY = {  # 8: the receiver simulates
+    0: "none", 1: "3d", 2: "differential", 3: "3d", 4: "rtk_fixed", 5: "rtk_float", 6: "dead_reckoning", 8: "none",
 }  # fmt: skip
+NO_FIX_MODES = ("N", "S")  # none, simulated: though the status says that all is well
 FIX_OF_UBX = {0: "none", 1: "dead_reckoning", 2: "2d", 3: "3d", 4: "3d", 5: "none"}
 EARLIEST_YEAR, LATEST_YEAR = 1970, 2200
 DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -184,7 +185,7 @@ class Decoder:
         known = self._known
         date = str(fields["date"])
         known.date = date if utc_ns(date, "00:00:00") is not None else known.date
-        if fields["status"] != "A":
+        if fields["status"] != "A" or fields.get("posMode") in NO_FIX_MODES:
             known.fix = "none"
         elif known.fix == "none":
             known.fix = "unknown"

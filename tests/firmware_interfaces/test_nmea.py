@@ -82,6 +82,13 @@ def test_no_fix_is_no_position(sensor: Sensor, make_reading: MakeReading) -> Non
         assert own.fix == "none"
 
 
+@pytest.mark.parametrize("mode", ["N", "S"])
+def test_a_simulated_position_is_none(mode: str, sensor: Sensor, make_reading: MakeReading) -> None:
+    rmc = encode("GPRMC", "120000", "A", "4500.0", "N", "00700.0", "E", "0.0", "0.0", "170826", "", "", mode)
+    for own in Decoder(sensor).feed(make_reading(rmc + encode_gga(43_200.0, 45.0, 7.0, 500.0, 48.0, quality=8))):
+        assert (own.position, own.fix) == (None, "none")
+
+
 def nav_pvt(**changes: int) -> bytes:
     """NAV-PVT of 2026-08-17 12:00:00 at 45 N 7 W."""
     values = {"valid": 7, "fix": 3, "flags": 1, "h_acc": 1200} | changes
