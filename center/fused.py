@@ -56,6 +56,8 @@ class FusedPicture:
 
     def look(self, tracks: list[Told], now_ns: int, detected: DetectedPicture | None = None) -> FusedTracksMessage:
         """The fused picture at a time, UTC of the center. detected: what the tracker of all posts' detections sees."""
+        if detected is not None and abs(detected.time_ns - now_ns) > SAME_TIME_NS:
+            detected = None  # the clock was set since: where its objects were then tells nothing of now
         in_time = (report_of(told) for told in tracks if abs(told.time_ns - now_ns) <= SAME_TIME_NS)
         reports = [report for report in in_time if is_covariance(report.covariance)]
         claims: dict[ReportKey, tuple[ClaimMessage, ...]] = {}

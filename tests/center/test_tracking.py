@@ -195,6 +195,18 @@ def test_a_posts_track_stands_aside_for_an_object_of_the_tracker_and_counts_wher
     assert look(heard_only) == [(1, False, 1), (2, False, 1)]
 
 
+@pytest.mark.parametrize("set_by_s", [-3600, 3600])
+def test_a_picture_of_before_the_clock_was_set_throws_no_object_away(played_messages, set_by_s):
+    west = Radar("west", place(-200.0), 1)
+    picture, fused = picture_of(Work("run-1"), [west], 8.0, 1_800_000_000 * SECOND_NS), FusedPicture()
+    [before] = fused.look([], picture.time_ns, picture).tracks
+    now_ns = picture.time_ns + set_by_s * SECOND_NS
+    found = fused.look([told_by(played_messages, west, 3, now_ns, place(150.0))], now_ns, picture).tracks
+    assert [one.by_detections for one in found] == [False]
+    [after] = fused.look([], now_ns + SECOND_NS, msgspec.structs.replace(picture, time_ns=now_ns + SECOND_NS)).tracks
+    assert after.longitude_deg == pytest.approx(before.longitude_deg, abs=1e-6)
+
+
 def test_a_post_that_floods_the_process_loses_its_own_messages_only():
     inbox, began_ns = Inbox(), 1_800_000_000 * SECOND_NS
     quiet = ScansMessage(1, "quiet", "run", rfc3339(began_ns), ())
