@@ -6,7 +6,8 @@
 
 A post's track takes part while it is confirmed or coasting in space, its post is heard, its time is within 5 s of the center's
 (one whose clock is wrong is shown by itself), and its covariance is one. It stands aside for an object of the tracker's that
-is made of its post's detections too; so nothing counts twice, and what the tracker does not have yet, or never will, is there.
+is made of its post's detections too; so nothing counts twice, and what the tracker does not have yet, or never will, is there:
+after 10 s as unconfirmed, for a post's own false track is such an object; so is a true one that a lying post speaks against.
 The arithmetic is `fusion/track_fusion.py`'s.
 """
 
@@ -35,6 +36,7 @@ from fusion.wire import (
 )
 
 SAME_TIME_NS = 5_000_000_000
+UNCONFIRMED_NS = 10_000_000_000  # a tracker that began anew has its objects again within half of that
 LEAST_VARIANCE, LARGEST_VARIANCE = 1e-6, 1e10  # m² or (m/s)²: a millimetre, a hundred kilometres
 
 
@@ -53,6 +55,7 @@ class FusedPicture:
     def __init__(self) -> None:
         self.fusion = TrackFusion()
         self.newest = FusedTracksMessage(VERSION, rfc3339(0), ())
+        self._unseen_ns: dict[int, int] = {}  # objects that the tracker should have too and has not, and since when
 
     def look(self, tracks: list[Told], now_ns: int, detected: DetectedPicture | None = None) -> FusedTracksMessage:
         """The fused picture at a time, UTC of the center. detected: what the tracker of all posts' detections sees."""
@@ -66,7 +69,12 @@ class FusedPicture:
             reports.append(report)
             claims[report.key] = one.claims
         found = self.fusion.look(reports, now_ns)
-        self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), tuple(fused_message(one, claims) for one in found))
+        heard = frozenset(detected.heard) if detected else frozenset()
+        unseen = [one.number for one in found if {key[0] for key in one.members} <= heard]
+        self._unseen_ns = {number: min(self._unseen_ns.get(number, now_ns), now_ns) for number in unseen}
+        unconfirmed = {number for number in unseen if now_ns - self._unseen_ns[number] >= UNCONFIRMED_NS}
+        told = tuple(fused_message(one, claims, one.number in unconfirmed) for one in found)
+        self.newest = FusedTracksMessage(VERSION, rfc3339(now_ns), told)
         return self.newest
 
 
@@ -118,7 +126,9 @@ def is_covariance(P: FloatArray) -> bool:
     return bool(spread[0] > LEAST_VARIANCE and spread[-1] < LARGEST_VARIANCE)
 
 
-def fused_message(one: FusedObject, claims: dict[ReportKey, tuple[ClaimMessage, ...]]) -> FusedTrackMessage:
+def fused_message(
+    one: FusedObject, claims: dict[ReportKey, tuple[ClaimMessage, ...]], unconfirmed: bool
+) -> FusedTrackMessage:
     """An object as told: degrees, WGS-84, velocity and covariance in east, north and up of its own place."""
     place = ecef_to_geodetic(one.state[:3])
     to_enu = ecef_to_enu_rotation(place.latitude_deg, place.longitude_deg)
@@ -136,6 +146,7 @@ def fused_message(one: FusedObject, claims: dict[ReportKey, tuple[ClaimMessage, 
         members=tuple(MemberMessage(*key) for key in one.members if key[0] != FUSED),
         by_detections=any(key[0] == FUSED for key in one.members),
         claims=tuple(claim for key in one.members for claim in claims.get(key, ())),
+        unconfirmed=unconfirmed,
     )
 
 

@@ -143,6 +143,9 @@ class FusedTrackView(View):
     claims: list[HeardClaimView] = Field(
         description="What it says of itself, beside what was measured; sensor_id names the post too."
     )
+    unconfirmed: bool = Field(
+        description="For 10 s the detections of all its posts, taken together, have shown no object there."
+    )
 
 
 class FusedTracksView(View):

@@ -163,6 +163,7 @@ class FusedTrackMessage(msgspec.Struct, frozen=True):
     claims: tuple[
         ClaimMessage, ...
     ] = ()  # beside what was measured there; sensor_id: the post's name, a stroke, the sensor's
+    unconfirmed: bool = False  # for 10 s the detections of all its posts, taken together, have shown no object there
 
 
 class FusedTracksMessage(msgspec.Struct, frozen=True):

@@ -195,6 +195,23 @@ def test_a_posts_track_stands_aside_for_an_object_of_the_tracker_and_counts_wher
     assert look(heard_only) == [(1, False, 1), (2, False, 1)]
 
 
+def test_a_track_that_the_detections_of_its_post_do_not_bear_out_is_told_as_unconfirmed_and_is_there(played_messages):
+    west, east = Radar("west", place(-200.0), 1), Radar("east", place(200.0), 2)  # the one sends detections, too
+    picture = picture_of(Work("run-1"), [west], 8.0, 1_800_000_000 * SECOND_NS)
+    fused, told = FusedPicture(), []
+    for second in range(25):
+        now_ns = picture.time_ns + second * SECOND_NS
+        tracks = [
+            told_by(played_messages, radar, number, now_ns, place(east_m))
+            for radar, number, east_m in ((west, 3, 150.0), (west, 4, 2_000.0), (east, 5, 4_000.0))
+        ]
+        detected = None if second == 20 else msgspec.structs.replace(picture, time_ns=now_ns)
+        found = fused.look(tracks, now_ns, detected).tracks
+        assert len(found) == 3
+        told.append({one.members[0].track_number for one in found if one.unconfirmed})
+    assert told == [set()] * 10 + [{4}] * 10 + [set()] * 5  # its process was away for a moment, and begins anew
+
+
 @pytest.mark.parametrize("set_by_s", [-3600, 3600])
 def test_a_picture_of_before_the_clock_was_set_throws_no_object_away(played_messages, set_by_s):
     west = Radar("west", place(-200.0), 1)
