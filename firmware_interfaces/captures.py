@@ -249,6 +249,7 @@ FORMATS: dict[str, Format] = {
             "decoded.flight_status_text": "words for flight_status, which is told",
             "DF2[01].*": "the register (BDS) they carry: the message does not say which one it is",
             "TC28.2.*": "resolution advisories",
+            "DF24": "parts of extended-length messages",
             "TC29.[023].*": "version 1's target state, of another layout",
             "Mode A/C": "counted, left alone: an answer to somebody's question, of nobody known",
         },

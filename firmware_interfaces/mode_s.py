@@ -6,6 +6,8 @@ The parity is CRC-24 (poly 0xFFF409) over what stands before it. Of DF11, 17 and
 interrogator's number), of replies (DF0, 4, 5, 16, 20, 21) it is mixed with the address, which so becomes known but cannot be
 checked: whoever uses such a reply must know the address from elsewhere.
 
+Of DF24 the two highest bits are the format, so that it reads as 24 to 31: parts of an extended-length message, left alone.
+
 Fields carry the names of common open decoders; altitudes are in feet, above the 1013.25 hPa level. DF20 and 21 also carry a
 register (BDS) that only guessing tells apart; it is left alone.
 
@@ -22,7 +24,8 @@ from firmware_interfaces.decoder import Rejected
 POLYNOMIAL = 0xFFF409
 SHORT, LONG = 7, 14
 PROVABLE = (11, 17, 18)  # formats whose parity can be checked
-KNOWN = (0, 4, 5, 11, 16, 17, 18, 20, 21)
+EXTENDED_LENGTH = range(24, 32)
+KNOWN = (0, 4, 5, 11, 16, 17, 18, 20, 21, *EXTENDED_LENGTH)
 MAX_INTERROGATOR = 79  # II codes are 0..15, SI codes 16..79, overlaid on the parity of DF11
 
 
@@ -85,6 +88,8 @@ def decode(message: bytes) -> dict[str, Any]:
 def _reply(df: int, message: bytes, address: str) -> dict[str, Any]:
     code = int.from_bytes(message[2:4], "big") & 0x1FFF
     fields: dict[str, Any] = {"df": df, "icao": address}
+    if df in EXTENDED_LENGTH:
+        return fields
     if df in (0, 16):
         fields["vertical_status"] = "on-ground" if message[0] & 4 else "airborne"
         fields["cross_link_capability"] = message[0] >> 1 & 1

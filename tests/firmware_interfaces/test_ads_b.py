@@ -209,6 +209,15 @@ def test_a_reply_is_believed_only_of_an_address_that_squitters_have_told(sensor:
     assert claims_of(ads_b.Decoder(sensor), [pair[0], hijack, pair[1]])[-1].status == "emergency"
 
 
+def test_an_extended_length_message_tells_its_address_alone_and_makes_no_claim(sensor: Sensor) -> None:
+    for format_bits in (24, 27, 31):
+        body = bytes((format_bits << 3,)) + bytes(range(10))
+        parity = mode_s.parity_left(body + bytes(3)) ^ 0x4CA2D6
+        fields = mode_s.decode(body + parity.to_bytes(3, "big"))
+        assert fields == {"df": format_bits, "icao": "4CA2D6"}
+        assert claims_of(ads_b.Decoder(sensor), [body + parity.to_bytes(3, "big")]) == []
+
+
 def test_addresses_that_nobody_has_assigned_are_no_icao_ones(sensor: Sensor) -> None:
     pair = [encoding.squitter(encoding.position(45.0, 7.0, odd), df=18) for odd in (False, True)]
     claim = claims_of(ads_b.Decoder(sensor), pair)[-1]  # the builder sets CF 5: TIS-B without an ICAO address
