@@ -53,6 +53,7 @@ DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 CLOCK = re.compile(r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?")
 MAX_SATELLITES = 255
 LARGEST_SIGMA_M = 1e6  # an error beyond is no error of a position on Earth, but a damaged number
+MESSAGES_TO_JUDGE = 100  # some ten seconds of any receiver
 SIGMA_AGE_NS = 10_000_000_000  # error figures of GST and GSA hold this long; receivers send them at 1 Hz or 0.2 Hz
 
 Message: TypeAlias = Sentence | UbxMessage | RtcmMessage
@@ -119,6 +120,7 @@ class Decoder:
         self._messages = Messages(needs_checksum)
         self.counts: Counts = self._messages.counts
         self._known = Known()
+        self._has_told = False  # of a place, or that it knows none
 
     @property
     def kept_bytes(self) -> int:
@@ -137,12 +139,15 @@ class Decoder:
                 position = self._from_ubx(message, reading.received_ns)
             if position is not None:
                 positions.append(position)
+                self._has_told = True
         return positions
 
     def diagnosis(self) -> str | None:
         """What is wrong with this feed and what to do."""
         if (told := diagnose(self.counts, "GNSS message", "wrong baud? try 4800, 9600, 38400, 115200")) is not None:
             return told
+        if not self._has_told and sum(self.counts.decoded.values()) >= MESSAGES_TO_JUDGE:
+            return "many messages, and none tells a place: switch NAV-PVT on, or the sentences RMC and GGA"
         if self._known.is_spoofed:
             return "the receiver reports that its satellites are spoofed: its position and time are not to be trusted"
         if self._known.is_jammed:

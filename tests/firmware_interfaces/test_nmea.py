@@ -207,6 +207,14 @@ def test_dates_that_do_not_exist_are_no_time() -> None:
     assert utc_ns("2026-08-17", "12:00:00.250000") == NOON_2026_08_17_NS + 250_000_000
 
 
+def test_a_receiver_that_never_tells_a_place_is_told_of(sensor: Sensor, make_reading: MakeReading) -> None:
+    decoder = Decoder(sensor)
+    decoder.feed(make_reading(ubx.encode((0x01, 0x06), bytes(52)) * 100))  # NAV-SOL, as older receivers have it
+    assert "switch NAV-PVT on, or the sentences RMC and GGA" in (decoder.diagnosis() or "")
+    decoder.feed(make_reading(encode("GPRMC", "", "V", *[""] * 10, "N")))
+    assert decoder.diagnosis() is None
+
+
 def test_a_wrong_baud_is_told(sensor: Sensor, make_reading: MakeReading) -> None:
     decoder = Decoder(sensor)
     decoder.feed(make_reading(bytes(range(128, 256)) * 40))
