@@ -125,14 +125,6 @@ def turned_by(orientation: Orientation) -> FloatArray:
     return body_to_level(orientation)
 
 
-def may_be_seen(
-    sensor: Sensor, looks: Sequence[Look], position_m: FloatArray, sigma_m: FloatArray, mounting_rad: float
-) -> BoolArray:
-    """Which ENU points (n, 3) do not surely lie outside, by three sigmas (n,) of theirs and of the mounting."""
-    mounting = np.full(len(position_m), -SURELY_SIGMAS * mounting_rad)
-    return looked_at(sensor, looks, position_m, -SURELY_SIGMAS * sigma_m, mounting)
-
-
 def largest_variance(P: FloatArray) -> FloatArray:
     """Of the places in covariances (n, >= 3, >= 3), along whatever axis, shape (n,): the largest eigenvalue.
 

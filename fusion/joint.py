@@ -41,7 +41,7 @@ MOST_HYPOTHESES = 12
 MOST_BRANCHES = 60  # that are looked at on the way
 LEAST_LOG = -7.0  # ln W less than the best's: one in a thousand
 CHANGES_LOG = 1.5  # numbers that go to and fro harm more than one that is wrong a little longer
-SETTLES_NS = 10_000_000_000  # by then the velocities have told the tracks apart, or nothing will
+SETTLES_NS = 30_000_000_000  # by then the velocities or a Remote ID have told the tracks apart, or nothing will
 SAME = 1.0  # normalised square of the difference of states, six components, that makes two one
 
 

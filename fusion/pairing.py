@@ -67,7 +67,7 @@ def pairs_in_space(
         return gated_pairs(np.arange(len(x)), P, h, H, added, plots, np.inf)
     pairs = table.kernels.gated_pairs(np.arange(len(x)), P, h, H, added, plots, gate)
     if is_bearing(plots):
-        return pairs.chosen(_credible(table, hand, plots, x, P, pairs))
+        return pairs.chosen(_credible(table, hand, plots, rows, x, P, pairs))
     lost = table.is_confirmed[rows]
     lost[pairs.row] = False
     if not measures_range(plots) or not lost.any():
@@ -99,25 +99,29 @@ def _turned(
 
 
 def _credible(
-    table: TrackTable, hand: ScanInHand, plots: Plots, x: FloatArray, P: FloatArray, pairs: Pairs
+    table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, x: FloatArray, P: FloatArray, pairs: Pairs
 ) -> IntArray:
-    """Places of the pairs of a camera's detections whose tracks may lie in its picture.
+    """Places of the pairs of a camera's detections that are not likelier false alarms than they seem.
 
     One box tells far more of a track's place than a radar does, so a single false one, taken by a track that the camera
-    cannot see, leads it away, and makes it sure. A detection that a direction follows already is none of chance: some objects
-    are seen from farther than a camera is said to reach.
+    cannot see, leads it away, and makes it sure. So the track surely lies in the picture, or it may, and the camera has seen
+    it lately; or a direction follows the detection already, which is none of chance then: some objects are seen from farther
+    than a camera is said to reach.
     """
-    rows = np.unique(pairs.row)
-    if len(rows) == 0 or not hand.scan.looked:
+    if len(pairs.row) == 0 or not hand.scan.looked:
         return np.arange(len(pairs.row))
-    sigma_m = np.sqrt(table.kernels.largest_variance(P[rows]))
-    mounting_rad = hand.sensor.mounting_sigma_rad
-    inside = existence.may_be_seen(hand.sensor, hand.scan.looked, x[rows, :3], sigma_m, mounting_rad)
-    if inside.all():
+    place_m, sigma_m = x[pairs.row, :3], np.sqrt(table.kernels.largest_variance(P[pairs.row]))
+    mounting_rad = np.full(len(pairs.row), hand.sensor.mounting_sigma_rad)
+    credible = existence.looked_at(hand.sensor, hand.scan.looked, place_m, sigma_m, mounting_rad)
+    if credible.all():
         return np.arange(len(pairs.row))
+    wide = -existence.SURELY_SIGMAS
+    may_be = existence.looked_at(hand.sensor, hand.scan.looked, place_m, wide * sigma_m, wide * mounting_rad)
+    lately_ns = hand.scan.time_ns - int(existence.CAMERA_SEES_S * 1e9)
+    credible |= may_be & (table.seen_ns[rows[pairs.row], hand.number] >= lately_ns)
     followed = table.directions_of(hand.number) & (table.hits >= FOLLOWED_HITS)
     directions = pairs_of(table, hand, plots, followed.nonzero()[0], True)
-    return np.flatnonzero(np.isin(pairs.row, rows[inside]) | np.isin(pairs.plot, directions.plot))
+    return np.flatnonzero(credible | np.isin(pairs.plot, directions.plot))
 
 
 def scores(

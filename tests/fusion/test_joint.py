@@ -165,3 +165,27 @@ def test_of_two_that_fly_close_together_the_one_that_ends_is_given_up_within_sec
             tracker.apply(Scan("sensor", second * 10**9, (look,), detections), second * 10**9)
         left += sum(track.existence_probability > 0.5 for track in tracker.tracks_at(24 * 10**9))
     assert left <= 22
+
+
+def test_tracks_of_two_that_waited_together_know_half_a_minute_later_that_they_may_be_the_other() -> None:
+    """They come from west and east, hover at one place for 8 s, and leave to north and south: nothing tells who is who."""
+    squares = []
+    for seed in range(12):
+        random, tracker = np.random.default_rng(seed), Tracker([SENSOR])
+        for second in range(55):
+            comes, goes = max(20.0 - second, 0.0) * 8.0, max(second - 28.0, 0.0) * 6.0
+            places = np.array([[400.0 - comes, 300.0 + goes, 60.0], [400.0 + comes, 300.0 - goes, 60.0]])
+            points = places[random.random(2) < 0.85]
+            points = points + random.normal(0.0, SIGMA_M, points.shape)
+            R = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2)
+            detections = tuple(Detection(Position(*point, R), 1.0) for point in points)
+            tracker.apply(Scan("sensor", second * 10**9, None, detections), second * 10**9)
+            if second == 12:
+                numbers = numbers_of(tracker, places, second * 10**9)
+        found = {track.track_number: track for track in tracker.tracks_at(54 * 10**9)}
+        for number, place in zip(numbers, places, strict=True):
+            if number in found:
+                error, P = found[number].state[:3] - place, found[number].covariance[:3, :3]
+                squares.append(float(error @ np.linalg.solve(P, error)) / 3.0)
+    assert len(squares) >= 20
+    assert np.mean(squares) < 3.0
