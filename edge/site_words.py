@@ -9,7 +9,7 @@ from edge.device_options import DRIVERS, PROTOCOLS
 from edge.expected_range import RADAR_REACH_M, REFERENCE_SIZE_M, Expected, expected_ranges
 from edge.radio_law import law_warnings
 from edge.site_devices import without_password
-from edge.site_types import SensorEntry, Site
+from edge.site_types import HeadSettings, SensorEntry, Site
 from fusion.types import Coverage, Limits, Orientation
 
 WINDS = (
@@ -40,11 +40,20 @@ def looks(entry: SensorEntry) -> str:
         return coverage_words(coverage, entry.sensor.orientation)
     family = PROTOCOLS[entry.protocol].family
     if family == "pointing":
-        return "tells where a moving sensor points"
+        return "tells where a moving sensor points" if entry.head is None else head_words(entry.head)
     if family == "own" and measures_directions(entry):
         heading_deg = math.degrees(entry.sensor.orientation.heading_rad) % 360.0
         return f"points {wind(heading_deg)} ({number(heading_deg)}°); how wide it sees, nobody has told us"
     return "tells the post's own position and time" if family == "own_position" else "hears from all around"
+
+
+def head_words(head: HeadSettings) -> str:
+    """'turns camera-narrow to where tracks are, -20° to 80° high; never rests at 85°–95° (private)'."""
+    low_deg, high_deg = (math.degrees(limit) for limit in head.tilt_limits_rad)
+    spans = [tuple(number(math.degrees(edge) % 360.0) for edge in zone.azimuth_rad) for zone in head.private_zones]
+    zones = ", ".join(f"{first}°–{last}°" for first, last in spans)
+    turned = f"turns {head.carries} to where tracks are, {number(low_deg)}° to {number(high_deg)}° high"
+    return f"{turned}; never rests at {zones} (private)" if zones else turned
 
 
 def measures_directions(entry: SensorEntry) -> bool:

@@ -87,6 +87,21 @@ def test_a_turning_radar_looks_all_around():
     assert coverage_words(all_around, Orientation(1.0, 0.0, 0.0)).startswith("looks all around, 10–5000 m")
 
 
+def test_a_head_says_what_it_turns_and_where_it_never_rests():
+    head = """
+[[sensor]]
+id = "head"
+device = { driver = "serial_port", path = "/dev/serial/by-id/head", baud = 9600 }
+protocol = "pelco_d"
+orientation = { heading_deg = 30.0 }
+head = { carries = "camera", private_zones = [ { azimuth_deg = [350, 10] }, { azimuth_deg = [85, 95] } ] }
+"""
+    entry = parse_site(HEAD + CAMERA + head, "ridge.toml").sensors[1]
+    assert looks(entry) == (
+        "turns camera to where tracks are, -20° to 80° high; never rests at 350°–10°, 85°–95° (private)"
+    )
+
+
 def test_a_camera_sees_as_far_as_its_pixels_reach():
     entry = parse_site(HEAD + CAMERA, "x").sensors[0]
     small, quadcopter, large = expected_ranges(entry)
