@@ -17,12 +17,14 @@ import math
 
 import numpy as np
 
+from fusion.association import within_reach
 from fusion.measurement import AZIMUTH, ELEVATION, RANGE_RATE, SLANT_RANGE, IntArray, Plots, residual
 from fusion.types import FloatArray
 
 EXPECTED = 0.2  # μ: other detections a detection; a radar's strong echoes have one in five looks
 WIDTH_M = 1.0  # W, 1-sigma of the way from one point of an object to another: wings of 3 m
 SPEED_M_S = 1.0  # 1-sigma of the differences of their range rates: it turns, and its rotors turn
+NEAR = 12.0  # sigmas; beyond, 1e-31 of the highest
 OWN_ERROR = 0.25  # of the sensor's angular error, what differs from point to point
 
 
@@ -39,6 +41,7 @@ def density(plots: Plots, taken: IntArray) -> FloatArray:
             variance[:, place] = across**2 + OWN_ERROR**2 * R[:, place]
         else:
             variance[:, place] = {SLANT_RANGE: WIDTH_M, RANGE_RATE: SPEED_M_S}[component] ** 2
-    y = residual(plots.z[:, None], z[None], columns)
-    log = -0.5 * (y**2 / variance + np.log(2.0 * math.pi * variance)).sum(axis=2)
-    return np.asarray(EXPECTED * np.exp(log).sum(axis=1))
+    i, j = within_reach(z, NEAR * np.sqrt(variance), plots.z, columns)
+    y = residual(plots.z[j], z[i], columns)
+    log = -0.5 * (y**2 / variance[i] + np.log(2.0 * math.pi * variance[i])).sum(axis=1)
+    return np.asarray(EXPECTED * np.bincount(j, np.exp(log), len(plots.z)))

@@ -46,7 +46,7 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
     shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
     if not table.joints and not shared.any():
         return None
-    place = {key: row for row, key in enumerate(table.keys)}
+    place = {key: row for row, key in enumerate(table.keys)} if table.joints else {}
     known = [_of_table(table, one, [place[key] for key in one.keys]) for one in _living(table, place)]
     rows = [np.array([place[key] for key in one.keys]) for one in known]
     seen = [_measured(one, row, measure) for one, row in zip(known, rows, strict=True)]
@@ -56,13 +56,16 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
     nodes, plots = np.concatenate(node), np.concatenate(plot)
     decided: list[_Decision] = []
     stays: list[Joint] = []
-    for members in groups(nodes, plots):
-        track, shows = np.unique(nodes[members]), np.unique(plots[members])
+    first = {int(row[0]): k for k, row in enumerate(rows)}
+    meets = ((np.bincount(nodes)[nodes] > 1) | (np.bincount(plots + len(rows))[plots + len(rows)] > 1)).nonzero()[0]
+    for members in groups(nodes[meets], plots[meets]):
+        track, shows = np.unique(nodes[meets[members]]), np.unique(plots[meets[members]])
         shows = shows[shows >= 0]
-        within = [k for k, row in enumerate(rows) if row[0] in track]
         if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
             continue
-        alone = [row for row in track.tolist() if not any(row in rows[k] for k in within)]
+        within = sorted(first[row] for row in track.tolist() if row in first)
+        spoken_for = {row for k in within for row in rows[k].tolist()}
+        alone = [row for row in track.tolist() if row not in spoken_for]
         if len(within) == 1 and not alone and len(seen[within[0]].row) == 0:  # none of them was seen
             stays.append(known[within[0]])
             continue
