@@ -20,7 +20,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -42,6 +42,7 @@ BATCH_SIZE = 500
 QUEUE_SIZE = 4_000  # messages waiting for the store, and
 QUEUE_BYTES = 33_554_432  # of them; usual messages have 2 kB
 MAX_RUNS = 10_000  # held in memory; of the one not heard for longest the store is asked again
+OWN = 60  # messages of our own that may still come back: a minute of them
 FORGET_EVERY_S = 600.0
 FIRST_FORGET_S = 60.0  # after the start: until then posts have told what time it is
 FORGET_PAUSE_S = 0.2  # between pieces of what is to be deleted: the posts go first
@@ -73,6 +74,7 @@ class Ingest:
         for key, ranges in store.committed_ranges(newest=MAX_RUNS).items():
             self._known[key] = SequenceRanges(ranges)
         self._queued_bytes = 0
+        self._told: deque[tuple[str, int]] = deque(maxlen=OWN)  # a broker gives us what we say ourselves, too
         self._event_number = store.first_event_number
         self.counts = Counts()
         self._link = BrokerLink(broker, self._arrived)
@@ -99,6 +101,8 @@ class Ingest:
     def tell(self, topic_name: str, payload: bytes) -> None:
         """Say something to all readers, while the broker is there; it is not kept."""
         if self._link.is_connected:
+            with self._lock:
+                self._told.append((topic_name, hash(payload)))
             self._link.publish(topic_name, payload, qos=0)  # the next one replaces it
 
     @property
@@ -148,7 +152,10 @@ class Ingest:
                 (self._on_scans if received.name in FOR_THE_TRACKER else self._on_received)(received)
 
     def _take(self, topic_name: str, payload: bytes) -> Received | None:
-        """Queue a message for the store; None when it has come before. Raises Refused."""
+        """Queue a message for the store; None when it has come before, or is our own. Raises Refused."""
+        with self._lock:
+            if (topic_name, hash(payload)) in self._told:
+                return None
         received = read(topic_name, payload, time.time_ns())
         self._witnesses.hear(received, time.monotonic())
         if received.name in FOR_THE_TRACKER:

@@ -186,6 +186,8 @@ def test_readers_of_the_broker_and_the_api_get_the_fused_picture(center, broker,
             one.say_health()
             one.say_tracks(one.track(4, revision, east_m=4.0 * revision))
         time.sleep(0.5)
+    assert heard
+    assert "topic" not in center.get("/api/status")["rejected"]  # the center hears what it says itself
     joined = [one for one in center.get("/api/fused")["tracks"] if len(one["members"]) == 2]
     assert [[member["site_id"] for member in one["members"]] for one in joined] == [["fuse-a", "fuse-b"]]
     reader.disconnect()
