@@ -8,6 +8,9 @@ stands before an LF and none is ever left out, dropping the CR before every LF g
 turned into LF (ICRNL) cannot be undone: nothing tells which of them were which.
 
 Only for protocols that are binary all through, and only once the decoder refuses frames: a text's own line ends are right.
+
+A message of a broker, or a datagram, that holds a whole line has mostly no line end, since it ends anyway: `with_end` gives it
+one. A datagram may also be any piece of a stream that a gateway cut, so of those only JSON that is whole counts.
 """
 
 from __future__ import annotations
@@ -16,6 +19,13 @@ CR, LF = b"\r", b"\n"
 LFS_TO_JUDGE = 16
 REFUSED_TO_JUDGE = 3  # frames that the decoder could not use
 BYTES_TO_EXPECT_CR = 65_536  # of random bytes this many lack 0x0D once in e^256
+
+
+def with_end(data: bytes, is_message: bool) -> bytes:
+    """The bytes, a line end behind them where they are a line without one; `is_message`: not a piece of a stream."""
+    text = data.strip()
+    is_json = text[:1] + text[-1:] in (b"{}", b"[]")
+    return data + LF if text and not data.endswith((LF, CR)) and (is_message or is_json) else data
 
 
 class LineEndings:

@@ -8,7 +8,7 @@ import time
 
 from edge.device_options import PROTOCOLS
 from edge.finding import FAIL, NOTE, PASS, Finding
-from edge.sensors import driver_of, is_camera
+from edge.sensors import as_lines, driver_of, is_camera
 from edge.site_types import SensorEntry
 from edge.vision.decoder import PacketDecoder
 from firmware_interfaces.decoder import Decoder
@@ -97,7 +97,7 @@ def decoded(
     listen_s: float,
 ) -> Finding:
     """Whether the bytes are the protocol's."""
-    facts = feed(entry.sensor.sensor_id, decoder, deliveries)
+    facts = feed(entry, decoder, deliveries)
     counts = decoder.counts
     frames, rejected = sum(counts.decoded.values()), sum(counts.rejected.values())
     told = f"{counts.bytes} bytes, {frames} {entry.protocol} frames, {rejected} rejected in {listen_s:g} s"
@@ -114,13 +114,15 @@ def decoded(
     return placed(about, positions, origin, told) if positions else Finding(about, PASS, told)
 
 
-def feed(sensor_id: str, decoder: Decoder, deliveries: list[tuple[int, Delivery]]) -> list[Fact]:
+def feed(entry: SensorEntry, decoder: Decoder, deliveries: list[tuple[int, Delivery]]) -> list[Fact]:
     """The facts in what was heard."""
     wall_ns, monotonic_ns = Clock().now()
     facts: list[Fact] = []
     for stamp_ns, heard in deliveries:
         received_ns = wall_ns + stamp_ns - monotonic_ns
-        facts += decoder.feed(Reading(sensor_id, received_ns, stamp_ns, heard.device_ns, heard.source, heard.data))
+        data = as_lines(entry, heard.data)
+        sensor_id = entry.sensor.sensor_id
+        facts += decoder.feed(Reading(sensor_id, received_ns, stamp_ns, heard.device_ns, heard.source, data))
     return facts
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.device_options import QUESTIONS
+from edge.line_endings import with_end
 from edge.site_file import SensorEntry, Site
 from edge.site_types import SwitchSettings
 from firmware_interfaces.decoder import Decoder
@@ -31,6 +32,7 @@ class Protocol:
     silence_s: float = 5.0  # a healthy sensor is never quiet for longer
     hears_only_claims: bool = False  # it is quiet while nobody broadcasts, and well all the same
     is_binary: bool = False  # binary all through, in one stream: every byte value comes, and no line ends
+    has_lines: bool = False  # what it says are lines of text, each with its end
 
 
 DRIVERS: dict[str, str] = {  # name in the site file -> module:class
@@ -64,7 +66,12 @@ PROTOCOLS: dict[str, Protocol] = {
         "firmware_interfaces.dronescout", False, "Remote ID heard by DroneScout receivers", 300.0, True
     ),
     "esp32_remote_id": Protocol(
-        "firmware_interfaces.esp32_remote_id", False, "Remote ID heard by ESP32 sniffers, JSON lines", 300.0, True
+        "firmware_interfaces.esp32_remote_id",
+        False,
+        "Remote ID heard by ESP32 sniffers, JSON lines",
+        300.0,
+        True,
+        has_lines=True,
     ),
     "radio_frames": Protocol(
         "firmware_interfaces.radio_frames", False, "Remote ID and DJI DroneID in captured radio frames", 300.0, True
@@ -81,21 +88,40 @@ PROTOCOLS: dict[str, Protocol] = {
         "firmware_interfaces.ads_b", False, "aircraft heard at 1090 MHz: Beast, AVR or SBS-1", 300.0, True
     ),
     "ops243": Protocol(
-        "firmware_interfaces.ops243", True, "OPS243 radar: speed and range of what is in its beam", 60.0
+        "firmware_interfaces.ops243",
+        True,
+        "OPS243 radar: speed and range of what is in its beam",
+        60.0,
+        has_lines=True,
     ),
-    "krakensdr": Protocol("firmware_interfaces.krakensdr", True, "KrakenSDR: direction of a radio signal", 60.0),
+    "krakensdr": Protocol(
+        "firmware_interfaces.krakensdr", True, "KrakenSDR: direction of a radio signal", 60.0, has_lines=True
+    ),
     "odas": Protocol("firmware_interfaces.odas", True, "ODAS: directions of sound"),
-    "rtl_433": Protocol("firmware_interfaces.rtl_433", False, "wireless motion and door sensors", 86_400.0, True),
+    "rtl_433": Protocol(
+        "firmware_interfaces.rtl_433", False, "wireless motion and door sensors", 86_400.0, True, has_lines=True
+    ),
     "spectrum_sweep": Protocol("firmware_interfaces.spectrum_sweep", False, "spectrum sweeps", 60.0),
     "modbus_rtu": Protocol("firmware_interfaces.modbus_rtu", False, "fence and seismic sensors, Modbus RTU", 30.0),
     "pelco_d": Protocol("firmware_interfaces.pelco_d", False, "where a pan-tilt head points, Pelco-D", 60.0),
     "visca": Protocol("firmware_interfaces.visca", False, "where a pan-tilt-zoom camera points, VISCA", 60.0),
     "onvif": Protocol("firmware_interfaces.onvif", False, "where a network camera points, ONVIF", 60.0),
-    "sensor_json": Protocol("firmware_interfaces.sensor_json", True, "a sensor of one's own: JSON lines", 60.0),
+    "sensor_json": Protocol(
+        "firmware_interfaces.sensor_json", True, "a sensor of one's own: JSON lines", 60.0, has_lines=True
+    ),
     "sensor_binary": Protocol("firmware_interfaces.sensor_binary", True, "a sensor of one's own: COBS frames", 60.0),
     "mapping": Protocol("firmware_interfaces.mapping", True, "a device that a table of the site file explains", 60.0),
     "gnss": Protocol("firmware_interfaces.nmea", False, "the post's own position and time, NMEA 0183"),
 }
+
+
+def as_lines(entry: SensorEntry, data: bytes) -> bytes:
+    """What a device delivered, with the line end that a message or datagram lacks."""
+    if entry.device.driver not in ("mqtt_feed", "udp_listener"):
+        return data
+    mapping: Any = entry.protocol_options.get("mapping")
+    has_lines = PROTOCOLS[entry.protocol].has_lines or (isinstance(mapping, dict) and mapping.get("form") == "ascii")
+    return with_end(data, entry.device.driver == "mqtt_feed") if has_lines else data
 
 
 def is_camera(entry: SensorEntry) -> bool:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.device_options import PROTOCOLS, ProtocolKind
+from edge.line_endings import with_end
 from edge.site_keys import REQUIRED
 from firmware_interfaces.captures import FORMATS
 from firmware_interfaces.sniffing import Guess, identify
@@ -39,6 +40,12 @@ TYPICAL_BAUD = {
     "modbus_rtu": 9600,
 }  # fmt: skip
 TYPICAL_PORT = {"ads_b": 30005, "asterix": 8600, "asterix_tracks": 8600, "antsdr": 41030}
+TYPICAL_DEVICE = {  # of what is a program on a network, not a box on a serial port
+    "krakensdr": 'driver = "http_page", host = "kraken.local", port = 8081, path = "/DOA_value.html"',
+    "odas": 'driver = "tcp_stream", host = "0.0.0.0", port = 9000, listen = true',
+    "rtl_433": 'driver = "mqtt_feed", topic = "rtl_433/+/events"',
+    "spectrum_sweep": 'driver = "tcp_stream", host = "0.0.0.0", port = 5000, listen = true',
+}
 READ_BY = {"dji_droneid": "radio_frames", "visca": "visca"}  # a kind of message whose format has several decoders
 RADAR_CATEGORIES = ("CAT001", "CAT002", "CAT034", "CAT048")
 
@@ -107,18 +114,20 @@ def sniff_port(path: str, bauds: Sequence[tuple[int, float]] = BAUDS) -> Sniffed
 
 def sniff_datagrams(port: int) -> Sniffed:
     """What is sent to a UDP port, as one stream: blocks and lines stand whole in datagrams."""
-    data = listen(UdpListener(port), LISTEN_UDP_S, ENOUGH_BYTES)
+    data = listen(UdpListener(port), LISTEN_UDP_S, ENOUGH_BYTES, lambda datagram: with_end(datagram, False))
     return Sniffed(identify(data), len(data), where=str(port))
 
 
-def listen(driver: Driver, listen_s: float, enough_bytes: int) -> bytes:
-    """What comes within a time, at most about so many bytes. Raises DeviceLost."""
+def listen(
+    driver: Driver, listen_s: float, enough_bytes: int, whole: Callable[[bytes], bytes] = lambda data: data
+) -> bytes:
+    """What comes within a time, at most about so many bytes, each delivery made whole. Raises DeviceLost."""
     driver.open()
     try:
         data, end_s = b"", time.monotonic() + listen_s
         while len(data) < enough_bytes and (left_s := end_s - time.monotonic()) > 0.0:
             delivery = driver.read(min(READ_S, left_s))
-            data += b"" if delivery is None else delivery.data
+            data += b"" if delivery is None else whole(delivery.data)
         return data
     finally:
         driver.close()
@@ -148,6 +157,8 @@ def device_line(name: str, kind: ProtocolKind, found: Sniffed) -> str:
         return f'device = {{ driver = "udp_listener", port = {found.where} }}'
     if found.baud is not None and "serial_port" in kind.drivers:
         return f'device = {{ driver = "serial_port", path = "{stable_name(found.where)}", baud = {found.baud} }}'
+    if name in TYPICAL_DEVICE:
+        return f"device = {{ {TYPICAL_DEVICE[name]} }}  # its address"
     driver = kind.drivers[0]
     if driver == "serial_port":
         baud = TYPICAL_BAUD.get(name, 115200)

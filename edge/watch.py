@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from edge.line_endings import LineEndings
 from edge.own_place import OwnPlace
 from edge.recent_faults import RecentFaults
-from edge.sensors import PROTOCOLS, is_camera
+from edge.sensors import PROTOCOLS, as_lines, is_camera
 from edge.site_file import SensorEntry, Site
 from firmware_interfaces.decoder import Decoder
 from fusion import wire
@@ -195,14 +195,16 @@ class PostWatch:
             looked_at.device_state = "ok" if is_new else looked_at.device_state  # a picture that was looked at has come
 
     def as_sent(self, reading: Reading) -> Reading:
-        """The reading with its bytes as the sensor sent them, where a terminal in between has changed them."""
+        """The reading with its bytes as the sensor sent them, where a terminal in between has changed them, and with the
+        line end that a message lacks."""
         sensor = self.sensors.get(reading.sensor_id)
         if sensor is None:
             return reading
         counts = sensor.decoder.counts
         sensor.recent.note(self.now_ns, counts)
         if sensor.line_endings is None:
-            return reading
+            data = as_lines(sensor.entry, reading.data)
+            return reading if data == reading.data else replace(reading, data=data)
         data = sensor.line_endings.undo(reading.data, sum(counts.rejected.values()))
         return reading if data == reading.data else replace(reading, data=data)
 

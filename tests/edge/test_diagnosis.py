@@ -196,3 +196,34 @@ def test_undoing_gives_the_very_bytes_that_were_sent_however_they_were_cut(data:
 def test_a_stream_whose_decoder_is_content_is_never_touched(pieces: list[bytes]) -> None:
     line = LineEndings()
     assert b"".join(line.undo(piece, refused=0) for piece in pieces) == b"".join(pieces)
+
+
+MESSAGES = """
+[site]
+id = "ridge"
+origin = { latitude_deg = 48.1, longitude_deg = 11.5, height_m = 592.3 }
+[[sensor]]
+id = "doors"
+device = { driver = "mqtt_feed", topic = "rtl_433/+/events" }
+protocol = "rtl_433"
+[[sensor]]
+id = "mine"
+device = { driver = "udp_listener", port = 40002 }
+protocol = "sensor_json"
+[[sensor]]
+id = "piped"
+device = { driver = "tcp_stream", port = 40003 }
+protocol = "sensor_json"
+"""
+DOOR = b'{"model":"Honeywell-Security","id":815221,"state":"open","battery_ok":1}'
+FENCE = b'{"kind":"presence","presence":"fence","text":"zone 3"}'
+
+
+def test_a_message_of_a_broker_and_a_datagram_need_no_line_end() -> None:
+    """rtl_433 publishes its objects so."""
+    line = Pipeline(parse_site(MESSAGES, "ridge.toml"), "run", "software")
+    assert told(line, "doors", [DOOR]).noticed == "door: Honeywell-Security 815221: open"
+    mine = told(line, "mine", [FENCE, FENCE[:20], FENCE[20:] + b"\n", FENCE])  # one of them cut by a gateway
+    assert (mine.decoded, mine.rejected) == ({"presence": 3}, {})
+    assert told(line, "piped", [FENCE]).decoded == {}  # a stream may go on
+    assert told(line, "piped", [b"\n"]).decoded == {"presence": 1}

@@ -190,6 +190,13 @@ def test_what_cannot_come_over_the_port_it_was_heard_on_is_given_a_device_that_i
     assert parse_site(SITE + "\n".join(lines).replace("...", "a/b"), "ridge.toml").sensors
 
 
+@pytest.mark.parametrize("name", ["krakensdr_doa", "odas", "rtl_433_json", "spectrum_sweep"])
+def test_a_program_on_the_network_is_not_given_a_serial_port(name: str) -> None:
+    lines = site_lines(Sniffed(Guess(name, "", 1.0, {"line": 3}), 100, None, "capture.txt"))
+    (sensor,) = parse_site(SITE + "\n".join(lines), "ridge.toml").sensors
+    assert sensor.device.driver != "serial_port"
+
+
 CAPTURES = Path(os.environ.get("SARHAD_SENSOR_DATA", Path(__file__).parents[3] / "shared" / "data" / "sensors"))
 FILES = sorted(
     path
