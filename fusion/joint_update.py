@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from fusion import crowds, filters, joint, manoeuvres
+from fusion import crowds, joint
 from fusion.assignment import groups
 from fusion.association import Pairs, concatenated
 from fusion.existence import BoolArray
@@ -170,8 +170,8 @@ def _gone_on(
         of = pairs.chosen(np.array(used))
         before = one.x.reshape(-1, 6)[of.row], one.P.reshape(-1, 6, 6)[of.row], one.modes.reshape(-1, 3)[of.row]
         since_s = (time_ns - one.carried_ns.reshape(-1)[of.row]) / 1e9
-        after_modes, weighed = manoeuvres.weighed(before[2], before[1], of.y, of.H, of.R, table.q, since_s)
-        after_x, after_P = filters.update(before[0], weighed, of.y, of.H, of.R)
+        after_modes, weighed = table.kernels.weighed(before[2], before[1], of.y, of.H, of.R, table.q, since_s)
+        after_x, after_P = table.kernels.update(before[0], weighed, of.y, of.H, of.R)
         number = {place: k for k, place in enumerate(used)}
         for b, (_, _, taken) in enumerate(ways):
             for i in range(count):

@@ -162,13 +162,13 @@ class Publication:
         lately = _named(names, seen_ns > since_ns)
         silent = _named(names, (missed_ns > seen_ns) & (missed_ns > since_ns))
         shares: dict[tuple[float, ...], tuple[tuple[str, float], ...]] = {}  # most tracks have no vote, and share one
+        keys, explanations, claims_of = table.keys, table.explanations, self._claims_of
         tracks = []
         for one, state, covariance, r, share, seen_by, should, last_ns, towards_k in zip(
             named, x, P, table.existence[rows].tolist(), map(tuple, classes.tolist()), lately, silent,
             table.last_ns[rows].tolist(), towards, strict=True,
         ):  # fmt: skip
-            key = table.keys[one.row]
-            claims = self._claims_of(key, time_ns)
+            claims, why = claims_of(keys[one.row], time_ns), explanations[one.row]
             if share not in shares:
                 shares[share] = tuple(zip(CLASSES, share, strict=True))
             tracks.append(
@@ -186,7 +186,7 @@ class Publication:
                     seen_by,
                     last_ns,
                     towards_k,
-                    _explanation(table.explanations[one.row], should, claims),
+                    _explanation(why, should, claims) if claims or should else why,
                 )
             )
         return tracks
@@ -317,8 +317,8 @@ def _predicted(
 def _explanation(
     explanation: Explanation | None, should_have_seen: tuple[str, ...], claims: tuple[ClaimAgreement, ...]
 ) -> Explanation | None:
-    if explanation is None or not (claims or should_have_seen):
-        return explanation
+    if explanation is None:
+        return None
     against = tuple(sorted({claim.claim.sensor_id for claim in claims if claim.agreement == "contradicts"}))
     one = explanation
     return Explanation(one.sensor_id, one.time_ns, one.considered, one.chosen, against, should_have_seen)
