@@ -308,8 +308,10 @@ class Decoder:
 
 
 def is_icao(heard: Heard) -> bool:
-    """Whether the address is one that a state has assigned: DF18 may carry others, as its first bits say."""
-    return heard.form == "sbs" or not (heard.data[0] >> 3 == 18 and heard.data[0] & 7 not in (0, 6))
+    """Whether a state has assigned the address: DF18 may carry others, as its first bits say; SBS-1 marks them."""
+    if heard.form == "sbs":
+        return heard.fields is not None and not heard.fields["icao"].startswith("~")
+    return not (heard.data[0] >> 3 == 18 and heard.data[0] & 7 not in (0, 6))
 
 
 def position_of(aircraft: Aircraft, time_s: float) -> Geodetic | None:

@@ -238,7 +238,7 @@ def sbs_of(line: bytes) -> Heard:
     if len(texts) != SBS_FIELDS or texts[1] not in tuple("12345678"):
         raise Rejected("length", f"MSG of {len(texts)} fields, expected {SBS_FIELDS}")
     address = texts[4].upper()
-    if re.fullmatch(r"[0-9A-F]{6}", address) is None:
+    if re.fullmatch(r"~?[0-9A-F]{6}", address) is None:  # ~: no state has assigned it, as readsb writes
         raise Rejected("range", f'address is "{address[:20]}", expected six hexadecimal digits')
     try:
         numbers = [float(text) if text else None for text in texts[11:17]]

@@ -224,6 +224,15 @@ def test_addresses_that_nobody_has_assigned_are_no_icao_ones(sensor: Sensor) -> 
     assert (claim.identity, claim.identity_type) == ("4B1234", None)
 
 
+def test_an_address_that_sbs_marks_as_made_up_is_no_icao_one(sensor: Sensor, make_reading: MakeReading) -> None:
+    lines = (
+        b"MSG,3,1,1,~2A0001,1,,,,,,1000,,,45.0,7.0,,,0,0,0,0\r\nMSG,3,1,1,2A0001,1,,,,,,1000,,,45.0,7.0,,,0,0,0,0\r\n"
+    )
+    made_up, assigned = ads_b.Decoder(sensor).feed(make_reading(lines))
+    assert (made_up.transmitter, made_up.identity_type) == ("~2A0001", None)
+    assert (assigned.transmitter, assigned.identity_type) == ("2A0001", "icao")
+
+
 def test_an_attacker_cannot_fill_the_memory_with_addresses(sensor: Sensor) -> None:
     decoder = ads_b.Decoder(sensor)
     for number in range(ads_b.MAX_AIRCRAFT + 500):
