@@ -8,8 +8,12 @@ tells; otherwise it is a guess, and guesses follow `GUESSES` whatever is there:
 Detectors of drones are made to find drones, so they call a bird a drone far oftener than a drone a bird, and their guesses are
 mostly drones: a vote for a bird says more than one for a drone.
 
-Frames that follow one another show the same view, so a vote counts for the time since the sensor's last one, at most one
-whole vote every `VOTE_S`. Old votes fade, so a class never becomes certain.
+A vote errs for two reasons: the picture's own noise, and the view: what looks like a drone from this side, before this cloud,
+goes on doing so. Votes of one camera, T seconds apart, share the view with exp(-T / VIEW_S), so a vote counts
+
+    w = FRESH min(T / PICTURE_S, 1) + (1 - FRESH)(1 - exp(-T / VIEW_S))
+
+of a whole one, the first all of it. Old votes fade, so a class never becomes certain.
 """
 
 from __future__ import annotations
@@ -32,8 +36,11 @@ NAMES = np.array(
         GUESSES,  # something else
     ]
 )
-VOTE_S = 0.5  # a new view about twice a second
+FRESH = 0.125  # of what a vote says, the part that is its picture's own
+PICTURE_S = 0.1  # pictures nearer in time than this are the same
+VIEW_S = 3.0  # a bird at 10 m/s, 100 m away, is seen from a side that is 17 deg another, before another background
 FADE_S = 30.0  # votes this old weigh 1/e
+LONGEST_FADE_S = 0.5  # between two votes: what is not seen is not another thing
 SMALLEST_LOG = (
     -4.0
 )  # a detector may err about all views of one object: no class is ever fifty times likelier than another
@@ -58,11 +65,12 @@ def _named(classes: tuple[tuple[str, float], ...], name: str) -> float:
 
 
 def after_votes(log_weight: FloatArray, vote_log: FloatArray, since_s: FloatArray) -> FloatArray:
-    """Log weights (n, classes) after votes (n, classes) that came since_s (n,) after the sensor's last."""
-    weight = np.clip(since_s / VOTE_S, 0.0, 1.0)[:, None]
-    kept = np.exp(-np.clip(since_s, 0.0, VOTE_S) / FADE_S)[:, None]
+    """Log weights (n, classes) after votes (n, classes) that came since_s (n,) after the sensor's last; inf: its first."""
+    since_s = np.maximum(since_s, 0.0)
+    weight = FRESH * np.minimum(since_s / PICTURE_S, 1.0) + (1.0 - FRESH) * (1.0 - np.exp(-since_s / VIEW_S))
+    kept = np.exp(-np.minimum(since_s, LONGEST_FADE_S) / FADE_S)
     prior = np.log(PRIOR)
-    log_weight = prior + (log_weight - prior) * kept + weight * vote_log
+    log_weight = prior + (log_weight - prior) * kept[:, None] + weight[:, None] * vote_log
     return np.asarray(np.maximum(log_weight - log_weight.max(axis=1, keepdims=True), SMALLEST_LOG))
 
 

@@ -16,7 +16,7 @@ from fusion.association import gate_threshold
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
 from fusion.scan_update import SHARED_HITS
-from fusion.track_table import TrackTable
+from fusion.track_table import NEVER_NS, TrackTable
 from fusion.types import FloatArray, TrackKey
 
 DUPLICATE_WITHIN_M = 60.0
@@ -52,8 +52,7 @@ def merge_directions(table: TrackTable, time_ns: int) -> None:
 
 def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     """What two rows knew of one object, in the row that stays; the older confirmed key survives."""
-    prior = classification.prior_log(1)[0]
-    table.class_log[stays] += table.class_log[goes] - prior
+    table.class_log[stays] = _votes_of_both(table, stays, goes)
     table.hits[stays] += table.hits[goes]
     table.ranged_hits[stays] += table.ranged_hits[goes]
     table.existence[stays] = max(table.existence[stays], table.existence[goes])
@@ -71,6 +70,17 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
         table.is_confirmed[stays], table.is_confirmed[goes] = True, both
     either = table.keys[stays], table.keys[goes]
     table.explained_by = [either[0] if by in either else by for by in table.explained_by]
+
+
+def _votes_of_both(table: TrackTable, one: int, two: int) -> FloatArray:
+    """Class weights (classes,) of two rows that are one object. A sensor that voted on both has mostly shown both the same
+    detections: then those of the row that was told more, not their sum."""
+    prior = classification.prior_log(1)[0]
+    told = table.class_log[[one, two]] - prior
+    told -= told.max(axis=1, keepdims=True)
+    if (table.voted_ns[[one, two]] != NEVER_NS).all(axis=0).any():
+        return np.asarray(prior + told[int(told[1].min() < told[0].min())])
+    return np.asarray(prior + told.sum(axis=0))
 
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from msgspec.structs import replace
 
-from fusion import direction, motion, silence, true_size
+from fusion import direction, motion, silence, true_size, true_speed
 from fusion.classification import probabilities
 from fusion.existence import BoolArray
 from fusion.lifecycle import SOONEST_COASTING_NS, SOONEST_DROPPED_NS, coast_after_ns, unseen_limit_ns
@@ -155,7 +155,11 @@ class Publication:
         rows = np.array([one.row for one in named])
         x, P, towards = _predicted(table, rows, time_ns)
         classes = silence.doubted(
-            probabilities(table.class_log[rows] + true_size.log_likelihood(table, rows)), table, rows
+            probabilities(
+                table.class_log[rows] + true_size.log_likelihood(table, rows) + true_speed.log_likelihood(table, rows)
+            ),
+            table,
+            rows,
         )
         seen_ns, missed_ns, since_ns = table.seen_ns[rows], table.missed_ns[rows], time_ns - SEEN_LATELY_NS
         names = tuple(sensor.sensor_id for sensor in table.sensors)

@@ -278,7 +278,7 @@ def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray)
         rows, votes = rows[named], [votes[k] for k in named]
     log = classification.vote_log_likelihood(votes)
     last = table.voted_ns[rows, hand.number]
-    since_s = np.where(last == NEVER_NS, classification.VOTE_S, (hand.scan.time_ns - last) / 1e9)
+    since_s = np.where(last == NEVER_NS, np.inf, (hand.scan.time_ns - last) / 1e9)
     table.class_log[rows] = classification.after_votes(table.class_log[rows], log, since_s)
     table.voted_ns[rows, hand.number] = hand.scan.time_ns
 

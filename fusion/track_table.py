@@ -34,7 +34,7 @@ ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
-    "metres_log", "metres_count", "told",
+    "metres_log", "metres_count", "speed_m_s", "speed_count", "told",
     "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
@@ -92,6 +92,8 @@ class TrackTable:
         self.newcomer: FloatArray = np.zeros(0)  # chance that it came after the start of the sensor that saw it first
         self.metres_log: FloatArray = np.zeros(0)  # mean ln of the true size, rows in space
         self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
+        self.speed_m_s: FloatArray = np.zeros(0)  # mean speed over the ground, rows in space, where it is known
+        self.speed_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
         self.lacking: FloatArray = np.zeros(0)  # objects without a track in its crowd, a track: see crowd_births.py
         self.began_m: FloatArray = np.zeros((0, 3))  # where a row in space began, ENU, and when
         self.began_ns: IntArray = np.zeros(0, dtype=np.int64)
@@ -210,6 +212,8 @@ class TrackTable:
             "emits_log": np.zeros(count),
             "metres_log": np.zeros(count),
             "metres_count": np.zeros(count, dtype=np.int64),
+            "speed_m_s": np.zeros(count),
+            "speed_count": np.zeros(count, dtype=np.int64),
             "lacking": np.zeros(count),
             "began_m": births.x[:, :3],
             "began_ns": np.full(count, time_ns, dtype=np.int64),

@@ -14,7 +14,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from fusion import births, hearing, jumps, lifecycle, merging, misses, motion, scan_update, silence, true_size
+from fusion import (
+    births,
+    hearing,
+    jumps,
+    lifecycle,
+    merging,
+    misses,
+    motion,
+    scan_update,
+    silence,
+    true_size,
+    true_speed,
+)
 from fusion.claims import FARTHEST_M, ClaimBook, claimed_position
 from fusion.frames import LocalFrame
 from fusion.initiation import ObjectModel
@@ -158,6 +170,7 @@ class Tracker:
         lifecycle.drop_unseen(table, now_ns)
         scan_update.associate(table, hand)
         true_size.learn(table, hand)
+        true_speed.learn(table, hand)
         hearing.listen(table, hand)
         self._book.look(scan, hand.sensor, hand.plots)
         misses.count(table, hand)

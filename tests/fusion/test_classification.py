@@ -59,3 +59,25 @@ def test_a_bird_that_a_weak_detector_calls_a_drone_most_of_the_time_is_still_no_
 def test_weak_votes_that_agree_make_a_drone_within_three_seconds() -> None:
     result = after([(("drone", 0.48), ("unknown", 0.52))] * 30, 0.1)
     assert max(result, key=lambda name: result[name]) == "drone"
+
+
+def test_one_view_that_looks_like_a_drone_for_some_seconds_makes_no_drone() -> None:
+    """A bird from a side that fools the detector, before a camera of one picture a second."""
+    fooled = after([(("drone", 0.5), ("bird", 0.05), ("unknown", 0.45))] * 4, 1.0)
+    assert max(fooled, key=lambda name: fooled[name]) == "unknown"
+    again = after([(("drone", 0.5), ("bird", 0.05), ("unknown", 0.45))] * 20, 1.0)
+    assert max(again, key=lambda name: again[name]) == "drone"
+
+
+def test_more_pictures_of_the_same_seconds_are_no_more_witnesses() -> None:
+    """Votes a second: at 10 pictures a second hardly more than at five, at 50 no more than at ten."""
+    vote, gained = np.zeros((1, len(CLASSES))), []
+    vote[0, 0] = 0.01
+    for rate_hz in (1.0, 5.0, 10.0, 50.0):
+        after_one = classification.after_votes(np.log(classification.PRIOR)[None], vote, np.array([1.0 / rate_hz]))[0]
+        before = np.log(classification.PRIOR)
+        gained.append(float((after_one[0] - after_one[1]) - (before[0] - before[1])) * rate_hz / 0.01)
+    assert gained == sorted(gained)
+    assert gained[0] > 1.0 / classification.VIEW_S
+    assert gained[2] < 1.8 * gained[1]
+    assert gained[3] < 1.1 * gained[2]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from fusion import motion
+from fusion.classification import prior_log
 from fusion.merging import APART_NS, merge_duplicates
-from fusion.track_table import Births, TrackTable
+from fusion.track_table import NEVER_NS, Births, TrackTable
 from fusion.types import Sensor
 
 SECOND_NS = 1_000_000_000
@@ -46,3 +47,23 @@ def test_a_row_that_equals_many_others_stands_in_a_crowd_and_is_not_merged(
     table.seen_ns[:, 0] = SECOND_NS * np.arange(count)
     merge_duplicates(table, count * SECOND_NS)
     assert len(table) == left
+
+
+@pytest.mark.parametrize(("voters", "times"), [((0, 0), 1), ((0, 1), 2)])
+def test_votes_that_both_rows_of_an_object_took_are_counted_once(
+    radar: Sensor, camera: Sensor, voters: tuple[int, int], times: int
+) -> None:
+    """One camera's pictures told both rows the same; two cameras' are two witnesses."""
+    table = TrackTable((camera, radar), 1.0, motion.spectral_density(3.0))
+    table.predict(0)
+    x, P = np.array([[50.0, 80.0, 20.0, 0.0, 0.0, 0.0]]), np.diag([25.0, 25.0, 25.0, 4.0, 4.0, 4.0])[None]
+    keys = [(0, radar.sensor_id, 0), (0, radar.sensor_id, 1)]
+    table.append(Births(np.repeat(x, 2, axis=0), np.repeat(P, 2, axis=0), -1, np.full(2, 0.9), keys, 1), 0, 0)
+    table.is_confirmed[:] = True
+    table.seen_ns[:] = NEVER_NS
+    table.voted_ns[[0, 1], voters] = 0
+    told = np.array([0.0, -0.7, -1.0, -1.0, -0.4])
+    table.class_log += told
+    merge_duplicates(table, SECOND_NS)
+    assert len(table) == 1
+    np.testing.assert_allclose(table.class_log[0], prior_log(1)[0] + times * told)
