@@ -380,3 +380,24 @@ def test_what_only_the_detections_of_all_posts_show_is_a_sign_of_its_own(page, p
     expect(rows).to_have_count(1)
     rows.first.click()
     expect(page.locator("#detail")).to_contain_text("12.00")
+
+
+def test_a_track_that_its_posts_detections_do_not_bear_out_is_said_to_be_so(page, post, expect):
+    post.say_site()
+    place = LocalFrame(Geodetic(LATITUDE_DEG, LONGITUDE_DEG, 60.0))
+    radar, doubt = PlayedRadar(post.site_id, place.origin), page.locator("#detail .advice")
+    post.client.publish(f"sarhad/v1/{post.site_id}/sensors", encode(radar.sensors()), 1)
+    words = "The detections of all posts that see there, taken together, show no such object."
+    for step in range(60):
+        post.say_health()
+        post.say_tracks(post.track(5, step + 1, east_m=-200.0, north_m=100.0))
+        looks = radar.looks(time.time_ns(), place.enu_to_geodetic([100.0 + 5.0 * step, 300.0, 50.0]))
+        post.client.publish(f"sarhad/v1/{post.site_id}/scans", encode(looks), 1)
+        time.sleep(0.5)
+        if step == 4:
+            page.locator(row_of(post, 5)).click()
+            expect(page.locator("#detail")).to_contain_text("Track 5")
+            expect(doubt).to_have_count(0)
+        if step > 4 and doubt.count():
+            break
+    expect(doubt).to_have_text(words)

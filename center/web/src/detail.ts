@@ -28,6 +28,7 @@ export function draw_detail(panel: HTMLElement, picture: Picture, track: Track |
       close,
     ),
     element("p", { class: "faint" }, say_status(track.status), track.status === "coasting" && ` – ${say("coasting_means")}`, ` · ${track.site_id}`),
+    picture.is_doubted(track) && element("p", { class: "advice" }, say("unconfirmed")),
     element("h3", {}, say("likely_class")),
     class_bars(track),
     element("h3", {}, say("existence")),

@@ -29,6 +29,7 @@ export class Picture {
   tracks = new Map<string, Track>();
   claims = new Map<string, Claim>(); // without a track
   private objects = new Map<string, FusedTrack>(); // by each of their tracks: those that several posts see
+  private doubted = new Set<string>(); // tracks that the detections of all their posts do not bear out
   private leads = new Map<number, string>(); // the track that stands for an object
   private alone_ms = new Map<number, number>(); // since when no post's track is of an object, by its own time
   private groups = new Map<string, Group>();
@@ -97,6 +98,7 @@ export class Picture {
     this.objects.clear();
     for (const object of objects.filter((one) => one.members.length > 1))
       for (const member of object.members) this.objects.set(track_key(member), object);
+    this.doubted = new Set(objects.filter((one) => one.unconfirmed).flatMap((one) => one.members.map(track_key)));
     for (const number of this.leads.keys()) if (!objects.some((one) => one.fused_number === number)) this.leads.delete(number);
     this.show_alone(objects.filter((one) => one.by_detections && one.members.length === 0));
   }
@@ -122,6 +124,11 @@ export class Picture {
   /** The object that a track is of, where other posts see it too. */
   object_of(track: Track): FusedTrack | undefined {
     return this.objects.get(track_key(track));
+  }
+
+  /** Whether the detections of all posts that see there show no such object. */
+  is_doubted(track: Track): boolean {
+    return this.doubted.has(track_key(track));
   }
 
   /** The track of an object that was longest there when it was first drawn; the same one for as long as it lives. */

@@ -91,6 +91,7 @@ export interface FusedTrack {
   classes: Record<string, number>;
   members: { site_id: string; run_id: string; track_number: number }[];
   by_detections: boolean;
+  unconfirmed?: boolean; // the detections of all its posts show no object there
 }
 
 export interface Sensor {
