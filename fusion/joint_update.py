@@ -23,6 +23,7 @@ from fusion.measurement import IntArray
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, TrackKey
 
+NEAR_SIGMAS = 6.0  # where a crowd stands so near, who is who would stay open for ever
 DOUBTFUL_LOG = -4.6  # the second best way is at least a hundredth as likely: worth remembering
 
 Measure: TypeAlias = Callable[
@@ -69,6 +70,8 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
         if len(within) == 1 and not alone and len(seen[within[0]].row) == 0:  # none of them was seen
             stays.append(known[within[0]])
             continue
+        if not within and _stands_in_crowd(table, alone):
+            continue
         if not within:
             one, order, of = _alone(table, alone), np.array(alone), _renumbered(pairs, np.isin(pairs.row, track), alone)
         elif len(within) == 1 and not alone:
@@ -96,6 +99,14 @@ class _Decision:
     moved: (
         tuple[FloatArray, FloatArray, FloatArray, IntArray] | None
     )  # x, P, modes, carried_ns where the rows are another's
+
+
+def _stands_in_crowd(table: TrackTable, rows: list[int]) -> bool:
+    """Whether as many confirmed tracks as make a crowd stand within some sigmas of one of these rows."""
+    in_space = table.x[table.is_confirmed & (table.direction_of < 0), :3]
+    reach_m2 = NEAR_SIGMAS**2 * table.P[rows, :3, :3].trace(axis1=1, axis2=2)
+    apart_m2 = ((in_space - table.x[rows, None, :3]) ** 2).sum(axis=2)
+    return bool(((apart_m2 < reach_m2[:, None]).sum(axis=1) >= crowds.CROWD).any())
 
 
 def _living(table: TrackTable, place: dict[TrackKey, int]) -> list[Joint]:

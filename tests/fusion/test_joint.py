@@ -189,3 +189,20 @@ def test_tracks_of_two_that_waited_together_know_half_a_minute_later_that_they_m
                 squares.append(float(error @ np.linalg.solve(P, error)) / 3.0)
     assert len(squares) >= 20
     assert np.mean(squares) < 3.0
+
+
+@pytest.mark.parametrize("count", [2, 16])
+def test_who_is_who_stays_open_for_two_and_not_in_a_swarm(count: int) -> None:
+    """Objects 55 m apart, whose gates just meet: in a swarm all neighbours could be one another for ever."""
+    random, tracker, opened = np.random.default_rng(1), Tracker([SENSOR]), 0
+    places = np.stack([*np.divmod(np.arange(count), 4), np.zeros(count)], axis=1) * 55.0 + np.array(
+        [200.0, 300.0, 60.0]
+    )
+    R = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2)
+    for second in range(40):
+        points = places[random.random(count) < 0.85]
+        points = points + random.normal(0.0, SIGMA_M, points.shape)
+        detections = tuple(Detection(Position(*point, R), 1.0) for point in points)
+        tracker.apply(Scan("sensor", second * 10**9, None, detections), second * 10**9)
+        opened += second >= 20 and len(tracker._table.joints) > 0
+    assert (opened > 0) == (count == 2)
