@@ -65,10 +65,16 @@ def groups(row: IntArray, column: IntArray) -> Iterable[IntArray]:
 
 
 def _assign_group(row: IntArray, column: IntArray, gain: FloatArray, members: IntArray) -> list[int]:
-    rows, i = np.unique(row[members], return_inverse=True)
-    columns, j = np.unique(column[members], return_inverse=True)
-    gains = np.zeros((len(rows), len(columns)))
+    rows, i = _numbered(row[members].tolist())
+    columns, j = _numbered(column[members].tolist())
+    gains = np.zeros((rows, columns))
     place = np.full(gains.shape, -1, dtype=np.int64)
     gains[i, j], place[i, j] = gain[members], members
     best_i, best_j = linear_sum_assignment(gains, maximize=True)
     return [int(value) for value in place[best_i, best_j] if value >= 0]
+
+
+def _numbered(values: list[int]) -> tuple[int, list[int]]:
+    """How many differ, and the place of each among them, in their order; groups are small."""
+    place = {value: k for k, value in enumerate(sorted(set(values)))}
+    return len(place), [place[value] for value in values]

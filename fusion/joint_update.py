@@ -59,21 +59,22 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
     stays: list[Joint] = []
     first = {int(row[0]): k for k, row in enumerate(rows)}
     meets = ((np.bincount(nodes)[nodes] > 1) | (np.bincount(plots + len(rows))[plots + len(rows)] > 1)).nonzero()[0]
+    free = (~held).nonzero()[0]
     for members in groups(nodes[meets], plots[meets]):
-        track, shows = np.unique(nodes[meets[members]]), np.unique(plots[meets[members]])
-        shows = shows[shows >= 0]
+        met = meets[members]
+        track, shows = sorted(set(nodes[met].tolist())), {plot for plot in plots[met].tolist() if plot >= 0}
         if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
             continue
-        within = sorted(first[row] for row in track.tolist() if row in first)
+        within = sorted(first[row] for row in track if row in first)
         spoken_for = {row for k in within for row in rows[k].tolist()}
-        alone = [row for row in track.tolist() if row not in spoken_for]
+        alone = [row for row in track if row not in spoken_for]
         if len(within) == 1 and not alone and len(seen[within[0]].row) == 0:  # none of them was seen
             stays.append(known[within[0]])
             continue
         if not within and _stands_in_crowd(table, alone):
             continue
         if not within:
-            one, order, of = _alone(table, alone), np.array(alone), _renumbered(pairs, np.isin(pairs.row, track), alone)
+            one, order, of = _alone(table, alone), np.array(alone), _renumbered(pairs.chosen(free[met]), alone)
         elif len(within) == 1 and not alone:
             one, order, of = known[within[0]], rows[within[0]], seen[within[0]]
         else:
@@ -133,9 +134,8 @@ def _measured(one: Joint, rows: IntArray, measure: Measure) -> Pairs:
     return measure(np.tile(rows, len(one.log)), one.x.reshape(-1, 6), one.P.reshape(-1, 6, 6))
 
 
-def _renumbered(pairs: Pairs, of: BoolArray, rows: list[int]) -> Pairs:
-    chosen = pairs.chosen(of.nonzero()[0])
-    return replace(chosen, row=np.searchsorted(rows, chosen.row))
+def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
+    return replace(pairs, row=np.searchsorted(rows, pairs.row))
 
 
 def _branched(
