@@ -7,6 +7,7 @@ the scan's detections in their own order, so it does not depend on what the sens
 from __future__ import annotations
 
 import math
+from itertools import islice, product
 
 import numpy as np
 
@@ -101,17 +102,12 @@ def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
     mine = np.flatnonzero(ripe & (table.direction_of == hand.number) & (table.last_ns == now_ns))
     others = np.flatnonzero(ripe & (table.direction_of != hand.number) & (table.last_ns > now_ns - 1_000_000_000))
     states, covariances = [], []
-    tried = 0
-    for one in mine.tolist():
-        for two in others.tolist():
-            tried += 1
-            if tried > MAX_CROSSINGS_PER_SCAN:
-                break
-            rays = [Ray(table.sensors[int(table.direction_of[k])], table.x[k], table.P[k]) for k in (one, two)]
-            met = crossing(rays[0], rays[1], hand.rules.objects, hand.rules.settings.gate_probability)
-            if met is not None and not _is_known(table, met[0], met[1]):
-                states.append(met[0])
-                covariances.append(met[1])
+    for one, two in islice(product(mine.tolist(), others.tolist()), MAX_CROSSINGS_PER_SCAN):
+        rays = [Ray(table.sensors[int(table.direction_of[k])], table.x[k], table.P[k]) for k in (one, two)]
+        met = crossing(rays[0], rays[1], hand.rules.objects, hand.rules.settings.gate_probability)
+        if met is not None and not _is_known(table, met[0], met[1]):
+            states.append(met[0])
+            covariances.append(met[1])
     if states and len(table) + len(states) <= MAX_TRACKS:
         keys = [(now_ns, hand.scan.sensor_id, -1 - place) for place in range(len(states))]
         r = np.full(len(states), CROSSING_EXISTENCE)
