@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 MAX_KEPT_FACTS = 20_000  # beyond that the window shrinks
-SNAPSHOT_EVERY_NS, SNAPSHOT_EVERY_FACTS = 250_000_000, 3  # both must have passed
+SNAPSHOT_EVERY_NS, SNAPSHOT_EVERY_FACTS = 250_000_000, 5  # both must have passed
 
 Place: TypeAlias = tuple[int, str, int]  # time_ns, sensor_id, arrival
 

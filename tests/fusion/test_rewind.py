@@ -70,6 +70,6 @@ def test_a_late_fact_replays_no_more_than_lateness_and_one_snapshot_apart() -> N
     assert len(history.resume(place).facts) <= 50 + 25 + 2
 
 
-def test_a_slow_sensor_has_a_snapshot_of_every_third_fact() -> None:
-    _, history, _ = feed([k * SECOND for k in range(9)], rewind_ns=20 * SECOND)
-    assert [len(diary.facts) for diary in history._snapshots] == [0, 3, 6, 9]
+def test_a_slow_sensor_has_a_snapshot_of_every_fifth_fact() -> None:
+    _, history, _ = feed([k * SECOND for k in range(15)], rewind_ns=20 * SECOND)
+    assert [len(diary.facts) for diary in history._snapshots] == [0, 5, 10, 15]
