@@ -36,9 +36,9 @@ NAMES = np.array(
         GUESSES,  # something else
     ]
 )
-FRESH = 0.125  # of what a vote says, the part that is its picture's own
-PICTURE_S = 0.1  # pictures nearer in time than this are the same
-VIEW_S = 3.0  # a bird at 10 m/s, 100 m away, is seen from a side that is 17 deg another, before another background
+FRESH = 0.25  # of what a vote says, the part that is its picture's own
+PICTURE_S = 0.15  # pictures nearer in time than this are the same
+VIEW_S = 6.0  # a bird at 10 m/s, 200 m away, is seen from a side that is 17 deg another, before another background
 FADE_S = 30.0  # votes this old weigh 1/e
 LONGEST_FADE_S = 0.5  # between two votes: what is not seen is not another thing
 SMALLEST_LOG = (
