@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -50,7 +51,7 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
     place = {key: row for row, key in enumerate(table.keys)} if table.joints else {}
     known = [_of_table(table, one, [place[key] for key in one.keys]) for one in _living(table, place)]
     rows = [np.array([place[key] for key in one.keys]) for one in known]
-    seen = [_measured(one, row, measure) for one, row in zip(known, rows, strict=True)]
+    seen = _all_measured(known, rows, measure)
     held = np.isin(pairs.row, np.concatenate([*rows, np.zeros(0, dtype=np.int64)]))
     node = [pairs.row[~held], *(row[of.row % len(row)] for row, of in zip(rows, seen, strict=True)), *rows]
     plot = [pairs.plot[~held], *(of.plot for of in seen), *(np.full(len(row), -1 - k) for k, row in enumerate(rows))]
@@ -132,6 +133,20 @@ def _alone(table: TrackTable, rows: list[int]) -> Joint:
 def _measured(one: Joint, rows: IntArray, measure: Measure) -> Pairs:
     """Pairs of all hypotheses' states; `row` counts them, hypothesis by hypothesis."""
     return measure(np.tile(rows, len(one.log)), one.x.reshape(-1, 6), one.P.reshape(-1, 6, 6))
+
+
+def _all_measured(known: Sequence[Joint], rows: Sequence[IntArray], measure: Measure) -> list[Pairs]:
+    """The pairs of each of these, as `_measured` tells them, by one look at all of their states."""
+    if not known:
+        return []
+    names = np.concatenate([np.tile(row, len(one.log)) for one, row in zip(known, rows, strict=True)])
+    x = np.concatenate([one.x.reshape(-1, 6) for one in known])
+    P = np.concatenate([one.P.reshape(-1, 6, 6) for one in known])
+    pairs = measure(names, x, P)  # in the order of their rows
+    first = np.cumsum([0, *(one.x.shape[0] * one.x.shape[1] for one in known)])
+    ends = np.searchsorted(pairs.row, first)
+    parts = (pairs.at(np.arange(begin, end)) for begin, end in pairwise(ends))
+    return [replace(part, row=part.row - begin) for part, begin in zip(parts, first[:-1].tolist(), strict=True)]
 
 
 def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
