@@ -1,6 +1,7 @@
 """A page for the guards at the post itself: what is in the sky, where to look, and whether the post can see.
 
-It needs no center, no network beyond the post's own, no tiles and no script from elsewhere; a phone or an old tablet shows it.
+It needs no center, no network beyond the post's own, no tiles and no script from elsewhere; a phone or an old tablet shows it:
+on a narrow screen each track is a block of its own, each figure with its name.
 Directions are from the post's origin. It tells and takes nothing: there is no button on it, and no other address answers.
 What is older than `STALE_S` is not served: a post whose loop hangs must not look like an empty sky.
 """
@@ -23,15 +24,23 @@ STALE_S = 5.0
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Post</title><style>body{font:20px sans-serif;margin:0}#state{padding:14px;font-size:32px;color:#fff;background:#777}
 table{width:100%;border-collapse:collapse}td,th{padding:10px;border-bottom:1px solid #ccc;text-align:left}
-ul{padding:10px 30px}.drone{background:#ffe0e0}</style>
+ul{padding:10px 30px}.drone{background:#ffe0e0}
+@media(max-width:640px){thead{display:none}tr{display:block;padding:8px 14px;border-bottom:1px solid #ccc}
+td{display:inline-block;padding:2px 16px 2px 0;border:0}td::before{content:attr(title) " ";font-size:14px;color:#555}}</style>
 <div id="state">…</div><table><thead><tr><th>No<th>What<th>Where<th>Away<th>Above post<th>Speed</tr></thead>
 <tbody id="tracks"></tbody></table><ul id="troubles"></ul>
 <script>
 let heard = 0;
-function line(parent, kind, texts, name) {
+const NAMES = Array.from(document.querySelectorAll("th"), (head) => head.textContent);
+function line(parent, texts, name) {
   const row = document.createElement("tr");
   row.className = name;
-  for (const text of texts) { const cell = document.createElement(kind); cell.textContent = text; row.append(cell); }
+  texts.forEach((text, number) => {
+    const cell = document.createElement("td");
+    cell.textContent = text;
+    cell.title = NAMES[number];
+    row.append(cell);
+  });
   parent.append(row);
 }
 function show(text, color) {
@@ -53,7 +62,7 @@ async function look() {
     const rows = document.getElementById("tracks");
     rows.replaceChildren();
     for (const track of now.tracks)
-      line(rows, "td", [track.number, track.what, track.where, track.away, track.above, track.speed], track.what);
+      line(rows, [track.number, track.what, track.where, track.away, track.above, track.speed], track.what);
     const troubles = document.getElementById("troubles");
     troubles.replaceChildren(...now.troubles.map((text) => {
       const item = document.createElement("li");
