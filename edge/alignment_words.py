@@ -21,8 +21,7 @@ def words(sensor: Sensor, found: Alignment) -> list[str]:
     lines = [f"{found.sights} sights of {sensor.sensor_id}"]
     for name, angle, was, sigma in zip(names, angles, before, found.sigma_rad, strict=True):
         lines.append(
-            f"{name:8} {math.degrees(angle) % 360 if name == 'heading' else math.degrees(angle):8.2f}° "
-            f"± {math.degrees(sigma):.2f}°   (site file: {math.degrees(was):.2f}°)"
+            f"{name:8} {told_deg(name, angle):8.2f}° ± {math.degrees(sigma):.2f}°   (site file: {told_deg(name, was):.2f}°)"
         )
     if found.latency_sigma_s is not None:
         lines.append(f"latency  {found.latency_ns / 1e9:8.3f} s ± {found.latency_sigma_s:.3f} s")
@@ -43,11 +42,17 @@ def words(sensor: Sensor, found: Alignment) -> list[str]:
     return lines
 
 
+def told_deg(name: str, angle_rad: float) -> float:
+    """An angle as people read it: a heading as a compass shows it, 0 to 360."""
+    angle_deg = round(math.degrees(angle_rad), 2)
+    return angle_deg % 360.0 if name == "heading" else angle_deg
+
+
 def patch(sensor: Sensor, found: Alignment) -> str:
     """Lines that replace those of the sensor in the site file."""
     turn = found.orientation
     angles = ", ".join(
-        f"{name}_deg = {math.degrees(angle):.2f}"
+        f"{name}_deg = {told_deg(name, angle):.2f}"
         for name, angle in (("heading", turn.heading_rad), ("pitch", turn.pitch_rad), ("roll", turn.roll_rad))
     )
     stated = sensor.accuracy

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -109,11 +109,7 @@ class Pipeline:
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []
         outgoing: list[Outgoing] = []
-        for heard in decoder.feed(self.watch.as_sent(reading)):
-            told = heard if self.site.law.keep_operators else without_operator(heard)
-            fact = self._placed(told, reading.received_ns)
-            if fact is None:
-                continue
+        for fact in self._facts(decoder.feed(self.watch.as_sent(reading)), reading.received_ns):
             self.watch.learned(fact)
             if isinstance(fact, Scan | Claim):
                 update = self.tracker.apply(fact, reading.received_ns)
@@ -133,20 +129,25 @@ class Pipeline:
         """The picture predicted to a time, for cueing cameras."""
         return self.tracker.tracks_at(time_ns)
 
-    def _placed(self, fact: Fact, received_ns: int) -> Fact | None:
-        """The fact by what the post knows beside it. All else as it is.
+    def _facts(self, heard: Iterable[Fact], received_ns: int) -> Iterator[Fact]:
+        """What was heard, as the law lets it be kept and as the post knows it."""
+        for fact in heard:
+            yield from self._placed(fact if self.site.law.keep_operators else without_operator(fact), received_ns)
 
-        A camera's scan by where it pointed; None where its head should tell and does not. A claim by when it was heard, while
-        the post's clock may be anything: then the sender's time says nothing of its age.
+    def _placed(self, fact: Fact, received_ns: int) -> Iterable[Fact]:
+        """The fact by what the post knows beside it, or what it lets be known. All else as it is.
+
+        A camera's scans by where it pointed, once its head has told that. A claim by when it was heard, while the post's clock
+        may be anything: then the sender's time says nothing of its age.
         """
         if isinstance(fact, Pointing) and (camera := self._told_of.get(fact.sensor_id)) is not None:
-            camera.heard(fact)
+            return fact, *camera.heard(fact)
         if isinstance(fact, Claim) and self.watch.clock_doubted:
             latency_ns = self.watch.sensors[fact.sensor_id].entry.sensor.latency_ns
-            return replace(fact, time_ns=received_ns - latency_ns)
+            return (replace(fact, time_ns=received_ns - latency_ns),)
         if isinstance(fact, Scan) and (camera := self.moving.get(fact.sensor_id)) is not None:
-            return camera.placed(fact)
-        return fact
+            return camera.saw(fact)
+        return (fact,)
 
     def _note_clock_error(self) -> None:
         self.tracker.note_clock_error(self._clock_error_s())

@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 from made_sites import RECEIVER, RIDGE
 
+from edge import alignment_words
 from edge.alignment import CannotAlign, Pair, Sight, align
 from edge.alignment import Path as KnownPath
 from edge.alignment_sources import landmark_pairs, time_of
@@ -424,6 +425,19 @@ def test_where_people_clicked_well_a_cameras_detections_are_no_surer_than_they_w
     written = patch(replace(entry.sensor, accuracy=Accuracy(stated, stated)), found)
     azimuth_deg = float(re.search(r"accuracy = \{ azimuth_deg = ([0-9.]+)", written)[1])
     assert azimuth_deg == pytest.approx(max(stated_deg or 0.1, math.degrees(found.azimuth_rms_rad)), abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("heading_deg", "told"), [(-92.0, "268.00"), (-0.001, "0.00"), (0.0, "0.00"), (359.0, "359.00")]
+)
+def test_a_heading_is_told_and_written_as_a_compass_shows_it(heading_deg: float, told: str) -> None:
+    site = parse_site(CAMERA, "ridge.toml")
+    frame, entry = LocalFrame(site.origin), site.sensors[0]
+    clicks = [(x, y, place) for _, x, y, place in clicks_of()]
+    found = align(entry.sensor, landmark_pairs(entry.lens, clicks, frame), moving=False)
+    turned = replace(found, orientation=replace(found.orientation, heading_rad=math.radians(heading_deg)))
+    assert f"orientation = {{ heading_deg = {told}, " in patch(entry.sensor, turned)
+    assert f"{told}° ±" in alignment_words.words(entry.sensor, turned)[1]
 
 
 def clicks_of() -> list[tuple]:

@@ -278,22 +278,48 @@ def pointing(at_s: float, heading_deg: float, pitch_deg: float) -> Pointing:
     return Pointing("head", round(at_s * S), Orientation(math.radians(heading_deg), math.radians(pitch_deg), 0.0))
 
 
+def placed(camera: MovingCamera, tellings: list[Pointing], seen: Scan) -> Polar:
+    """Where a scan's one detection comes to be, of tellings before and after it."""
+    for told in tellings:
+        camera.heard(told)
+    (found,) = camera.saw(seen)
+    return found.detections[0].measurement
+
+
 def test_what_was_seen_in_the_middle_of_the_picture_was_where_the_head_pointed() -> None:
     camera = MovingCamera(site().sensors[0].sensor)
-    for told in (pointing(1.0, 100.0, 10.0), pointing(1.2, 110.0, 12.0)):
-        camera.heard(told)
-    placed = camera.placed(scan(1.1, 30.0, 0.0))  # decoded as if it still looked to 30 degrees
-    assert placed is not None
-    polar = placed.detections[0].measurement
+    seen = scan(1.1, 30.0, 0.0)  # decoded as if it still looked to 30 degrees
+    polar = placed(camera, [pointing(1.0, 100.0, 10.0), pointing(1.2, 110.0, 12.0)], seen)
     assert math.degrees(polar.azimuth_rad) == pytest.approx(105.0, abs=0.01)
     assert math.degrees(polar.elevation_rad) == pytest.approx(11.0, abs=0.01)
-    assert math.degrees(polar.azimuth_sigma_rad) > 1.0  # it was turning
+    assert math.degrees(polar.azimuth_sigma_rad) > 2.5  # it was turning: in that time a head also starts and stops
     still = MovingCamera(site().sensors[0].sensor)
-    for at_s in (1.0, 1.2):
-        still.heard(pointing(at_s, 100.0, 10.0))
-    assert still.placed(scan(1.1, 30.0, 0.0)).detections[0].measurement.azimuth_sigma_rad == pytest.approx(
-        0.002, rel=0.1
-    )
+    polar = placed(still, [pointing(1.0, 100.0, 10.0), pointing(1.2, 100.0, 10.0)], seen)
+    assert polar.azimuth_sigma_rad == pytest.approx(0.002, rel=0.1)
+
+
+def test_a_picture_waits_for_the_telling_after_it_since_the_head_may_have_begun_to_turn() -> None:
+    camera = MovingCamera(site().sensors[0].sensor)
+    assert camera.heard(pointing(1.0, 100.0, 10.0)) == []
+    assert camera.saw(scan(1.1, 30.0, 0.0)) == []
+    assert camera.saw(scan(1.15, 30.0, 0.0)) == []
+    found = camera.heard(pointing(1.2, 110.0, 10.0))
+    assert [one.time_ns for one in found] == [round(1.1 * S), round(1.15 * S)]
+    headings = [math.degrees(one.detections[0].measurement.azimuth_rad) for one in found]
+    assert headings == pytest.approx([105.0, 107.5], abs=0.01)
+
+
+def test_of_a_head_that_falls_silent_the_last_telling_counts_a_moment_longer_as_unsure_as_an_unaligned_camera() -> None:
+    camera = MovingCamera(site().sensors[0].sensor)
+    camera.heard(pointing(1.0, 100.0, 10.0))
+    found = [camera.saw(scan(1.1 + number / 10.0, 30.0, 0.0)) for number in range(30)]
+    assert [len(one) for one in found[:7]] == [0, 0, 0, 0, 0, 0, 1]  # it waits 0.6 s
+    (first,) = found[6]
+    polar = first.detections[0].measurement
+    assert math.degrees(polar.azimuth_rad) == pytest.approx(100.0, abs=0.01)
+    assert math.degrees(polar.azimuth_sigma_rad) == pytest.approx(5.0, rel=0.05)
+    assert sum(map(len, found)) == 15  # 1.5 s from the last telling, and nothing from then on
+    assert camera.unplaced == 30 - 15 - 6  # the newest still wait
 
 
 def test_of_two_tellings_of_one_reading_the_second_counts() -> None:
@@ -312,23 +338,26 @@ def test_of_two_tellings_of_one_reading_the_second_counts() -> None:
 
 def test_where_the_head_told_nothing_a_picture_says_nothing() -> None:
     camera = MovingCamera(site().sensors[0].sensor)
-    assert camera.placed(scan(1.0, 30.0, 0.0)) is None
-    camera.heard(pointing(1.0, 100.0, 10.0))
-    assert camera.placed(scan(5.0, 30.0, 0.0)) is None
+    assert camera.saw(scan(0.5, 30.0, 0.0)) == []
+    assert camera.heard(pointing(1.0, 100.0, 10.0)) == []
+    assert camera.saw(scan(5.0, 30.0, 0.0)) == []
+    assert camera.heard(pointing(9.0, 100.0, 10.0)) == []
     assert camera.unplaced == 2
 
 
 def test_the_pipeline_places_a_moving_cameras_finds_and_no_others() -> None:
     line = Pipeline(site(), "run", "software")
     line._placed(pointing(1.0, 100.0, 10.0), S)
-    placed = line._placed(scan(1.1, 30.0, 0.0), S)
+    assert list(line._placed(scan(1.1, 30.0, 0.0), S)) == []
+    told, placed = line._placed(pointing(1.2, 100.0, 10.0), S)
+    assert told.sensor_id == "head"
     azimuth, elevation, _ = enu_to_polar(
         polar_to_enu(placed.detections[0].measurement.azimuth_rad, placed.detections[0].measurement.elevation_rad, 1.0)
     )
     assert math.degrees(azimuth) == pytest.approx(100.0)
     assert math.degrees(elevation) == pytest.approx(10.0)
     other = Scan("radar", S, None, ())
-    assert line._placed(other, S) is other
+    assert list(line._placed(other, S)) == [other]
     line.feed(Reading(CLOCK, 2 * S, 2 * S, None, None, b""))
 
 
