@@ -113,9 +113,15 @@ def sniff_port(path: str, bauds: Sequence[tuple[int, float]] = BAUDS) -> Sniffed
 
 
 def sniff_datagrams(port: int) -> Sniffed:
-    """What is sent to a UDP port, as one stream: blocks and lines stand whole in datagrams."""
-    data = listen(UdpListener(port), LISTEN_UDP_S, ENOUGH_BYTES, lambda datagram: with_end(datagram, False))
-    return Sniffed(identify(data), len(data), where=str(port))
+    """What is sent to a UDP port: as one stream, since lines stand whole in datagrams, and for ASTERIX one by one."""
+    came: list[bytes] = []
+
+    def whole(datagram: bytes) -> bytes:
+        came.append(datagram)
+        return with_end(datagram, False)
+
+    data = listen(UdpListener(port), LISTEN_UDP_S, ENOUGH_BYTES, whole)
+    return Sniffed(identify(data, came), len(data), where=str(port))
 
 
 def listen(

@@ -9,6 +9,7 @@ format explains to a fair part are unknown; that is an answer, too. Bytes of a s
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,19 +43,19 @@ class Guess:
     remark: str | None = None  # what is wrong with the feed
 
 
-def identify(data: bytes) -> Guess | None:
-    """The format that explains most of the bytes; None: unknown."""
+def identify(data: bytes, came_as: Sequence[bytes] = ()) -> Guess | None:
+    """The format that explains most of the bytes; None: unknown. came_as: the datagrams that they came in, where known."""
     data = data[: MOST_PACKET_BYTES if pcap.is_capture(data) else MOST_BYTES]
-    guesses = [guess for name, tried in FORMATS.items() if (guess := _guess(name, tried, data)) is not None]
+    guesses = [guess for name, tried in FORMATS.items() if (guess := _guess(name, tried, data, came_as)) is not None]
     if not guesses and pcap.is_capture(data):  # a stream that came in datagrams
         carried = b"".join(datagram.data for datagram in pcap.datagrams(data))
         return identify(carried) if carried and not pcap.is_capture(carried) else None
     return max(guesses, key=lambda guess: guess.share, default=None)
 
 
-def _guess(name: str, tried: Format, data: bytes) -> Guess | None:
+def _guess(name: str, tried: Format, data: bytes, came_as: Sequence[bytes]) -> Guess | None:
     if name == "asterix":
-        return _asterix_guess(tried, data)
+        return _asterix_guess(tried, came_as or datagrams_of(data))
     reader: Reader = tried.open()
     framed = [*reader.feed(data, 0), *reader.finish()]
     messages = {kind: count for kind, count in reader.counts.decoded.items() if count}
@@ -71,9 +72,13 @@ def _guess(name: str, tried: Format, data: bytes) -> Guess | None:
     return Guess(name, tried.says, min(share, 1.0), messages, {}, remark)
 
 
-def _asterix_guess(tried: Format, data: bytes) -> Guess | None:
+def datagrams_of(data: bytes) -> list[bytes]:
+    """Those of a sniffer's file; of anything else the whole."""
+    return [found.data for found in pcap.datagrams(data)] if pcap.is_capture(data) else [data]
+
+
+def _asterix_guess(tried: Format, datagrams: Sequence[bytes]) -> Guess | None:
     """ASTERIX by its framing alone: the lengths of blocks fill a datagram to its last byte. Editions are not looked at."""
-    datagrams = [found.data for found in pcap.datagrams(data)] if pcap.is_capture(data) else [data]
     for skip_bytes in SKIPPED_BYTES:
         categories: Counter[str] = Counter()
         for datagram in datagrams:

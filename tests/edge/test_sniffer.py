@@ -122,7 +122,7 @@ def test_a_baud_that_a_port_does_not_know_is_passed_over(monkeypatch: pytest.Mon
             sniff_port(port, [(3_000_000, 0.1)])
 
 
-def test_datagrams_to_a_port_are_named() -> None:
+def test_datagrams_to_a_port_are_named_among_others_that_nobody_knows() -> None:
     record = bytes.fromhex("9b0c19643c6005007f3e9b0025188dff3302a8137400")
     block = b"\x3e" + (len(record) + 3).to_bytes(2, "big") + record
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
@@ -135,6 +135,7 @@ def test_datagrams_to_a_port_are_named() -> None:
             while not stop.wait(0.002):
                 with contextlib.suppress(OSError):
                     sender.sendto(block, ("127.0.0.1", port))
+                    sender.sendto(b"\x01who is there?", ("127.0.0.1", port))
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -144,6 +145,8 @@ def test_datagrams_to_a_port_are_named() -> None:
         stop.set()
         thread.join()
     assert found.protocol == "asterix_tracks"
+    assert found.guess.messages["CAT062"] > 50  # each datagram is counted
+    assert found.guess.share == pytest.approx(0.5, abs=0.01)
     assert f'device = {{ driver = "udp_listener", port = {port} }}' in site_lines(found)
 
 
