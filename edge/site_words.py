@@ -114,9 +114,8 @@ def expected_words(entry: SensorEntry) -> list[str]:
 def range_words(one: Expected) -> str:
     """'0.35 m drone: by day to 48 m (for certain to 20 m), by night not measured'."""
     if one.basis == "expectation":
-        return (
-            f"{one.size_m:g} m drone: to about {metres(one.day_m)}, by day and by night (an expectation, not measured)"
-        )
+        reach = "is not seen" if one.day_m == 0.0 else f"to about {metres(one.day_m)}"
+        return f"{one.size_m:g} m drone: {reach}, by day and by night (an expectation, not measured)"
     sure = "" if one.day_sure_m is None else f" (nine times in ten to {metres(one.day_sure_m)})"
     return f"{one.size_m:g} m drone: by day {metres(one.day_m)}{sure}, by night {metres(one.night_m)}"
 
@@ -131,9 +130,9 @@ def sensor_warnings(entry: SensorEntry) -> list[str]:
         found.append("no detection_probability: its silence means nothing")
     reach_m = RADAR_REACH_M.get(entry.protocol)
     if reach_m is not None and sensor.coverage is not None and sensor.coverage.slant_range_m[1] > reach_m:
-        far_m = sensor.coverage.slant_range_m[1]
-        drone = f"a {REFERENCE_SIZE_M:g} m drone is expected to about {reach_m:g} m only"
-        found.append(f"coverage reaches {number(far_m)} m, but {drone}; beyond, its silence tells little")
+        far_m, drone = sensor.coverage.slant_range_m[1], f"a {REFERENCE_SIZE_M:g} m drone is expected"
+        expected = f"{drone} to about {reach_m:g} m only; beyond" if reach_m else f"no {drone[2:]}"
+        found.append(f"coverage reaches {number(far_m)} m, but {expected}, its silence tells little")
     path = str(entry.device.options.get("path", ""))
     if path.startswith(("/dev/ttyUSB", "/dev/ttyACM")):
         found.append(f"{path} may get another number; name it by /dev/serial/by-id/... or a udev rule")

@@ -40,6 +40,7 @@ TYPICAL_BAUD = {
     "modbus_rtu": 9600,
 }  # fmt: skip
 TYPICAL_PORT = {"ads_b": 30005, "asterix": 8600, "asterix_tracks": 8600, "antsdr": 41030}
+TYPICAL_REACH_M = {"ld2450": 6, "ops243": 30}  # of their makers, for a person
 TYPICAL_DEVICE = {  # of what is a program on a network, not a box on a serial port
     "krakensdr": 'driver = "http_page", host = "kraken.local", port = 8081, path = "/DOA_value.html"',
     "odas": 'driver = "tcp_stream", host = "0.0.0.0", port = 9000, listen = true',
@@ -154,7 +155,7 @@ def site_lines(found: Sniffed) -> list[str]:
     if settings := found.guess.settings | needed:
         table = ", ".join(f"{key} = {toml(value)}" for key, value in settings.items())
         lines.append(f"protocol_options = {{ {table} }}" + ("  # from its manual" if needed else ""))
-    return lines + mounting_lines(kind)
+    return lines + mounting_lines(name, kind)
 
 
 def device_line(name: str, kind: ProtocolKind, found: Sniffed) -> str:
@@ -182,7 +183,7 @@ def stable_name(path: str) -> str:
     return next((str(link) for link in links if link.resolve() == device), path)
 
 
-def mounting_lines(kind: ProtocolKind) -> list[str]:
+def mounting_lines(name: str, kind: ProtocolKind) -> list[str]:
     """What a radar or camera needs and no sniffer can see."""
     if kind.family not in ("radar", "camera", "bearing"):
         return []
@@ -191,7 +192,7 @@ def mounting_lines(kind: ProtocolKind) -> list[str]:
         "orientation = { heading_deg = 0.0, pitch_deg = 0.0, roll_deg = 0.0 }  # measure, or `sarhad align`",
     ]
     if kind.family == "radar":
-        reach_m = 200_000 if "udp_listener" in kind.drivers[:1] else 100
+        reach_m = 200_000 if "udp_listener" in kind.drivers[:1] else TYPICAL_REACH_M.get(name, 100)
         around = "[-180, 180]" if reach_m > 100 else "[-60, 60]"
         lines.append(
             f"coverage = {{ azimuth_deg = {around}, elevation_deg = [-10, 40], slant_range_m = [1, {reach_m}] }}  # its own"

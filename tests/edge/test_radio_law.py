@@ -83,6 +83,14 @@ def test_a_post_of_short_sighted_sensors_is_told_what_sees_farther() -> None:
     assert "its maker's figures hold" in expected_words(parse_site(HEAD + FAR, "ridge.toml").sensors[0])[0]
 
 
+def test_what_sees_no_drone_says_so_rather_than_a_range_of_nothing() -> None:
+    module = HEAD + BOARD.replace("ti_mmwave", "ld2450")
+    told = expected_words(parse_site(module, "ridge.toml").sensors[0])
+    assert [": is not seen, by day and by night" in line for line in told] == [True] * 3
+    assert "coverage reaches 40000 m, but no 0.35 m drone is expected, its silence tells little" in warnings(module)
+    assert "expected to about 40 m only; beyond, its silence tells little" in warnings(HEAD + BOARD)
+
+
 def claims(text: str, recording: Path) -> list:
     """The claims in the messages of a run over a simulated flight."""
     import json

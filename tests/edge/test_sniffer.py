@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edge.device_options import PROTOCOLS
+from edge.expected_range import RADAR_REACH_M
 from edge.sensors import decoders_of
 from edge.site_file import parse_site
 from edge.sniffer import BAUDS, MOST_S, Sniffed, site_lines, site_protocol, sniff, sniff_port
@@ -238,3 +239,6 @@ def test_the_lines_are_ones_that_a_site_file_understands(name: str) -> None:
     lines = site_lines(Sniffed(guess, 100, None, "capture.bin"))
     site = parse_site(SITE + "\n".join(lines), "ridge.toml")
     assert site.sensors[0].protocol == protocol
+    if protocol in RADAR_REACH_M:  # no module is said to see as far as a board of another kind
+        reach_m = {"ti_mmwave": 100.0, "ops243": 30.0, "ld2450": 6.0}[protocol]
+        assert site.sensors[0].sensor.coverage.slant_range_m[1] == reach_m
