@@ -32,8 +32,8 @@ class HttpPage:
     def open(self) -> None:
         """Raises DeviceLost."""
         self.close()
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
         try:
+            connection = http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_S)
             connection.connect()
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise self._lost(error) from error

@@ -79,6 +79,8 @@ def test_what_is_no_page_is_a_loss_in_words(device: Device, page: HttpPage) -> N
         page.read(1.0)
     with pytest.raises(DeviceLost, match=r"http://127\.0\.0\.1:9/: "):
         HttpPage("127.0.0.1", 9).open()
+    with pytest.raises(DeviceLost, match=r"http://a host:80/: "):
+        HttpPage("a host").open()
     with pytest.raises(DeviceLost, match="is not open"):
         HttpPage("127.0.0.1").read(0.0)
     lost = HttpPage("127.0.0.1", device.server_address[1], "/a page")
