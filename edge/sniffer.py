@@ -31,7 +31,7 @@ BAUDS = (
     (19200, 0.5), (230400, 0.4), (460800, 0.4), (1250000, 0.4), (2400, 0.5),
 )  # fmt: skip
 MOST_S = 9.0
-LISTEN_UDP_S = 8.0
+LISTEN_UDP_S = 6.0
 ENOUGH_BYTES = 6_000  # four frames of a radar; more is not needed to tell what it is
 READ_S = 0.1
 SURE_MESSAGES, SURE_SHARE = 3, 0.9
