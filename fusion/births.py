@@ -62,7 +62,7 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         r = np.where([int(index) in hand.hidden for index in fresh.index], HIDDEN_EXISTENCE, r)
         if hand.origin is not None:
             r = np.full(len(free), existence.HIGHEST_EXISTENCE)
-        keys = [(hand.scan.time_ns, hand.scan.sensor_id, first + int(place)) for place in free]
+        keys = [(hand.scan.time_ns, hand.scan.sensor_id, first - len(plots.z) + int(place)) for place in free]
         born = [(number, fresh.components, tuple(values)) for values in fresh.z.tolist()]
         births = Births(x, P, number if as_direction else -1, r, keys, int(measures_range(plots)), born)
         rows = table.append(births, hand.number, hand.scan.time_ns)

@@ -155,13 +155,13 @@ def _distances(
 ) -> tuple[FloatArray, FloatArray]:
     """Squared Mahalanobis distances of these rows and ln det S in m; a direction is compared across its ray and along it."""
     squared, log_determinant = np.full(len(rows), np.inf), np.zeros(len(rows))
-    mounting = mounting_covariance(table, rows)[:, :3, :3]
+    unsure = (mounting_covariance(table, rows) + table.doubt(rows))[:, :3, :3]
     age_s = abs((table.time_ns or claim.time_ns) - claim.time_ns) / 1e9
     stale = R + np.eye(3) * (CLAIM_SPEED_SIGMA_M_S * age_s) ** 2
     for place, row in enumerate(rows.tolist()):
         x, P = table.x[row], table.P[row]
         if table.direction_of[row] < 0:
-            squared[place], log_determinant[place] = _distance(point - x[:3], P[:3, :3] + mounting[place] + stale)
+            squared[place], log_determinant[place] = _distance(point - x[:3], P[:3, :3] + unsure[place] + stale)
             continue
         sensor = table.sensors[int(table.direction_of[row])]
         claimed = np.zeros((1, 6))

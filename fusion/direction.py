@@ -32,7 +32,7 @@ SIZE_ERROR = 0.25  # relative: a box of eight pixels is one or two off
 LEAST_LN_RANGE, MOST_LN_RANGE = math.log(0.1), 15.0  # 0.1 m, 3000 km: rates carry no direction's range beyond
 STEEPEST_RAD = 1.4  # azimuth loses its meaning above: no direction is started there
 ONE_MOUNT_M = 1.0  # cameras so close are on one mount
-HARDLY_KNOWN_RAD = math.radians(1.0)  # sigma of a mounting
+HARDLY_KNOWN_RAD = math.radians(1.0)  # sigma of a mounting, or of a bearing that is no camera's
 
 
 def range_limits(
@@ -137,9 +137,11 @@ def mounts_of(sensors: Sequence[Sensor]) -> IntArray:
 
 
 def _is_known_camera(sensor: Sensor) -> bool:
+    """Microphones tell both angles too, by degrees, of where something was when it made its sound: they are none."""
     measured, mounting_rad = sensor.accuracy, sensor.mounting_sigma_rad
-    is_camera = measured.azimuth_rad is not None and measured.elevation_rad is not None
-    return is_camera and measured.slant_range_m is None and mounting_rad <= HARDLY_KNOWN_RAD
+    angles = (measured.azimuth_rad, measured.elevation_rad)
+    is_sharp = all(sigma is not None and sigma <= HARDLY_KNOWN_RAD for sigma in angles)
+    return is_sharp and measured.slant_range_m is None and mounting_rad <= HARDLY_KNOWN_RAD
 
 
 def seen_beside(s: FloatArray, P: FloatArray, of: Sensor, by: Sensor) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -116,7 +116,8 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
 
     def measure(rows: IntArray, x: FloatArray, P: FloatArray) -> Pairs:
         found = pairs_in_space(table, hand, plots, rows, x, P)
-        return found.chosen(may_report(table, hand, rows)[found.row].nonzero()[0])
+        may = may_report(table, hand, rows) & (table.seen_ns[rows, hand.number] != hand.scan.time_ns)
+        return found.chosen(may[found.row].nonzero()[0])
 
     def score(row: IntArray, of: Pairs) -> FloatArray:
         probability = probability_of(table, hand, row, False)

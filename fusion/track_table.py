@@ -269,7 +269,7 @@ class TrackTable:
         """What hypotheses beside the table's add to the covariances of these rows, shape (n, 6, 6)."""
         added = np.zeros((len(rows), 6, 6))
         if self.joints:
-            place = {self.keys[row]: k for k, row in enumerate(rows.tolist())}
+            place = {self.keys[row]: k for k, row in enumerate(rows.tolist()) if self.direction_of[row] < 0}
             for one in self.joints:
                 for key, spread in zip(one.keys, one.spread(), strict=True):
                     if key in place:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion import joint
+from fusion import joint, motion
+from fusion.track_table import Births, TrackTable
 from fusion.tracker import Tracker
 from fusion.types import (
     Accuracy,
@@ -206,3 +207,39 @@ def test_who_is_who_stays_open_for_two_and_not_in_a_swarm(count: int) -> None:
         tracker.apply(Scan("sensor", second * 10**9, None, detections), second * 10**9)
         opened += second >= 20 and len(tracker._table.joints) > 0
     assert (opened > 0) == (count == 2)
+
+
+def test_no_track_takes_two_detections_of_a_scan_that_measures_several_sets_of_components() -> None:
+    """Heights are measured now and then only: two that fly side by side, what they are is open from scan to scan."""
+    random, tracker, hits, most = np.random.default_rng(0), Tracker([SENSOR]), {}, 0
+    cubic, flat = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2), (SIGMA_M**2, 0.0, SIGMA_M**2)
+    for second in range(30):
+        places = np.array([[5.0 * second, 300.0, 60.0], [5.0 * second, 330.0, 60.0], [-400.0, 3.0 * second, 60.0]])
+        points = places + random.normal(0.0, SIGMA_M, places.shape)
+        has_height = random.random(3) < 0.5
+        measured = [
+            Position(*point, cubic) if high else Position(point[0], point[1], None, flat)
+            for point, high in zip(points.tolist(), has_height.tolist(), strict=True)
+        ]
+        scan = Scan("sensor", second * 10**9, None, tuple(Detection(one, 1.0) for one in measured))
+        tracker.apply(scan, scan.time_ns)
+        now = dict(zip(tracker._table.keys, tracker._table.hits.tolist(), strict=True))
+        most = max(most, *(count - hits.get(key, 0) for key, count in now.items()))
+        hits = now
+    assert most == 1
+
+
+def test_what_hypotheses_in_space_add_is_not_added_to_a_direction() -> None:
+    """A track whose range has just been lost: its covariance is of angles, theirs of metres."""
+    table, keys = TrackTable((SENSOR,), 1.0, motion.spectral_density(3.0)), [(0, "sensor", k) for k in range(2)]
+    table.predict(0)
+    x, P = (
+        np.array([[0.0, 300.0, 40.0, 1.0, 0.0, 0.0], [10.0, 300.0, 40.0, 1.0, 0.0, 0.0]]),
+        np.tile(np.eye(6), (2, 1, 1)),
+    )
+    table.append(Births(x, P, -1, np.full(2, 0.9), keys, 1), 0, 0)
+    kept = np.tile(table.modes, (2, 1, 1)), np.zeros((2, 2), dtype=np.int64)
+    table.joints = [joint.Joint(tuple(keys), np.zeros(2), np.stack([x, x[::-1]]), np.stack([P, P]), *kept, 0)]
+    assert table.doubt(np.arange(2))[:, 0, 0] == pytest.approx([50.0, 50.0])
+    table.direction_of[0] = 0
+    assert table.doubt(np.arange(2))[:, 0, 0] == pytest.approx([0.0, 50.0])

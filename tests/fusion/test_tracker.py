@@ -279,6 +279,7 @@ def test_cameras_whose_mountings_are_hardly_known_or_that_stand_apart_share_no_d
     thing = flying_object((-10.0, 150.0, 30.0), (2.0, 0.0, 0.0))
     for other in (
         replace(infrared, mounting_sigma_rad=math.radians(5.0)),
+        replace(infrared, accuracy=Accuracy(math.radians(2.0), math.radians(2.0), None, None)),  # microphones
         replace(infrared, position_enu_m=(camera.position_enu_m[0] + 1.5, *camera.position_enu_m[1:])),
     ):
         scans = world([thing], {"camera": 10.0, "infrared": 9.0}, [camera, other]).scans(4.0)
@@ -716,3 +717,14 @@ def test_a_camera_moves_no_track_beyond_its_reach_by_one_false_box_but_by_what_i
 
     assert distance_m(0) == pytest.approx(distance_m(1), abs=0.1)
     assert distance_m(10) == pytest.approx(range_m * np.sin(box_rad), rel=0.25)
+
+
+def test_detections_of_one_scan_that_measure_different_things_begin_tracks_of_their_own() -> None:
+    sensor = Sensor("s", (0.0, 0.0, 0.0), Orientation(0.0, 0.0, 0.0), Accuracy())
+    tracker, told = Tracker([sensor]), set()
+    places = [Position(100.0 * k, 300.0, 50.0, (9.0, 0.0, 0.0, 9.0, 0.0, 9.0)) for k in range(2)]
+    places.append(Position(-500.0, 300.0, None, (9.0, 0.0, 9.0)))
+    for second in range(4):
+        scan = Scan("s", second * 10**9, None, tuple(Detection(place, 1.0) for place in places))
+        told |= {track.track_number for track in tracker.apply(scan, scan.time_ns).tracks}
+    assert told == {1, 2, 3}
