@@ -222,6 +222,8 @@ def test_a_camera_shows_what_it_found_where_it_looked_and_where_the_tracks_are(p
     assert track["x"] + track["width"] / 2 - north == pytest.approx(0.0, abs=3.0)
     assert (region["x"] - north, region["width"]) == pytest.approx((0.0, 10.0 * px_a_deg), abs=3.0)
     assert box["y"] > track["y"]  # 2 degrees up, and the track some 8
+    page.locator("#language").click()
+    expect(view.locator("text").first).to_have_text("پرندہ\u200e 60 %")  # the mark keeps the number behind the word
 
 
 def test_the_page_speaks_urdu_from_right_to_left_and_remembers_it(page, post, expect):

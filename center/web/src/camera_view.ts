@@ -70,7 +70,8 @@ function draw_box(parent: SVGElement, one: Detection, at: (place: Place) => read
   const [name] = strongest(one);
   const colour = COLOURS[class_of(name)];
   parent.append(shape("rect", { x: left - side / 2, y: top - side / 2, width: side, height: side, class: "box", stroke: colour }));
-  parent.append(label(`${say_class(name)} ${percent(one.confidence ?? 0)}`, left, top - side / 2 - 4, colour, "middle"));
+  const apart = document.dir === "rtl" ? "\u200e" : ""; // else a number behind an Urdu word is drawn before it
+  parent.append(label(`${say_class(name)}${apart} ${percent(one.confidence ?? 0)}`, left, top - side / 2 - 4, colour, "middle"));
 }
 
 /** The class that a detection most likely is, "unknown" only where it names none. */
