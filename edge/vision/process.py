@@ -3,8 +3,9 @@
     stdin ─▶ reader thread ─▶ queue ─▶ decode what the newest picture needs ─▶ look at it ─▶ follow ─▶ stdout
 
 Looked at is only the newest picture that is there when the last look is done, camera after camera; decoded is what that
-picture is built on, so what waits before a later key frame is passed over. A machine that is too slow for the whole budget
-looks at fewer regions, so that an answer comes in time: it looks less, never late. Results cue the next picture: what was
+picture is built on, so what waits before a later key frame is passed over. A machine that is too slow for the whole budget, or
+on which a camera's pictures overtake each other, looks at fewer regions, so that an answer comes in time: it looks less,
+never late. Results cue the next picture: what was
 seen a moment ago is looked at again, even when it hovers.
 """
 
@@ -52,10 +53,32 @@ SIGN_EVERY = 10  # packets decoded at a stretch: a slow box needs seconds for th
 LOOK_S = 0.4  # a look should take no longer; the tracker rewinds by some seconds, an alert should not wait for one
 PACE_WEIGHT = 0.3  # how fast the measured cost of a region follows the last look's
 FEWEST_REGIONS = 3  # one where something is expected, one where something moves, one of the sweep
+CALM_LOOKS = 150  # ten seconds or so in which no picture was overtaken: then one region more is tried
 
 SHOWS_NOTHING = ("black", "over-exposed", "frozen", "looped")  # of now
 
 Incoming = Packet | Settings | View
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many regions of its budget a camera goes without, so that it keeps up with its own pictures."""
+
+    spared: int = 0
+    calm: int = 0  # looks since a picture was last overtaken
+
+    def looked(self, overtaken: int) -> None:
+        """One look is done; since the one before, so many pictures were overtaken by younger ones."""
+        if overtaken:
+            self.spared, self.calm = self.spared + 1, 0
+        elif (calm := self.calm + 1) == CALM_LOOKS:
+            self.spared, self.calm = max(self.spared - 1, 0), 0
+        else:
+            self.calm = calm
+
+    def affordable(self, budget: int) -> int:
+        self.spared = min(self.spared, max(budget - FEWEST_REGIONS, 0))
+        return budget - self.spared
 
 
 @dataclass(slots=True)
@@ -74,6 +97,7 @@ class Camera:
     cues: list[Region] = field(default_factory=list)
     seen: list[Region] = field(default_factory=list)
     skipped_count: int = 0
+    pace: Pace = field(default_factory=Pace)
 
 
 class Eyes:
@@ -156,12 +180,13 @@ class Eyes:
         shift_px = camera.following.see(grey)
         trouble = camera.health.see(decoded.monotonic_ns, grey, shift_px)
         turn = self._turn(camera, decoded.monotonic_ns, None if trouble in SHOWS_NOTHING else grey)
-        camera.outlook.budget = self._affordable()
+        skipped, camera.skipped_count = camera.skipped_count, 0
+        camera.pace.looked(skipped)
+        camera.outlook.budget = camera.pace.affordable(self._affordable())
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
         seen = camera.following.tell(decoded.monotonic_ns, boxes, self._confidence, trouble)
         camera.seen = cues_of(seen)
-        skipped, camera.skipped_count = camera.skipped_count, 0
         camera.look_count += 1
         return Result(
             access_unit_ns=decoded.monotonic_ns,

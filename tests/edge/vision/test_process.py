@@ -17,7 +17,7 @@ from camera_stream import encode, flight
 from edge.vision.client import VisionProcess
 from edge.vision.detector import SHIPPED_MODEL, Box, Region, load_detector
 from edge.vision.messages import ALIVE, LENGTH, Packet, Settings, frame_message
-from edge.vision.process import FEWEST_REGIONS, MOST_WAITING_BYTES, Eyes, Waiting, read_messages, run
+from edge.vision.process import CALM_LOOKS, FEWEST_REGIONS, MOST_WAITING_BYTES, Eyes, Pace, Waiting, read_messages, run
 from edge.vision.recompute import SecondLook
 from edge.vision.regions import BUDGET
 
@@ -124,6 +124,33 @@ def test_a_slow_machine_looks_at_fewer_regions_and_a_quick_one_at_the_budget() -
     assert counts[0] == BUDGET
     assert counts[1:4] == [FEWEST_REGIONS] * 3
     assert counts[-1] == BUDGET
+
+
+def test_a_camera_whose_pictures_overtake_each_other_is_looked_at_in_fewer_places() -> None:
+    eyes = Eyes(load_detector())
+    packets = encode(flight((640, 512), 12), key_every=12)
+    looked = []
+    for number, data in enumerate(packets):
+        eyes.take(Packet(CAMERA, number, data))
+        if number % 2:  # each look finds two pictures
+            looked.append(eyes.look()[0].looked)
+    assert looked[0] == [(0, 0, 640, 512)]  # four regions: within the budget
+    assert (0, 0, 640, 512) not in looked[BUDGET - FEWEST_REGIONS :]
+    assert len(looked[-1]) <= FEWEST_REGIONS
+
+
+def test_the_budget_comes_back_once_no_picture_is_overtaken() -> None:
+    pace = Pace()
+    for _ in range(2 * BUDGET):
+        pace.looked(overtaken=1)
+        assert pace.affordable(BUDGET) >= FEWEST_REGIONS
+    assert pace.affordable(BUDGET) == FEWEST_REGIONS
+    for _ in range(CALM_LOOKS):
+        pace.looked(overtaken=0)
+    assert pace.affordable(BUDGET) == FEWEST_REGIONS + 1
+    for _ in range(CALM_LOOKS * BUDGET):
+        pace.looked(overtaken=0)
+    assert pace.affordable(BUDGET) == BUDGET
 
 
 def test_rubbish_between_the_messages_is_named_and_passed_over(capsys: pytest.CaptureFixture[str]) -> None:
