@@ -2,8 +2,9 @@
 
     tracks ──▶ AlarmOutput.saw ──▶ a thread of its own ──▶ switch (relay board, kernel's file)
 
-The guards must not wait for a center. Switching takes its time (a serial port is opened), so it never happens in the node's
-loop. A switch that fails is told in the post's health and tried again.
+The guards must not wait for a center. Where `longest_s` is set, no one object keeps it on for longer: guards who have been
+told should not have to pull a plug. The next drone sounds again. Switching takes its time (a serial port is opened), so it
+never happens in the node's loop. A switch that fails is told in the post's health and tried again.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class AlarmOutput:
         self._switch, self._settings, self._monotonic_s = switch, settings, monotonic_s
         self.trouble: str | None = None
         self._until_s = -1.0
+        self._since_s: dict[int, float] = {}  # when each track that is there first alarmed
         self._is_on: bool | None = None  # None: not known
         self._changed = threading.Condition()
         self._is_running = True
@@ -40,9 +42,14 @@ class AlarmOutput:
 
     def saw(self, tracks: Iterable[Track]) -> None:
         """Tracks as of now; never waits."""
-        if any(self.is_alarming(track) for track in tracks):
+        now_s, there = self._monotonic_s(), tuple(tracks)
+        present = {track.track_number for track in there}
+        self._since_s = {number: since_s for number, since_s in self._since_s.items() if number in present}
+        alarming = [self._since_s.setdefault(track.track_number, now_s) for track in there if self.is_alarming(track)]
+        longest_s = self._settings.longest_s
+        if any(longest_s is None or now_s - since_s <= longest_s for since_s in alarming):
             with self._changed:
-                self._until_s = self._monotonic_s() + self._settings.hold_s
+                self._until_s = now_s + self._settings.hold_s
                 self._changed.notify_all()
 
     def is_alarming(self, track: Track) -> bool:

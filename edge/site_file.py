@@ -214,9 +214,8 @@ def read_alarm(table: Any, folder: Path | None, place: Place) -> AlarmSettings |
     for name in written["classes"]:
         if name not in CLASSES:
             raise place.found("classes", written["classes"], f"some of {', '.join(CLASSES)}; {name} is none")
-    return AlarmSettings(
-        read_switch(written, folder), tuple(written["classes"]), written["probability"], written["hold_s"]
-    )
+    classes, rest = tuple(written["classes"]), (written["probability"], written["hold_s"], written["longest_s"])
+    return AlarmSettings(read_switch(written, folder), classes, *rest)
 
 
 def read_guard_page(table: Any, place: Place) -> GuardPageSettings | None:

@@ -220,6 +220,14 @@ ALARM = (
     Key("classes", "texts", "what it is for: drone, bird, airplane, helicopter, unknown", ["drone"]),
     Key("probability", "number", "from which a confirmed track switches it on", 0.5, above=0.0, at_most=1.0),
     Key("hold_s", "number", "how much longer it stays on", 10.0, at_least=1.0, at_most=3600.0),
+    Key(
+        "longest_s",
+        "number",
+        "for how long one object may switch it on, from when it first does; left out: as long as it is there",
+        None,
+        at_least=1.0,
+        at_most=86400.0,
+    ),
 )
 
 GUARD_PAGE = (

@@ -136,6 +136,7 @@ class AlarmSettings:
     classes: tuple[str, ...]
     probability: float
     hold_s: float
+    longest_s: float | None = None  # one object keeps it on; None: as long as it is there
 
 
 @dataclass(frozen=True, slots=True)

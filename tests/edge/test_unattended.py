@@ -14,6 +14,7 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -138,8 +139,8 @@ class SetClock:
             alarm._changed.notify_all()
 
 
-def settings(hold_s: float = 300.0) -> AlarmSettings:
-    return AlarmSettings(SwitchSettings("kernel_file", "x", "1", "0", 1), ("drone",), 0.5, hold_s)
+def settings(hold_s: float = 300.0, longest_s: float | None = None) -> AlarmSettings:
+    return AlarmSettings(SwitchSettings("kernel_file", "x", "1", "0", 1), ("drone",), 0.5, hold_s, longest_s)
 
 
 def test_a_believed_drone_switches_the_alarm_on_and_its_leaving_off() -> None:
@@ -159,6 +160,21 @@ def test_a_believed_drone_switches_the_alarm_on_and_its_leaving_off() -> None:
     lamp.await_said([False, True, False, True])
     alarm.close()
     assert lamp.said[-1] is False
+
+
+def test_a_drone_that_stays_is_told_once_and_the_next_one_again() -> None:
+    lamp, clock = Lamp(), SetClock()
+    alarm = AlarmOutput(lamp, settings(hold_s=10.0, longest_s=60.0), clock)
+    stays, comes = track("drone"), msgspec.structs.replace(track("drone"), track_number=77)
+    alarm.saw([stays])
+    lamp.await_said([False, True])
+    for _ in range(12):
+        clock.move(9.0, alarm)
+        alarm.saw([stays])
+    lamp.await_said([False, True, False])
+    alarm.saw([stays, comes])
+    lamp.await_said([False, True, False, True])
+    alarm.close()
 
 
 def test_an_alarm_that_does_not_work_is_told_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
