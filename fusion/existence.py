@@ -47,6 +47,7 @@ HIGHEST_EXISTENCE = 0.995  # so that a vanished object is given up after a few m
 SURVIVAL_S = 60.0  # a drone leaves our sky in about a minute: 900 m at 15 m/s
 CAMERA_MISSES_HANG_S = 1.0  # a background or a pose that hides a drone lasts about a second
 RADAR_MISSES_HANG_S = 0.5  # fading of a turning, tilting airframe
+DENIED_LOG = math.log(0.01)  # a sensor that should see it would miss it so often once in a hundred times
 CAMERA_SEES_S = 5.0  # a camera whose sight at night is not known may only miss what it saw this recently
 SURELY_SIGMAS = 3.0  # what lies so far outside of what was looked at was not seen
 CLUTTER_SPEED_SPAN_M_S = 20.0  # false alarms of a radar move at birds' and leaves' speeds

@@ -13,12 +13,10 @@ Source: for ghosts, Pattipati et al., A new relaxation algorithm and passive sen
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from fusion import direction, standing
-from fusion.existence import BoolArray
+from fusion.existence import DENIED_LOG, BoolArray
 from fusion.measurement import IntArray
 from fusion.scan_in_hand import ScanInHand, is_bearing
 from fusion.scan_update import SHARED_HITS
@@ -42,7 +40,6 @@ SOONEST_DROPPED_NS = min(UNSEEN_NS, SILENT_NS, DIRECTION_UNSEEN_NS)
 CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays made
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
 RANGE_LOST_M = 100.0  # and beyond this sigma: nobody finds it by such a place sooner than by its direction
-DENIED = math.log(0.01)  # a sensor that should see it would miss it so long once in a hundred times
 GLINTS = 0.95  # a confirmed track that is so likely a glint in its place is given up
 MOST_NOTED = 20  # sights of one thing that came to nothing
 RANGE_LOST_MISSES = 5  # or so often a ranging sensor saw nothing there
@@ -98,7 +95,7 @@ def lose_ranges(table: TrackTable, hand: ScanInHand) -> None:
         if set(table.mount[recent].tolist()) != {int(table.mount[hand.number])}:
             continue
         s, P = direction.from_enu(table.x[row : row + 1], table.P[row : row + 1], hand.sensor)
-        denied = table.ranged_hits[row] < CONFIRM_RANGED_HITS and table.denied_log[row].min() < DENIED
+        denied = table.ranged_hits[row] < CONFIRM_RANGED_HITS and table.denied_log[row].min() < DENIED_LOG
         contradicted = bool(table.silent[row] >= RANGE_LOST_MISSES or denied)
         if not contradicted and P[0, 2, 2] < min(RANGE_LOST, RANGE_LOST_M / np.exp(s[0, 2])) ** 2:
             continue
@@ -184,7 +181,7 @@ def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int)
     borne out."""
     lowest = np.where(table.is_confirmed, settings.drop_below, 1e-5)
     is_crossing = table.ranged_hits == 0
-    denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED))
+    denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED_LOG))
     by_chance = ~table.is_confirmed & (table.direction_of < 0) & denied
     glints = table.is_confirmed & (table.glints_log > 0.0)
     if glints.any():

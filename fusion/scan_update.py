@@ -195,7 +195,10 @@ def _work_in_pairs(
     table.x[torn], table.P[torn] = torn_x, torn_P
     table.carried_ns[row] = table.carried_ns[torn] = hand.scan.time_ns
     table.updated_x[row] = table.x[row]
-    table.existence[row] = existence.bayes(table.existence[row], ratio[chosen])
+    believed = existence.bayes(table.existence[row], ratio[chosen])
+    if hand.identity is not None:
+        believed = np.where(_is_denied(table, row), table.existence[row], believed)
+    table.existence[row] = believed
     table.hits[row] += 1
     if not as_direction and learns_detection(table, hand):
         declared = existence.detection_probability(hand.sensor, ranges(table, hand.sensor, row, False))
@@ -221,6 +224,16 @@ def _work_in_pairs(
             table.identities[one_row] = hand.identity
     vote(table, hand, row, index)
     _explain(table, hand, plots, pairs, taken)
+
+
+def _is_denied(table: TrackTable, rows: IntArray) -> BoolArray:
+    """Rows of which a report tells no news, since a sensor that should see them does not.
+
+    All reports of one transmitter are true together or made up together, so no number of them outweighs that. What is not
+    yet believed is denied by one miss, what is, by as many as are no chance.
+    """
+    limit = np.where(table.is_confirmed[rows], existence.DENIED_LOG, 0.0)
+    return np.asarray(table.denied_log[rows].min(axis=1) < limit)
 
 
 def _weigh_manoeuvres(

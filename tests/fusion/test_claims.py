@@ -128,6 +128,40 @@ def test_where_reports_are_trusted_they_start_and_move_tracks_by_identity(start_
     assert sorted(round(float(track.state[0])) for track in tracks) == pytest.approx([125, 129], abs=3)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_trusted_report_of_what_a_radar_denies_becomes_no_track(
+    world: Callable, flying_object: Callable, radar: Sensor, is_there: bool
+) -> None:
+    """A transmitter says once a second that it hovers 80 m north; there it does, or nothing is."""
+    place = (0.0, 80.0, 20.0)
+    things = [flying_object(place, (0.0, 0.0, 0.0))] if is_there else []
+    scans = world(things, {"radar": 2.0}, [radar]).scans(20.0)
+    start_ns = scans[0].time_ns
+    facts = [*scans, *(claim_at(start_ns + k * 10**9 + 10**8, place) for k in range(20))]
+    tracker, told = Tracker([radar, RECEIVER], frame=FRAME, claims_as_measurements=True), []
+    for fact in sorted(facts, key=lambda fact: fact.time_ns):
+        tracker.apply(fact, fact.time_ns)
+        told.append(len(tracker.tracks_at(fact.time_ns)))
+    assert (max(told), told[-1]) == ((1, 1) if is_there else (0, 0))
+
+
+def test_a_track_that_follows_a_drifting_report_away_from_its_object_is_given_up(
+    world: Callable, flying_object: Callable, radar: Sensor
+) -> None:
+    """A drone hovers; from 5 s on it says that it leaves at 8 m/s. The radar sees it stay, and nothing where it says it is."""
+    place = np.array([0.0, 80.0, 20.0])
+    scans = world([flying_object(tuple(place), (0.0, 0.0, 0.0))], {"radar": 2.0}, [radar]).scans(20.0)
+    start_ns = scans[0].time_ns
+    drifts = [(8.0 * max(k - 5.0, 0.0) * np.array([-0.5, -0.3, 0.0])) for k in range(20)]
+    claims = [claim_at(start_ns + k * 10**9 + 10**8, place + drift) for k, drift in enumerate(drifts)]
+    tracker = Tracker([radar, RECEIVER], frame=FRAME, claims_as_measurements=True)
+    for fact in sorted([*scans, *claims], key=lambda fact: fact.time_ns):
+        tracker.apply(fact, fact.time_ns)
+    tracks = tracker.tracks_at(scans[-1].time_ns)
+    assert len(tracks) == 1
+    assert np.linalg.norm(tracks[0].state[:3] - place) < 5.0
+
+
 def test_many_that_report_once_a_second_are_all_followed(start_ns: int) -> None:
     tracker = Tracker([RECEIVER], frame=FRAME, claims_as_measurements=True)
     for k in range(100):  # a report each tenth of a second, each of another transmitter
