@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -125,15 +126,16 @@ def from_enu(x: FloatArray, P: FloatArray, sensor: Sensor) -> tuple[FloatArray, 
 def mounts_of(sensors: Sequence[Sensor]) -> IntArray:
     """Which sensors are cameras on one mount: the number of the first on each one's mount, shape (sensors,).
 
-    A camera whose mounting is hardly known stands for itself: where it is off by degrees, one object is taken for another.
+    What stands so near a camera of a mount is on that mount, too. A camera whose mounting is hardly known stands for itself:
+    where it is off by degrees, one object is taken for another.
     """
-    mounts = list(range(len(sensors)))
+    mounts = np.arange(len(sensors), dtype=np.int64)
     cameras = [number for number, sensor in enumerate(sensors) if _is_known_camera(sensor)]
-    for number in cameras:
-        place = sensors[number].position_enu_m
-        beside = [one for one in cameras if math.dist(sensors[one].position_enu_m, place) <= ONE_MOUNT_M]
-        mounts[number] = mounts[beside[0]] if beside[0] < number else number
-    return np.array(mounts, dtype=np.int64)
+    for one, two in combinations(cameras, 2):
+        if math.dist(sensors[one].position_enu_m, sensors[two].position_enu_m) <= ONE_MOUNT_M:
+            either = mounts[[one, two]]
+            mounts[np.isin(mounts, either)] = either.min()
+    return mounts
 
 
 def _is_known_camera(sensor: Sensor) -> bool:

@@ -93,7 +93,10 @@ def together(parts: Sequence[Joint]) -> Joint:
 def branches(
     log: FloatArray, tracks: int, hypothesis: IntArray, track: IntArray, plot: IntArray, score: FloatArray
 ) -> list[Branch]:
-    """The likeliest ways to go on, the likeliest first; of k pairs: whose they are, which detection, and s_ij."""
+    """The likeliest ways to go on, the likeliest first; of k pairs: whose they are, which detection, and s_ij.
+
+    The best of the first hypothesis, which is what was told so far, stands among them, at the end where it is unlikely.
+    """
     options: dict[tuple[int, int], list[tuple[int, int, float]]] = {}
     for place, (h, i, j, gain) in enumerate(
         zip(hypothesis.tolist(), track.tolist(), plot.tolist(), score.tolist(), strict=True)
@@ -110,9 +113,15 @@ def branches(
                 if j not in used:
                     grown.append((value + gain, h, (*taken, place), used | {j}))
         grown.sort(key=lambda one: (-one[0], one[1:3]))
+        firsts = next(one for one in grown if one[1] == 0)
         del grown[MOST_BRANCHES:]
+        if all(one[1] > 0 for one in grown):
+            grown.append(firsts)
     best = grown[0][0]
-    return [(value - best, h, taken) for value, h, taken, _ in grown[:MOST_HYPOTHESES] if value - best >= LEAST_LOG]
+    kept = [one for one in grown[:MOST_HYPOTHESES] if one[0] - best >= LEAST_LOG]
+    if all(one[1] > 0 for one in kept):
+        kept.append(next(one for one in grown if one[1] == 0))
+    return [(value - best, h, taken) for value, h, taken, _ in kept]
 
 
 def distinct(log: FloatArray, x: FloatArray, P: FloatArray) -> tuple[list[int], FloatArray]:

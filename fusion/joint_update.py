@@ -30,6 +30,7 @@ DOUBTFUL_LOG = -4.6  # the second best way is at least a hundredth as likely: wo
 Measure: TypeAlias = Callable[
     [IntArray, FloatArray, FloatArray], Pairs
 ]  # table rows, x, P → pairs; `row` counts these states
+Since: TypeAlias = Callable[[IntArray, IntArray], FloatArray]  # table rows, carried_ns → s, as `pairing.unwatched_s`
 Score: TypeAlias = Callable[[IntArray, Pairs], FloatArray]  # table row of each pair, pairs → s_ij of `joint.py`
 
 
@@ -42,7 +43,9 @@ class Decided:
     chosen: IntArray  # places of the pairs that the decided tracks take
 
 
-def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score) -> Decided | None:
+def decide(
+    table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score, since: Since
+) -> Decided | None:
     """Branch the hypotheses of tracks that share these detections; None where there are none. Moves the table's rows where
     another hypothesis has become the likeliest."""
     shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
@@ -82,7 +85,7 @@ def decide(table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, scor
             one = joint.together([*(known[k] for k in within), *([_alone(table, alone)] if alone else [])])
             order = np.concatenate([*(rows[k] for k in within), np.array(alone, dtype=np.int64)])
             of = _measured(one, order, measure)
-        decision = _branched(table, time_ns, one, order, of, score)
+        decision = _branched(table, time_ns, one, order, of, score, since)
         if decision is None:
             continue
         decided.append(decision)
@@ -99,8 +102,8 @@ class _Decision:
     chosen: list[int]  # places among them
     stays: Joint | None  # what goes on beside the table
     moved: (
-        tuple[FloatArray, FloatArray, FloatArray, IntArray] | None
-    )  # x, P, modes, carried_ns where the rows are another's
+        tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray] | None
+    )  # x, P, modes, carried_ns where the rows are another's, and the row in whose place each then is
 
 
 def _stands_in_crowd(table: TrackTable, rows: list[int]) -> bool:
@@ -154,23 +157,22 @@ def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
 
 
 def _branched(
-    table: TrackTable, time_ns: int, one: Joint, rows: IntArray, pairs: Pairs, score: Score
+    table: TrackTable, time_ns: int, one: Joint, rows: IntArray, pairs: Pairs, score: Score, since: Since
 ) -> _Decision | None:
     count = len(rows)
     row, hypothesis = rows[pairs.row % count], pairs.row // count
     ways = joint.branches(one.log, count, hypothesis, pairs.row % count, pairs.plot, score(row, pairs))
     if len(one.log) == 1 and (len(ways) == 1 or ways[1][0] < DOUBTFUL_LOG):
         return None  # plain: the assignment of all finds the same
-    log, x, P, modes, carried_ns = _gone_on(table, time_ns, one, pairs, ways)
+    log, x, P, modes, carried_ns = _gone_on(table, time_ns, one, rows, pairs, ways, since)
     if not np.isfinite(x.sum() + P.sum()):
         return None
     kept, log = joint.distinct(log, x, P)
-    held = next((k for k in kept if ways[k][1] == 0), kept[0])
-    told = joint.told(log, joint.placed_as(x[kept], x[held]))
-    kept, log = (
-        [kept[told], *kept[:told], *kept[told + 1 :]],
-        np.concatenate([log[[told]], np.delete(log, told)]) - log[told],
-    )
+    held = next(k for k, (_, h, _) in enumerate(ways) if h == 0)  # the likeliest way to go on with what was told
+    places = joint.placed_as(x[kept], x[held])
+    told = joint.told(log, places)
+    order = [told, *(k for k in range(len(kept)) if k != told and log[k] >= joint.LEAST_LOG)]
+    kept, log = [kept[k] for k in order], log[order] - log[told]
     first = ways[kept[0]]
     of = (hypothesis == first[1]).nonzero()[0]
     theirs = replace(pairs.chosen(of), row=row[of])
@@ -179,13 +181,13 @@ def _branched(
     goes_on = len(kept) > 1 and time_ns - doubtful_ns < joint.SETTLES_NS
     stays = Joint(one.keys, log, x[kept], P[kept], modes[kept], carried_ns[kept], doubtful_ns) if goes_on else None
     h = first[1]
-    moved = (one.x[h], one.P[h], one.modes[h], one.carried_ns[h]) if h > 0 else None
+    moved = (one.x[h], one.P[h], one.modes[h], one.carried_ns[h], rows[list(places[told])]) if h > 0 else None
     chosen = np.searchsorted(of, [place for place in first[2] if place >= 0]).tolist()
     return _Decision(rows, theirs, chosen, stays, moved)
 
 
 def _gone_on(
-    table: TrackTable, time_ns: int, one: Joint, pairs: Pairs, ways: Sequence[Branch]
+    table: TrackTable, time_ns: int, one: Joint, rows: IntArray, pairs: Pairs, ways: Sequence[Branch], since: Since
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
     """ln W, states, covariances, modes and times of all branches, after what each takes."""
     count = one.x.shape[1]
@@ -195,7 +197,7 @@ def _gone_on(
     if used:
         of = pairs.chosen(np.array(used))
         before = one.x.reshape(-1, 6)[of.row], one.P.reshape(-1, 6, 6)[of.row], one.modes.reshape(-1, 3)[of.row]
-        since_s = (time_ns - one.carried_ns.reshape(-1)[of.row]) / 1e9
+        since_s = since(rows[of.row % count], one.carried_ns.reshape(-1)[of.row])
         after_modes, weighed = table.kernels.weighed(before[2], before[1], of.y, of.H, of.R, table.q, since_s)
         after_x, after_P = table.kernels.update(before[0], weighed, of.y, of.H, of.R)
         number = {place: k for k, place in enumerate(used)}
@@ -215,8 +217,8 @@ def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision])
     for decision in decisions:
         if decision.moved is not None:
             rows = decision.rows
-            table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows] = decision.moved
-            table.updated_x[rows] = table.x[rows]
+            table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows], stood = decision.moved
+            table.updated_x[rows], table.leaning[rows] = table.x[rows], table.leaning[stood]
     others = pairs.chosen((~np.isin(pairs.row, np.concatenate([d.rows for d in decisions]))).nonzero()[0])
     every = concatenated([others, *(decision.pairs for decision in decisions)])
     is_decided, chosen, first = (

@@ -9,6 +9,8 @@ Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999),
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fusion import classification, direction
@@ -68,6 +70,8 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
         table.birth_ns[stays], table.birth_ns[goes] = table.birth_ns[goes], table.birth_ns[stays]
         both = bool(table.is_confirmed[stays] and table.is_confirmed[goes])
         table.is_confirmed[stays], table.is_confirmed[goes] = True, both
+        renamed = {table.keys[goes]: table.keys[stays]}
+        table.joints = [replace(one, keys=tuple(renamed.get(key, key) for key in one.keys)) for one in table.joints]
     either = table.keys[stays], table.keys[goes]
     table.explained_by = [either[0] if by in either else by for by in table.explained_by]
 
@@ -116,8 +120,10 @@ def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
         apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
             axis=2
         )
-        mount = table.mount[table.direction_of[towards]]
-        apart[mount[:, None] != mount] = np.inf
+        of, range_m = table.direction_of[towards], np.exp(direction.bounded(table.x[towards, 2]))
+        place_m = np.array([sensor.position_enu_m for sensor in table.sensors])[of]
+        apart -= np.linalg.norm(place_m[:, None] - place_m, axis=2) / np.minimum(range_m[:, None], range_m)  # parallax
+        apart[table.mount[of][:, None] != table.mount[of]] = np.inf
         pairs.append(towards[np.argwhere(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))])
     return np.concatenate(pairs)
 

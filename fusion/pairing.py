@@ -88,7 +88,7 @@ def _turned(
 ) -> Pairs:
     """Pairs of the states at these places that manoeuvre abruptly; looked: h, H and added noise of all states."""
     h, H, added = (part[of] for part in looked)
-    since_s = unwatched_s(table, hand, plots, rows[of])
+    since_s = unwatched_s(table, hand, plots, rows[of], table.carried_ns[rows[of]])
     chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
     pairs = table.kernels.gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
@@ -158,12 +158,11 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
     return hand.alarms[plots.components]
 
 
-def unwatched_s(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray) -> FloatArray:
-    """For how long these rows may have manoeuvred as nobody saw, s, shape (n,).
+def unwatched_s(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, carried_ns: IntArray) -> FloatArray:
+    """For how long these rows, updated last at carried_ns, may have manoeuvred as nobody saw, s, shape (n,).
 
     Since the last detection; of a fast sensor of ranges since its own: what cameras saw meanwhile shows no brake or dash along
     their line of sight."""
-    carried_ns = table.carried_ns[rows]
     if measures_range(plots):
         seen_ns = table.seen_ns[rows, hand.number]
         carried_ns = np.where(hand.scan.time_ns - QUICK_NS < seen_ns, np.minimum(seen_ns, carried_ns), carried_ns)

@@ -299,14 +299,13 @@ def _predicted(
     table: TrackTable, rows: IntArray, time_ns: int
 ) -> tuple[FloatArray, FloatArray, list[Direction | None]]:
     """States and covariances in ENU at a time, and the directions of those known as directions only."""
-    x, P = table.x[rows], table.P[rows]
+    x, P = table.x[rows], table.P[rows] + table.doubt(rows)
     dt_s = (time_ns - (table.time_ns or time_ns)) / 1e9
     as_direction = (table.direction_of[rows] >= 0).nonzero()[0]
     if dt_s > 0.0:
         x, P = motion.predict(x, P, dt_s, table.density(rows))
     towards: list[Direction | None] = [None] * len(rows)
     P = P + mounting_covariance(table, rows) + table.registration.told_covariance(table.leaning[rows])
-    P = P + table.doubt(rows)
     for place in as_direction.tolist():
         sensor = table.sensors[int(table.direction_of[rows[place]])]
         towards[place] = told = direction.to_direction(x[place], P[place], sensor)

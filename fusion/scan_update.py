@@ -69,6 +69,8 @@ def _associate_rows(
     pairs = pairs_of(table, hand, plots, rows, as_direction)
     for first in (True, False):
         is_open = goes_first[pairs.row] == first
+        if not first:  # joint hypotheses may have given some of them theirs
+            is_open &= table.seen_ns[pairs.row, hand.number] != hand.scan.time_ns
         spent = hand.used if as_direction else hand.taken
         if spent:
             is_open &= np.array([index not in spent for index in plots.index.tolist()])[pairs.plot]
@@ -124,8 +126,11 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
         density = density_at(table, hand, plots, of)
         return scores(table, hand, row, of, probability, density)
 
+    def since(row: IntArray, carried_ns: IntArray) -> FloatArray:
+        return unwatched_s(table, hand, plots, row, carried_ns)
+
     pairs = pairs.chosen(may_report(table, hand, pairs.row).nonzero()[0])
-    return joint_update.decide(table, hand.scan.time_ns, pairs, measure, score)
+    return joint_update.decide(table, hand.scan.time_ns, pairs, measure, score, since)
 
 
 def _choose(
@@ -242,7 +247,7 @@ def _weigh_manoeuvres(
     """How much the rows of these pairs, of covariances P, manoeuvre, by detections that are surely theirs; the predicted
     covariances that it means."""
     row = pairs.row
-    since_s = unwatched_s(table, hand, plots, row)
+    since_s = unwatched_s(table, hand, plots, row, table.carried_ns[row])
     modes, weighed = table.kernels.weighed(table.modes[row], P, pairs.y, pairs.H, pairs.R, table.q, since_s)
     sure = share == 1.0
     if sure.all() and np.isfinite(modes.sum() + weighed.sum()):

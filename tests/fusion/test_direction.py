@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -115,3 +117,13 @@ def test_nearly_parallel_rays_tell_no_range(camera: Sensor) -> None:
     x = np.array([40.0, 150.0, 35.0, 0, 0, 0])
     beside = Sensor("beside", (3.0, 0.0, 6.0), camera.orientation, camera.accuracy, coverage=camera.coverage)
     assert crossing(ray_to(camera, x), ray_to(beside, x), ObjectModel(), 0.99) is None
+
+
+def test_three_cameras_in_a_row_on_one_mount_are_on_one_mount_in_whatever_order_they_are_listed(camera: Sensor) -> None:
+    row = [replace(camera, sensor_id=str(k), position_enu_m=(0.8 * k, 0.0, 6.0)) for k in range(3)]
+    far = replace(camera, sensor_id="far", position_enu_m=(9.0, 0.0, 6.0))
+    for listed in permutations([*row, far]):
+        mounts = direction.mounts_of(listed)
+        on_mount = [number for number, sensor in enumerate(listed) if sensor is not far]
+        assert mounts[on_mount].tolist() == [min(on_mount)] * 3
+        assert mounts[listed.index(far)] == listed.index(far)

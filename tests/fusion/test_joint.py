@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion import joint, motion
+from fusion import joint, joint_update, motion, publication
+from fusion.association import Pairs
 from fusion.track_table import Births, TrackTable
 from fusion.tracker import Tracker
 from fusion.types import (
@@ -30,6 +31,7 @@ SENSOR = Sensor(
 )  # fmt: skip
 SECONDS, MEETING_S = 40, 20
 SIGMA_M = 12.0
+SECOND_NS = 10**9
 
 
 def by_enumeration(log: np.ndarray, tracks: int, whose: np.ndarray, plot: np.ndarray, score: np.ndarray) -> list[float]:
@@ -53,11 +55,67 @@ def test_the_branches_are_the_likeliest_of_all_ways(seed: int, hypotheses: int, 
     log = random.normal(0.0, 1.0, hypotheses)
     ways = joint.branches(log, tracks, whose // tracks, whose % tracks, plot, score)
     expected = by_enumeration(log, tracks, whose, plot, score)[: joint.MOST_HYPOTHESES]
-    assert [value for value, _, _ in ways] == pytest.approx([value for value in expected if value >= joint.LEAST_LOG])
+    likely = [value for value in expected if value >= joint.LEAST_LOG]
+    assert [value for value, _, _ in ways[: len(likely)]] == pytest.approx(likely)
+    assert [h for _, h, _ in ways[len(likely) :]] == ([] if any(h == 0 for _, h, _ in ways[: len(likely)]) else [0])
     for _, h, taken in ways:
         places = [place for place in taken if place >= 0]
         assert len(set(plot[places].tolist())) == len(places)
         assert all(whose[place] == h * tracks + i for i, place in enumerate(taken) if place >= 0)
+
+
+def test_what_was_told_so_far_is_weighed_though_many_branches_of_another_hypothesis_are_a_little_likelier() -> None:
+    """Three tracks that may each take any of five detections: 205 ways in both hypotheses."""
+    whose, plot = (part.ravel() for part in np.meshgrid(np.arange(6), np.arange(5), indexing="ij"))
+    ways = joint.branches(np.array([0.0, 0.1]), 3, whose // 3, whose % 3, plot, np.full(len(whose), 2.0))
+    assert [h for _, h, _ in ways] == [1] * joint.MOST_HYPOTHESES + [0]
+    assert ways[-1][0] == pytest.approx(-0.1)
+
+
+def two_that_may_be_each_other(log: float) -> tuple[TrackTable, np.ndarray, np.ndarray]:
+    """Two rows, and the same with their places changed as a hypothesis that is e^log times as likely; states, covariances."""
+    table, keys = TrackTable((SENSOR,), 1.0, motion.spectral_density(3.0)), [(0, "sensor", k) for k in range(2)]
+    table.predict(SECOND_NS)
+    x = np.array([[0.0, 300.0, 40.0, 3.0, 0.0, 0.0], [10.0, 300.0, 40.0, -3.0, 0.0, 0.0]])
+    P = np.tile(np.eye(6), (2, 1, 1))
+    table.append(Births(x, P, -1, np.full(2, 0.9), keys, 1), 0, SECOND_NS)
+    table.is_confirmed[:] = True
+    kept = np.tile(table.modes, (2, 1, 1)), np.zeros((2, 2), dtype=np.int64)
+    table.joints = [joint.Joint(tuple(keys), np.array([0.0, log]), np.stack([x, x[::-1]]), np.stack([P, P]), *kept, 0)]
+    return table, x, P
+
+
+def test_what_a_track_leans_on_changes_places_with_it() -> None:
+    table, x, P = two_that_may_be_each_other(3.0)
+    table.leaning = np.array([1.0, 2.0])[:, None, None] * np.ones((2, 6, 1))
+    H, y = np.tile(np.eye(3, 6), (4, 1, 1)), np.zeros((4, 3))
+
+    def measured(rows: np.ndarray, states: np.ndarray, covariances: np.ndarray) -> Pairs:
+        """Each state sees the detection that lies where it is: the first one's at 0 m east, the other's at 10 m."""
+        plot = np.where(states[:, 0] < 5.0, 0, 1)
+        k, R = len(states), np.tile(np.eye(3), (len(states), 1, 1))
+        return Pairs(np.arange(k), plot, y[:k], H[:k], R, 2.0 * R, np.zeros(k), np.zeros(k))
+
+    joint_update.decide(
+        table,
+        10**9,
+        measured(np.arange(2), x, P),
+        measured,
+        lambda rows, pairs: np.full(len(rows), 3.0),
+        lambda rows, carried_ns: np.zeros(len(rows)),
+    )
+    assert table.x[:, 0] == pytest.approx([10.0, 0.0])
+    assert table.leaning[:, 0, 0].tolist() == [2.0, 1.0]
+
+
+def test_two_that_may_be_each_other_may_have_gone_either_way_by_the_time_that_is_told() -> None:
+    """They are 10 m apart and part by 6 m/s: two seconds later the one told may be 2 m the other way, or -2."""
+    table, _, _ = two_that_may_be_each_other(0.0)
+    told = [publication._predicted(table, np.arange(2), time_ns)[1][0, 0, 0] for time_ns in (SECOND_NS, 3 * SECOND_NS)]
+    alone, _, _ = two_that_may_be_each_other(0.0)
+    alone.joints = []
+    plain = [publication._predicted(alone, np.arange(2), time_ns)[1][0, 0, 0] for time_ns in (SECOND_NS, 3 * SECOND_NS)]
+    assert np.subtract(told, plain) == pytest.approx([10.0**2 / 2.0, (10.0 - 2.0 * 6.0) ** 2 / 2.0])
 
 
 def test_hypotheses_in_one_place_are_one_and_weigh_together() -> None:
@@ -229,17 +287,30 @@ def test_no_track_takes_two_detections_of_a_scan_that_measures_several_sets_of_c
     assert most == 1
 
 
+def test_a_row_that_is_hardly_believed_takes_no_second_detection_where_hypotheses_have_given_it_one() -> None:
+    random, scans, most = np.random.default_rng(2), [], 0
+    for second in range(30):
+        places = np.array([[5.0 * second, 300.0, 60.0], [5.0 * second, 300.0 + SIGMA_M, 60.0]])
+        points = np.concatenate([places, places]) + random.normal(0.0, SIGMA_M, (4, 3))
+        R = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2)
+        detections = tuple(Detection(Position(*point, R), 1.0) for point in points[: 2 if second < 15 else 4])
+        scans.append(Scan("sensor", second * 10**9, None, detections))
+    tracker = played(scans[:15])
+    assert tracker._table.joints
+    for scan in scans[15:]:
+        table = tracker._table
+        held = [row for row, key in enumerate(table.keys) if any(key in one.keys for one in table.joints)]
+        table.is_confirmed[held[-1:]], table.existence[held[-1:]] = False, 0.3
+        before = dict(zip(table.keys, table.hits.tolist(), strict=True))
+        tracker.apply(scan, scan.time_ns)
+        now = dict(zip(tracker._table.keys, tracker._table.hits.tolist(), strict=True))
+        most = max(most, *(count - before.get(key, 0) for key, count in now.items()))
+    assert most == 1
+
+
 def test_what_hypotheses_in_space_add_is_not_added_to_a_direction() -> None:
     """A track whose range has just been lost: its covariance is of angles, theirs of metres."""
-    table, keys = TrackTable((SENSOR,), 1.0, motion.spectral_density(3.0)), [(0, "sensor", k) for k in range(2)]
-    table.predict(0)
-    x, P = (
-        np.array([[0.0, 300.0, 40.0, 1.0, 0.0, 0.0], [10.0, 300.0, 40.0, 1.0, 0.0, 0.0]]),
-        np.tile(np.eye(6), (2, 1, 1)),
-    )
-    table.append(Births(x, P, -1, np.full(2, 0.9), keys, 1), 0, 0)
-    kept = np.tile(table.modes, (2, 1, 1)), np.zeros((2, 2), dtype=np.int64)
-    table.joints = [joint.Joint(tuple(keys), np.zeros(2), np.stack([x, x[::-1]]), np.stack([P, P]), *kept, 0)]
+    table, _, _ = two_that_may_be_each_other(0.0)
     assert table.doubt(np.arange(2))[:, 0, 0] == pytest.approx([50.0, 50.0])
     table.direction_of[0] = 0
     assert table.doubt(np.arange(2))[:, 0, 0] == pytest.approx([0.0, 50.0])

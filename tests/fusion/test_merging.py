@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fusion import motion
+from fusion import direction, motion
 from fusion.classification import prior_log
-from fusion.merging import APART_NS, merge_duplicates
+from fusion.joint import Joint
+from fusion.merging import APART_NS, merge_directions, merge_duplicates
 from fusion.track_table import NEVER_NS, Births, TrackTable
 from fusion.types import Sensor
 
@@ -67,3 +71,42 @@ def test_votes_that_both_rows_of_an_object_took_are_counted_once(
     merge_duplicates(table, SECOND_NS)
     assert len(table) == 1
     np.testing.assert_allclose(table.class_log[0], prior_log(1)[0] + times * told)
+
+
+def test_who_is_who_stays_open_though_a_track_goes_on_under_the_number_of_its_direction(
+    radar: Sensor, camera: Sensor
+) -> None:
+    """A direction that is older than the track in space which it belongs to, itself one of two that meet."""
+    table = TrackTable((camera, radar), 1.0, motion.spectral_density(3.0))
+    table.predict(0)
+    s, S = np.array([[0.3, 0.1, 4.0, 0.0, 0.0, 0.0]]), np.eye(6)[None] * 1e-4
+    table.append(Births(s, S, 0, np.array([0.9]), [(0, "camera", 0)], 0), 0, 0)
+    keys = [(1, "radar", 0), (1, "radar", 1)]
+    x, P = (
+        np.array([[30.0, 90.0, 20.0, 0.0, 0.0, 0.0], [34.0, 90.0, 20.0, 0.0, 0.0, 0.0]]),
+        np.tile(np.eye(6), (2, 1, 1)),
+    )
+    table.append(Births(x, P, -1, np.full(2, 0.9), keys, 1), 1, SECOND_NS)
+    table.is_confirmed[:] = True
+    other = np.tile(table.modes[1:], (2, 1, 1)), np.zeros((2, 2), dtype=np.int64)
+    table.joints = [Joint(tuple(keys), np.zeros(2), np.stack([x, x[::-1]]), np.stack([P, P]), *other, 0)]
+    table.explained[0], table.explained_by[0] = 2, keys[0]
+    merge_directions(table, SECOND_NS)
+    assert table.keys == [(0, "camera", 0), keys[1]]
+    assert [one.keys for one in table.joints] == [tuple(table.keys)]
+
+
+def test_two_directions_of_one_mount_are_one_object_near_by_where_parallax_sets_them_apart(camera: Sensor) -> None:
+    """Cameras 0.9 m apart, an object at 8 m: it stands 6 deg farther left for one than for the other."""
+    cameras = [replace(camera, sensor_id=name, position_enu_m=(e, 0.0, 6.0)) for name, e in (("a", 0.0), ("b", 0.9))]
+    place, table = np.array([[1.0, 8.0, 7.0, 0.0, 0.0, 0.0]]), TrackTable(cameras, 1.0, motion.spectral_density(3.0))
+    table.predict(0)
+    for number, sensor in enumerate(cameras):
+        s, _ = direction.from_enu(place, np.eye(6)[None], sensor)
+        S = np.diag([0.003, 0.003, 0.1, 0.01, 0.01, 0.1])[None] ** 2
+        table.append(Births(s, S, number, np.array([0.9]), [(0, sensor.sensor_id, 0)], 0), number, 0)
+    assert abs(math.degrees(table.x[0, 0] - table.x[1, 0])) > 5.0
+    table.is_confirmed[:] = True
+    table.seen_ns[:] = NEVER_NS
+    merge_duplicates(table, SECOND_NS)
+    assert len(table) == 1
