@@ -30,28 +30,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 
 from benchmarks.earlier_rows import carried, kept
 from benchmarks.finished_runs import FinishedRuns, key_of
 from benchmarks.regression import Change, blocks_of, change
 from benchmarks.scenario_generator import KINDS, generate
+from benchmarks.scoreboard_library import contents, library_rows, newly_failing, told_library
 from benchmarks.scoreboard_page import Coverage, page
-from edge.simulator.scenario import LIBRARY
+from benchmarks.scoreboard_plan import ROOT, VERSIONS, Plan, measured_now
 from fusion.gospa import gospa
 from fusion.kernels import can_compile
 from fusion.scoring import Scorer
-from sarhad.scenario_library import choose, play_one
 from sarhad.scores import scenario_frames
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE, FIGURES = ROOT / "docs" / "scoreboard.md", ROOT / "docs" / "scoreboard.json"
 DATA = Path(os.environ.get("SARHAD_TRACKING_DATA", ROOT.parent / "shared" / "data" / "tracking"))
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -66,7 +62,6 @@ ACCURACY = (
     *("crossings_n20", "swarm_n40", "swarms_n40", "delays_n20", "delays_n20_twin", "bias_n20", "bias_n20_twin"),
     *("dropouts_n20", "spoof_n20", "no_radar_n5", "no_radar_n20", "everything_n20"),
 )
-VERSIONS = (sys.version, np.__version__, scipy.__version__)  # of what runs our tracker, and scores all of them
 SPEED = ("fuse_n20", "fuse_n100", "scale_n100", "scale_n500", "scale_n1000", "scale_n2000", "scale_n5000", "crowd_n550")
 NOT_FOR_KNOWN = ("scale", "crowd")
 QUICK = (
@@ -83,28 +78,6 @@ OUR_CODE = (
     *(ROOT / "fusion", ROOT / "edge" / "tracking_scenarios.py", ROOT / "sarhad" / "commands" / "track.py"),
     ROOT / "benchmarks" / "our_run.py",
 )
-LIBRARY_CODE = (
-    *(ROOT / "fusion", ROOT / "edge", ROOT / "firmware_interfaces", ROOT / "sarhad" / "scenario_library.py"),
-    ROOT / "benchmarks" / "scoreboard.py",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to run: scenario kinds with seeds, and the peers' patience."""
-
-    kinds: tuple[str, ...]
-    seeds: tuple[int, ...]
-    plane_runs: int
-    consistency_seeds: int
-    limit_s: float  # processor time of a peer on one scenario
-    peers_python: str | None
-    with_peers: tuple[str, ...]  # kinds
-    is_quick: bool
-    until_s: float  # monotonic; nothing starts later
-    finished: FinishedRuns
-    library: Path | None = None  # what the scenario library told; None: it is played here
-    coverage: Coverage = field(default_factory=Coverage)
 
 
 def main() -> int:
@@ -117,7 +90,7 @@ def main() -> int:
     fallen = newly_failing(rows, before["rows"])
     print(verdict(found), *(f"WORSE: {name} was as expected, and is not" for name in fallen), sep="\n")
     is_worse = bool(fallen) or (found is not None and found.is_worse)
-    rows += carried(rows, before["rows"], {path.stem: content_of(path) for path in LIBRARY.glob("*.toml")})
+    rows += carried(rows, before["rows"], contents())
     text = page(rows, found, plan.coverage)
     if arguments.no_write:
         print(text)
@@ -270,10 +243,6 @@ def measured(directory: Path, tracker: str, plan: Plan) -> dict[str, Any]:
     return row
 
 
-def measured_now(plan: Plan) -> dict[str, Any]:
-    return {"measured_at": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC", "commit": plan.coverage.commit}
-
-
 @cache
 def version_of(tracker: str, peers_python: str | None, limit_s: float) -> str:
     """What a tracker's figures depend on, beside the scenario."""
@@ -319,54 +288,6 @@ def memory_rows(folder: Path, plan: Plan) -> Iterator[dict[str, Any]]:
     figures = told_by([sys.executable, script, str(directory), str(directory / "memory.jsonl"), "--memory"])
     del figures["cumulative_cpu_s"]
     yield {"scenario": directory.name, "kind": "memory", "tracker": OURS, "figures": figures} | measured_now(plan)
-
-
-def library_rows(plan: Plan) -> Iterator[dict[str, Any]]:
-    """The scenario library against what it expects: a row a scenario."""
-    for path, scenario in choose(LIBRARY, (), plan.is_quick):
-        key = key_of("library", *VERSIONS, path, *LIBRARY_CODE)
-        row = plan.finished.get(key)
-        if row is None and time.monotonic() > plan.until_s:
-            plan.coverage.left_out.append(f"library: {scenario.name}")
-            continue
-        print(f"library: {scenario.name}", "" if row is None else "(finished before)", file=sys.stderr, flush=True)
-        if row is None:
-            row = library_row(json.loads(play_one(path, None).as_json())) | measured_now(plan)
-            plan.finished.put(key, row)
-        yield {"content": content_of(path)} | row
-
-
-def content_of(scenario: Path) -> str:
-    """Which scenario a row is of, whatever its name: some digits of its file's hash."""
-    return key_of(scenario)[:12]
-
-
-def told_library(path: Path, plan: Plan) -> list[dict[str, Any]]:
-    """The same rows, from the lines of `sarhad scenarios --json`; scenarios without a line are left out."""
-    try:
-        rows = [library_row(json.loads(line)) for line in path.read_text().splitlines() if line.strip()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f"{path}: {error}; expected the lines of sarhad scenarios --json")
-    told = {row["scenario"] for row in rows}
-    names = [scenario.name for _, scenario in choose(LIBRARY, (), plan.is_quick)]
-    plan.coverage.left_out += [f"library: {name}" for name in names if name not in told]
-    files = {file.stem: file for file in LIBRARY.glob("*.toml")}
-    if strange := sorted(told - files.keys()):
-        sys.exit(f"{path}: tells of {strange[0]}, which is no scenario of {LIBRARY.name}")
-    return [{"content": content_of(files[row["scenario"]]), "commit": plan.coverage.commit} | row for row in rows]
-
-
-def library_row(told: dict[str, Any]) -> dict[str, Any]:
-    row = {"scenario": told["name"], "kind": "library", "tracker": OURS, "ok": told["ok"]}
-    return row | {"failures": told["failures"], "seconds": told["seconds"]}
-
-
-def newly_failing(rows: Sequence[dict[str, Any]], before: Sequence[dict[str, Any]]) -> list[str]:
-    """Scenarios of the library that were as expected, and are not."""
-    was_good = {row["scenario"] for row in before if row["kind"] == "library" and row["ok"]}
-    return [
-        row["scenario"] for row in rows if row["kind"] == "library" and not row["ok"] and row["scenario"] in was_good
-    ]
 
 
 def score_of(directory: Path, out: Path, with_blocks: bool) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from benchmarks.filterpy_peer import expected, jacobian
 from benchmarks.finished_runs import FinishedRuns, key_of
 from benchmarks.regression import blocks_of, change
 from benchmarks.scenario_generator import generate
-from benchmarks.scoreboard import KNOWN, OURS, Plan, newly_failing, scored, told_library
+from benchmarks.scoreboard import KNOWN, OURS, scored
+from benchmarks.scoreboard_library import newly_failing, told_library
 from benchmarks.scoreboard_page import Coverage, page, slower_by
+from benchmarks.scoreboard_plan import Plan
 from benchmarks.tracking_sensors import camera, direction_finder, radar
 
 
