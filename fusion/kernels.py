@@ -1,7 +1,7 @@
 """The tracker's innermost arithmetic, as one set of functions: in numpy, or compiled where the site asks for it.
 
     PLAIN      numpy, a row of arrays at a time; what the rest of this folder documents
-    compiled   the same answers to 1e-9 of each number, by numba's loops in `compiled.py`
+    compiled   the same answers to 1e-9 of each number, by numba's loops in `compiled/`
 
 A tracker keeps one set for all its life, chosen by `TrackerSettings.compiled`, so what it replays is what it did. The two
 differ in the last digits of sums: of two runs whose bytes are compared both must use the same set.

@@ -1,99 +1,21 @@
-"""The tracker's innermost loops, compiled by numba: what `kernels.py` offers in numpy, one row after another.
-
-Each function has the name, the arguments and the answers of its twin there, which tells what they mean; the equations stand
-where the twin points to. The twins agree to 1e-9 of each number, not to the last digit: sums run in another order. So one
-tracker uses either the one or the other for all its life (`TrackerSettings.compiled`).
-
-No fast mathematics and no threads: the same input gives the same bytes, each time and in each process. Compiled code is kept
-on disk beside this file, or in numba's own folder where that is read-only; only the first start after an installation or a
-change takes the time to compile. What a constant elsewhere may be tuned to comes in as an argument: numba would not see that
-it changed. Shapes: n rows, m plots, k pairs of both, d measured components, b biases.
-"""
+"""What detections do to tracks: association.py, manoeuvres.py, filters.py and registration.py, compiled."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
-import numba
 import numpy as np
 
-from fusion.measurement import AZIMUTH, EAST, ELEVATION, SLANT_RANGE  # numba freezes what stands outside a function
+from fusion.compiled.decorator import compiled
+from fusion.measurement import AZIMUTH, EAST, SLANT_RANGE  # numba freezes what stands outside a function
 
 MOST_COMPONENTS = 4
 FEW_PLOTS = 64  # of more, those that are near a row in one component are found by its order
 
 
-def compiled(signature: str | None = None) -> Callable[[Any], Any]:
-    """numba's decorator; with a signature, compiled at import: no scan waits for it."""
-    # 0 / 0 is NaN, as in numpy
-    decorator: Callable[[Any], Any] = numba.njit(signature, cache=True, error_model="numpy")
-    return decorator
-
-
 @compiled()
 def _wrapped(angle):
     return (angle + math.pi) % (2.0 * math.pi) - math.pi
-
-
-@compiled("void(f8[:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,::1], f8)")
-def carry(x, P, leaning, density, dt_s):
-    """motion.py, in place."""
-    first, second, third = dt_s**3 / 3.0, dt_s**2 / 2.0, dt_s
-    for k in range(len(x)):
-        for a in range(3):
-            x[k, a] += dt_s * x[k, a + 3]
-            for b in range(3):
-                along, across = P[k, a, b + 3], P[k, a + 3, b]
-                speeds = P[k, a + 3, b + 3]
-                P[k, a, b] += dt_s * (along + across) + dt_s * dt_s * speeds
-                P[k, a, b + 3] = along + dt_s * speeds
-                P[k, a + 3, b] = across + dt_s * speeds
-            P[k, a, a] += density[k, a] * first
-            P[k, a, a + 3] += density[k, a] * second
-            P[k, a + 3, a] += density[k, a] * second
-            P[k, a + 3, a + 3] += density[k, a] * third
-            for b in range(leaning.shape[2]):
-                leaning[k, a, b] += dt_s * leaning[k, a + 3, b]
-
-
-@compiled()
-def _expected(x, place, rotation, components, nearest_m, h, H):
-    """measurement.py: h (d,) and H (d, 6) of one state (6,)."""
-    H[:] = 0.0
-    if components[0] >= EAST:
-        for row in range(len(components)):
-            h[row] = x[components[row] - EAST]
-            H[row, components[row] - EAST] = 1.0
-        return
-    d, v, slope = np.zeros(3), np.zeros(3), np.zeros(3)
-    for a in range(3):
-        for b in range(3):
-            d[a] += rotation[b, a] * (x[b] - place[b])
-            v[a] += rotation[b, a] * x[b + 3]
-    ground = math.hypot(d[0], d[1])
-    g = max(ground, nearest_m)
-    r = max(math.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]), nearest_m)
-    for row in range(len(components)):
-        component = components[row]
-        if component == AZIMUTH:
-            h[row] = math.atan2(d[0], d[1])
-            slope[0], slope[1], slope[2] = d[1] / (g * g), -d[0] / (g * g), 0.0
-        elif component == ELEVATION:
-            h[row] = math.atan2(d[2], ground)
-            slope[0], slope[1] = -d[0] * d[2] / (r * r * g), -d[1] * d[2] / (r * r * g)
-            slope[2] = g / (r * r)
-        elif component == SLANT_RANGE:
-            h[row] = r
-            slope[:] = d / r
-        else:
-            h[row] = (v[0] * d[0] + v[1] * d[1] + v[2] * d[2]) / r
-            slope[:] = (v - h[row] * d / r) / r
-            for a in range(3):
-                H[row, a + 3] = (rotation[a, 0] * d[0] + rotation[a, 1] * d[1] + rotation[a, 2] * d[2]) / r
-        for a in range(3):
-            H[row, a] = rotation[a, 0] * slope[0] + rotation[a, 1] * slope[1] + rotation[a, 2] * slope[2]
 
 
 @compiled()
@@ -136,24 +58,6 @@ def _squared_distance(y, S, left, rest):
             for j in range(k + 1, size):
                 left[i, j] -= column * left[k, j]
     return squared, math.log(determinant)
-
-
-@compiled("Tuple((f8[:,::1], f8[:,:,::1], f8[:,:,::1]))(f8[:,::1], f8[::1], f8[:,::1], i8[::1], f8, f8, f8, f8)")
-def foretold(x, place, rotation, components, nearest_m, position_sigma_m, clock_error_s, mounting_sigma_rad):
-    """measurement.py."""
-    n, d = len(x), len(components)
-    h, H, added, along = np.empty((n, d)), np.empty((n, d, 6)), np.empty((n, d, d)), np.empty(d)
-    for k in range(n):
-        _expected(x[k], place, rotation, components, nearest_m, h[k], H[k])
-        for i in range(d):
-            along[i] = clock_error_s * (H[k, i, 0] * x[k, 3] + H[k, i, 1] * x[k, 4] + H[k, i, 2] * x[k, 5])
-        for i in range(d):
-            for j in range(d):
-                shared = H[k, i, 0] * H[k, j, 0] + H[k, i, 1] * H[k, j, 1] + H[k, i, 2] * H[k, j, 2]
-                added[k, i, j] = position_sigma_m * position_sigma_m * shared + along[i] * along[j]
-            if components[i] == AZIMUTH or components[i] == ELEVATION:
-                added[k, i, i] += mounting_sigma_rad * mounting_sigma_rad
-    return h, H, added
 
 
 @compiled(
@@ -440,154 +344,3 @@ def learn(y, S, A, information, pull, covariance, prior, recent, constants):
             pull[b] += information[b, e] * mean[e]
     information += taught
     covariance[:] = np.linalg.inv(information)
-
-
-@compiled("f8[::1](f8[:,:,::1])")
-def largest_variance(P):
-    """existence.py."""
-    found = np.empty(len(P))
-    for k in range(len(P)):
-        q = (P[k, 0, 0] + P[k, 1, 1] + P[k, 2, 2]) / 3.0
-        ee, nn, uu = P[k, 0, 0] - q, P[k, 1, 1] - q, P[k, 2, 2] - q
-        en, eu, nu = P[k, 0, 1], P[k, 0, 2], P[k, 1, 2]
-        p = math.sqrt((ee * ee + nn * nn + uu * uu + 2.0 * (en * en + eu * eu + nu * nu)) / 6.0)
-        determinant = ee * (nn * uu - nu * nu) - en * (en * uu - nu * eu) + eu * (en * nu - nn * eu)
-        cosine = min(max(determinant / max(2.0 * p**3, 2.2250738585072014e-308), -1.0), 1.0)
-        found[k] = q + 2.0 * p * math.cos(math.acos(cosine) / 3.0)
-    return found
-
-
-@compiled("b1[::1](f8[:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[:,::1], f8[::1], f8[::1])")
-def looked_at(position_m, place, rotation, turned, limits, sigma_m, mounting_rad):
-    """existence.py."""
-    found = np.zeros(len(position_m), np.bool_)
-    level, body = np.empty(3), np.empty(3)
-    for k in range(len(position_m)):
-        for a in range(3):
-            level[a] = 0.0
-            for b in range(3):
-                level[a] += (position_m[k, b] - place[b]) * rotation[b, a]
-        slant_range = max(math.sqrt(level[0] ** 2 + level[1] ** 2 + level[2] ** 2), 0.1)
-        angle = sigma_m[k] / slant_range + mounting_rad[k]
-        for look in range(len(limits)):
-            for a in range(3):
-                body[a] = level[0] * turned[look, 0, a] + level[1] * turned[look, 1, a] + level[2] * turned[look, 2, a]
-            azimuth = math.atan2(body[0], body[1])
-            elevation = math.atan2(body[2], math.hypot(body[0], body[1]))
-            of = limits[look]
-            across = angle * of[6]
-            if (
-                of[0] + across <= azimuth <= of[1] - across
-                and of[2] + angle <= elevation <= of[3] - angle
-                and of[4] + sigma_m[k] <= slant_range <= of[5] - sigma_m[k]
-            ):
-                found[k] = True
-                break
-    return found
-
-
-@compiled("f8[::1](f8[:,::1], f8[:,::1], b1[::1], i8, f8[:,::1], f8[::1], f8[::1], f8, f8[::1])")
-def thickest(z, variance, is_azimuth, rate, kept, weight, radii, unit_ball, constants):
-    """clutter_map.py; rate: the column of range rates, -1 where there is none; constants: as `kernels.py` lists them."""
-    chance, usual_count, usual_squares = constants
-    count, d = z.shape
-    found = np.zeros(count)
-    distance = np.empty(len(kept))
-    for j in range(count):
-        ball, places = unit_ball, 0
-        for c in range(d):
-            if c != rate:
-                ball *= math.sqrt(variance[j, c])
-                places += 1
-        farthest = radii[-1] ** 2
-        near = 0
-        order = np.empty(len(kept), np.int64)
-        for k in range(len(kept)):
-            total = 0.0
-            for c in range(d):
-                if c == rate:
-                    continue
-                apart = z[j, c] - kept[k, c]
-                if is_azimuth[c]:
-                    apart = _wrapped(apart)
-                total += apart * apart / variance[j, c]
-                if total > farthest:
-                    break
-            if total <= farthest:
-                distance[near], order[near] = total, k
-                near += 1
-        if near == 0:
-            continue
-        for radius in radii:
-            held, largest, mean, squares = 0.0, 0.0, 0.0, 0.0
-            for at in range(near):
-                if distance[at] <= radius * radius:
-                    w = weight[order[at]]
-                    held += w
-                    largest = max(largest, w)
-                    if rate >= 0:
-                        mean += w * kept[order[at], rate]
-                        squares += w * kept[order[at], rate] ** 2
-            thick = (held - chance * largest) / (ball * radius**places)
-            if rate >= 0:
-                total = held + usual_count
-                mean /= total
-                spread = (squares + usual_squares) / total - mean * mean + variance[j, rate]
-                thick *= math.exp(-0.5 * (z[j, rate] - mean) ** 2 / spread) / math.sqrt(2.0 * math.pi * spread)
-            found[j] = max(found[j], thick)
-    return found
-
-
-@compiled("f8[::1](i8[::1], i8[::1], f8[::1], f8[::1], f8, f8, f8, i8)")
-def probabilities(row, column, weight, missed, unknown, largest_weight, still, most_rounds):
-    """crowds.py."""
-    count = len(row)
-    rows, columns = row.max() + 1, column.max() + 1
-    w, w0 = np.minimum(weight, largest_weight), np.maximum(missed, 1e-9)
-    other, nu, mu, message = np.zeros(columns), np.empty(count), np.empty(count), np.empty(count)
-    for p in range(count):
-        other[column[p]] += w[p]
-    for p in range(count):
-        nu[p] = 1.0 / (1.0 + unknown * other[column[p]])
-    for _ in range(most_rounds):
-        of_row, of_column = np.zeros(rows), np.zeros(columns)
-        for p in range(count):
-            message[p] = w[p] * nu[p]
-            of_row[row[p]] += message[p]
-        for p in range(count):
-            mu[p] = w[p] / (w0[p] + max(of_row[row[p]] - message[p], 0.0))
-            of_column[column[p]] += mu[p]
-        is_still = True
-        for p in range(count):
-            before = nu[p]
-            nu[p] = 1.0 / (1.0 + unknown * other[column[p]] + max(of_column[column[p]] - mu[p], 0.0))
-            is_still &= abs(nu[p] - before) <= still * before
-        if is_still:
-            break
-    of_row = np.zeros(rows)
-    for p in range(count):
-        message[p] = w[p] * nu[p]
-        of_row[row[p]] += message[p]
-    for p in range(count):
-        message[p] /= w0[p] + of_row[row[p]]
-    return message
-
-
-@compiled("i8[:,::1](f8[:,::1], f8)")
-def near_pairs(points, distance):
-    """merging.py, in whatever order."""
-    order = np.argsort(points[:, 0], kind="mergesort")
-    found, count = np.empty((64, 2), np.int64), 0
-    for first in range(len(order)):
-        one = order[first]
-        for second in range(first + 1, len(order)):
-            two = order[second]
-            east = points[two, 0] - points[one, 0]
-            if east > distance:
-                break
-            if east**2 + (points[two, 1] - points[one, 1]) ** 2 + (points[two, 2] - points[one, 2]) ** 2 <= distance**2:
-                if count == len(found):
-                    found = np.concatenate((found, found))
-                found[count, 0], found[count, 1] = min(one, two), max(one, two)
-                count += 1
-    return found[:count].copy()
