@@ -14,13 +14,11 @@ from collections.abc import Iterable
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
 
-FEW_PAIRS = 40  # so many are grouped sooner one by one than as a sparse matrix
+FEW_PAIRS = 40  # so many are grouped sooner one by one than as arrays
 
 
 def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
@@ -44,11 +42,7 @@ def assign(row: IntArray, column: IntArray, score: FloatArray) -> IntArray:
 def groups(row: IntArray, column: IntArray) -> Iterable[IntArray]:
     """Places of the pairs that hang together by their rows and columns."""
     if len(row) > FEW_PAIRS:
-        _, i = np.unique(row, return_inverse=True)
-        _, j = np.unique(column, return_inverse=True)
-        size = int(i.max()) + 1
-        graph = coo_matrix((np.ones(len(i)), (i, j + size)), (size + int(j.max()) + 1,) * 2)
-        group = connected_components(graph, directed=False)[1][i]
+        group = connected(row, column)
         order = np.argsort(group, kind="stable")
         return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
     groups: list[tuple[set[int], set[int], list[int]]] = []
@@ -62,6 +56,22 @@ def groups(row: IntArray, column: IntArray) -> Iterable[IntArray]:
                 apart.append(found)
         groups = [*apart, joined]
     return (np.array(sorted(places), dtype=np.int64) for _, _, places in groups)
+
+
+def connected(row: IntArray, column: IntArray) -> IntArray:
+    """The group of each of k pairs, shape (k,), that hang together by their rows and columns: its least row, counted from
+    the least of all. Every row takes the least group among its neighbours until none changes."""
+    i, j = row - row.min(), column - column.min()
+    group = np.arange(int(i.max()) + 1)
+    while True:
+        of_column = np.full(int(j.max()) + 1, len(group))
+        np.minimum.at(of_column, j, group[i])
+        least = group.copy()
+        np.minimum.at(least, i, of_column[j])
+        least = least[least]  # a group that has joined another takes its own along
+        if (least == group).all():
+            return np.asarray(group[i])
+        group = least
 
 
 def _assign_group(row: IntArray, column: IntArray, gain: FloatArray, members: IntArray) -> list[int]:

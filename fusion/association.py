@@ -56,10 +56,17 @@ class Pairs:
             self.log_likelihood[places],
         )
 
+    def between(self, begin: int, end: int) -> Pairs:
+        """The pairs from one place to another, as views."""
+        return Pairs(*(getattr(self, name)[begin:end] for name in NAMES))
+
+
+NAMES = tuple(field.name for field in fields(Pairs))
+
 
 def concatenated(parts: Sequence[Pairs]) -> Pairs:
     """All pairs of parts that have the same components, one part after the other."""
-    return Pairs(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Pairs)))
+    return Pairs(*(np.concatenate([getattr(part, name) for part in parts]) for name in NAMES))
 
 
 @lru_cache(maxsize=256)

@@ -27,10 +27,9 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from fusion import filters
+from fusion.assignment import connected
 from fusion.association import Pairs
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
@@ -77,15 +76,15 @@ def groups(row: IntArray, column: IntArray) -> IntArray:
     """Which crowd each of k pairs belongs to, shape (k,); -1: none."""
     if len(row) < CROWD:
         return np.full(len(row), -1, dtype=np.int64)
-    rows, row = np.unique(row, return_inverse=True)
-    columns, column = np.unique(column, return_inverse=True)
-    if max(len(rows), len(columns)) < CROWD:
-        return np.full(len(row), -1, dtype=np.int64)
-    count = len(rows) + len(columns)
-    links = coo_matrix((np.ones(len(row)), (row, column + len(rows))), (count, count))
-    _, group = connected_components(links, directed=False)
-    sizes = np.maximum(*(np.bincount(part, minlength=count) for part in (group[: len(rows)], group[len(rows) :])))
-    return np.where(sizes[group[row]] >= CROWD, group[row], -1).astype(np.int64)
+    group = connected(row, column)
+    sizes = np.maximum(_distinct(row, group), _distinct(column, group))
+    return np.where(sizes[group] >= CROWD, group, -1).astype(np.int64)
+
+
+def _distinct(members: IntArray, group: IntArray) -> IntArray:
+    """How many members that differ each group has, of k members and their groups."""
+    _, first = np.unique(members, return_index=True)
+    return np.bincount(group[first], minlength=int(group.max()) + 1)
 
 
 def probabilities(

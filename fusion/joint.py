@@ -23,12 +23,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from fusion import manoeuvres, motion
+from fusion import filters, manoeuvres, motion
+from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.types import FloatArray, TrackKey
 
@@ -57,17 +59,63 @@ class Joint:
     carried_ns: IntArray  # (K, m), since when P has only been predicted
     doubtful_ns: int  # when two of its tracks last shared a detection
 
-    def predicted(self, dt_s: float, q: FloatArray) -> Joint:
-        """The same, dt_s later; q (3,), the site's."""
-        density = q * manoeuvres.factor(self.modes.reshape(-1, 3))[:, None]
-        x, P = motion.predict(self.x.reshape(-1, 6), self.P.reshape(-1, 6, 6), dt_s, density)
-        return replace(self, x=x.reshape(self.x.shape), P=P.reshape(self.P.shape))
 
-    def spread(self) -> FloatArray:
-        """What the other hypotheses add to the first one's covariances, shape (m, 6, 6)."""
-        weight = np.exp(self.log) / np.exp(self.log).sum()
-        apart = self.x - self.x[0]
-        return np.asarray(np.einsum("k,kmi,kmj->mij", weight, apart, apart))
+@dataclass(frozen=True, slots=True)
+class States:
+    """The states of many sets of hypotheses, one after the other, so that the arithmetic is done for all at once.
+
+    Of each set hypothesis by hypothesis, of each of those track by track; n in all."""
+
+    x: FloatArray  # (n, 6)
+    P: FloatArray  # (n, 6, 6)
+    modes: FloatArray  # (n, 3)
+    carried_ns: IntArray  # (n,)
+
+
+def states_of(joints: Sequence[Joint]) -> States:
+    """All states of these sets, of which there is at least one."""
+    return States(
+        np.concatenate([one.x.reshape(-1, 6) for one in joints]),
+        np.concatenate([one.P.reshape(-1, 6, 6) for one in joints]),
+        np.concatenate([one.modes.reshape(-1, 3) for one in joints]),
+        np.concatenate([one.carried_ns.reshape(-1) for one in joints]),
+    )
+
+
+def with_states(joints: Sequence[Joint], states: States) -> list[Joint]:
+    """The same sets of hypotheses with other states."""
+    found, begin = [], 0
+    for one in joints:
+        shape, end = one.carried_ns.shape, begin + one.carried_ns.size
+        found.append(
+            Joint(
+                one.keys,
+                one.log,
+                states.x[begin:end].reshape(*shape, 6),
+                states.P[begin:end].reshape(*shape, 6, 6),
+                states.modes[begin:end].reshape(*shape, 3),
+                states.carried_ns[begin:end].reshape(shape),
+                one.doubtful_ns,
+            )
+        )
+        begin = end
+    return found
+
+
+def predicted(joints: Sequence[Joint], dt_s: float, q: FloatArray) -> list[Joint]:
+    """The same sets, dt_s later; q (3,), the site's."""
+    if not joints:
+        return []
+    states = states_of(joints)
+    x, P = motion.predict(states.x, states.P, dt_s, q * manoeuvres.factor(states.modes)[:, None])
+    return with_states(joints, replace(states, x=x, P=P))
+
+
+def spread(one: Joint) -> FloatArray:
+    """What the other hypotheses add to the first one's covariances, shape (m, 6, 6)."""
+    weight = np.exp(one.log) / np.exp(one.log).sum()
+    apart = one.x - one.x[0]
+    return np.asarray(np.einsum("k,kmi,kmj->mij", weight, apart, apart))
 
 
 def together(parts: Sequence[Joint]) -> Joint:
@@ -124,11 +172,35 @@ def branches(
     return [(value - best, h, taken) for value, h, taken, _ in kept]
 
 
-def distinct(log: FloatArray, x: FloatArray, P: FloatArray) -> tuple[list[int], FloatArray]:
-    """Hypotheses that differ, the likeliest first, and their ln W; of those in one place in all tracks the likeliest stays."""
-    apart = x[:, None] - x
-    solved = np.linalg.solve(np.broadcast_to(P[:, None], (*apart.shape, x.shape[-1])), apart[..., None])[..., 0]
-    same = ((apart * solved).sum(axis=-1) < SAME).all(axis=-1)
+def alike(joints: Sequence[Joint]) -> list[BoolArray]:
+    """Of each of these, which hypotheses (K, K) are in one place in all tracks, a likelier one before a less likely one."""
+    if not joints:
+        return []
+    apart, P = [], []
+    for one in joints:
+        first, second = _every_two(len(one.log))
+        apart.append((one.x[first] - one.x[second]).reshape(-1, 6))
+        P.append(one.P[first].reshape(-1, 6, 6))
+    square, _ = filters.squared_distance(np.concatenate(apart), np.concatenate(P))
+    found, begin = [], 0
+    for one, differ in zip(joints, apart, strict=True):
+        same = np.zeros((len(one.log), len(one.log)), dtype=bool)
+        of = square[begin : begin + len(differ)].reshape(-1, len(one.keys))
+        same[_every_two(len(one.log))] = (of < SAME).all(axis=1)
+        found.append(same)
+        begin += len(differ)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _every_two(count: int) -> tuple[IntArray, IntArray]:
+    """Places of all pairs of so many, the smaller first; not to be written to."""
+    first, second = np.triu_indices(count, 1)
+    return first, second
+
+
+def distinct(log: FloatArray, same: BoolArray) -> tuple[list[int], FloatArray]:
+    """Hypotheses that differ, the likeliest first, and their ln W; of those that are `alike` the likeliest stays."""
     weight: dict[int, float] = {}
     for k, one in enumerate(np.exp(log).tolist()):
         into = next((kept for kept in weight if same[kept, k]), k)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, chain, compress
 from typing import TypeAlias
 
 import numpy as np
@@ -22,7 +22,7 @@ from fusion.existence import BoolArray
 from fusion.joint import Branch, Joint
 from fusion.measurement import IntArray
 from fusion.track_table import TrackTable
-from fusion.types import FloatArray, TrackKey
+from fusion.types import FloatArray
 
 NEAR_SIGMAS = 6.0  # where a crowd stands so near, who is who would stay open for ever
 DOUBTFUL_LOG = -4.6  # the second best way is at least a hundredth as likely: worth remembering
@@ -43,56 +43,41 @@ class Decided:
     chosen: IntArray  # places of the pairs that the decided tracks take
 
 
-def decide(
-    table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score, since: Since
-) -> Decided | None:
-    """Branch the hypotheses of tracks that share these detections; None where there are none. Moves the table's rows where
-    another hypothesis has become the likeliest."""
-    shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
-    if not table.joints and not shared.any():
-        return None
-    place = {key: row for row, key in enumerate(table.keys)} if table.joints else {}
-    known = [_of_table(table, one, [place[key] for key in one.keys]) for one in _living(table, place)]
-    rows = [np.array([place[key] for key in one.keys]) for one in known]
-    seen = _all_measured(known, rows, measure)
-    held = np.isin(pairs.row, np.concatenate([*rows, np.zeros(0, dtype=np.int64)]))
-    node = [pairs.row[~held], *(row[of.row % len(row)] for row, of in zip(rows, seen, strict=True)), *rows]
-    plot = [pairs.plot[~held], *(of.plot for of in seen), *(np.full(len(row), -1 - k) for k, row in enumerate(rows))]
-    nodes, plots = np.concatenate(node), np.concatenate(plot)
-    decided: list[_Decision] = []
-    stays: list[Joint] = []
-    first = {int(row[0]): k for k, row in enumerate(rows)}
-    meets = ((np.bincount(nodes)[nodes] > 1) | (np.bincount(plots + len(rows))[plots + len(rows)] > 1)).nonzero()[0]
-    free = (~held).nonzero()[0]
-    for members in groups(nodes[meets], plots[meets]):
-        met = meets[members]
-        track, shows = sorted(set(nodes[met].tolist())), {plot for plot in plots[met].tolist() if plot >= 0}
-        if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
-            continue
-        within = sorted(first[row] for row in track if row in first)
-        spoken_for = {row for k in within for row in rows[k].tolist()}
-        alone = [row for row in track if row not in spoken_for]
-        if len(within) == 1 and not alone and len(seen[within[0]].row) == 0:  # none of them was seen
-            stays.append(known[within[0]])
-            continue
-        if not within and _stands_in_crowd(table, alone):
-            continue
-        if not within:
-            one, order, of = _alone(table, alone), np.array(alone), _renumbered(pairs.chosen(free[met]), alone)
-        elif len(within) == 1 and not alone:
-            one, order, of = known[within[0]], rows[within[0]], seen[within[0]]
-        else:
-            one = joint.together([*(known[k] for k in within), *([_alone(table, alone)] if alone else [])])
-            order = np.concatenate([*(rows[k] for k in within), np.array(alone, dtype=np.int64)])
-            of = _measured(one, order, measure)
-        decision = _branched(table, time_ns, one, order, of, score, since)
-        if decision is None:
-            continue
-        decided.append(decision)
-        if decision.stays is not None:
-            stays.append(decision.stays)
-    table.joints = stays
-    return _as_decided(table, pairs, decided)
+@dataclass(slots=True)
+class _Case:
+    """Tracks that meet, in this scan or in one before."""
+
+    one: Joint
+    rows: IntArray  # of the tracks
+    pairs: Pairs  # of all states, which `row` counts hypothesis by hypothesis
+
+
+@dataclass(slots=True)
+class _Measured:
+    """The pairs of all states of several sets of hypotheses, in the order of the states."""
+
+    pairs: Pairs | None  # `row` counts all states; None where there are none
+    row_of: IntArray  # the table's row of each state
+    first_state: list[int]  # of each set, and the end
+    first_pair: list[int]
+
+    def of(self, k: int) -> Pairs:
+        """Those of one set; `row` counts its states, hypothesis by hypothesis."""
+        assert self.pairs is not None
+        part = self.pairs.between(self.first_pair[k], self.first_pair[k + 1])
+        return replace(part, row=part.row - self.first_state[k])
+
+    def rows(self) -> IntArray:
+        """The table's row of each pair."""
+        return self.row_of[:0] if self.pairs is None else self.row_of[self.pairs.row]
+
+    def plots(self) -> IntArray:
+        """The detection of each pair."""
+        return self.row_of[:0] if self.pairs is None else self.pairs.plot
+
+    def is_seen(self, k: int) -> bool:
+        """Whether there is a detection that one of its tracks may have made."""
+        return self.first_pair[k + 1] > self.first_pair[k]
 
 
 @dataclass(slots=True)
@@ -106,24 +91,85 @@ class _Decision:
     )  # x, P, modes, carried_ns where the rows are another's, and the row in whose place each then is
 
 
-def _stands_in_crowd(table: TrackTable, rows: list[int]) -> bool:
-    """Whether as many confirmed tracks as make a crowd stand within some sigmas of one of these rows."""
-    in_space = table.x[table.is_confirmed & (table.direction_of < 0), :3]
-    reach_m2 = NEAR_SIGMAS**2 * table.P[rows, :3, :3].trace(axis1=1, axis2=2)
-    apart_m2 = ((in_space - table.x[rows, None, :3]) ** 2).sum(axis=2)
-    return bool(((apart_m2 < reach_m2[:, None]).sum(axis=1) >= crowds.CROWD).any())
+def decide(
+    table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score, since: Since
+) -> Decided | None:
+    """Branch the hypotheses of tracks that share these detections; None where there are none. Moves the table's rows where
+    another hypothesis has become the likeliest."""
+    shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
+    if not table.joints and not shared.any():
+        return None
+    cases = _cases(table, pairs, measure)
+    decisions = iter(_branched(table, time_ns, [case for case in cases if isinstance(case, _Case)], score, since))
+    decided: list[_Decision] = []
+    stays: list[Joint] = []
+    for case in cases:
+        if isinstance(case, Joint):
+            stays.append(case)
+        elif (decision := next(decisions)) is not None:
+            decided.append(decision)
+            if decision.stays is not None:
+                stays.append(decision.stays)
+    table.joints = stays
+    return _as_decided(table, pairs, decided)
 
 
-def _living(table: TrackTable, place: dict[TrackKey, int]) -> list[Joint]:
-    """Hypotheses all of whose tracks are still there, in space."""
-    return [one for one in table.joints if all(key in place and table.direction_of[place[key]] < 0 for key in one.keys)]
+def _cases(table: TrackTable, pairs: Pairs, measure: Measure) -> list[_Case | Joint]:
+    """Tracks whose detections are decided jointly, and the hypotheses of those of which none was seen."""
+    known, rows = _living(table)
+    seen = _all_measured(known, rows, measure)
+    of_known = np.concatenate([*rows, np.zeros(0, dtype=np.int64)])
+    number = np.repeat(np.arange(len(rows)), [len(row) for row in rows])  # of the set that each of those rows is of
+    held = np.zeros(len(table), dtype=bool)
+    held[of_known] = True
+    free = (~held[pairs.row]).nonzero()[0]
+    nodes = np.concatenate([pairs.row[free], seen.rows(), of_known])
+    plots = np.concatenate([pairs.plot[free], seen.plots(), -1 - number])
+    meets = ((np.bincount(nodes)[nodes] > 1) | (np.bincount(plots + len(rows))[plots + len(rows)] > 1)).nonzero()[0]
+    set_of = dict(zip(of_known.tolist(), number.tolist(), strict=True))
+    cases: list[_Case | Joint] = []
+    united: dict[int, tuple[Joint, IntArray]] = {}  # by place among the cases: what is yet to be looked at
+    for members in groups(nodes[meets], plots[meets]):
+        met = meets[members]
+        track, shows = sorted(set(nodes[met].tolist())), {plot for plot in plots[met].tolist() if plot >= 0}
+        if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
+            continue
+        within = sorted({set_of[row] for row in track if row in set_of})
+        alone = [row for row in track if row not in set_of]
+        if not within:
+            cases.append(_Case(_alone(table, alone), np.array(alone), _renumbered(pairs.at(free[met]), alone)))
+        elif len(within) == 1 and not alone:
+            one = known[within[0]]
+            cases.append(_Case(one, rows[within[0]], seen.of(within[0])) if seen.is_seen(within[0]) else one)
+        else:
+            one = joint.together([*(known[k] for k in within), *([_alone(table, alone)] if alone else [])])
+            order = np.concatenate([*(rows[k] for k in within), np.array(alone, dtype=np.int64)])
+            united[len(cases)] = one, order
+            cases.append(one)
+    looked = _all_measured([one for one, _ in united.values()], [order for _, order in united.values()], measure)
+    for k, (place, (one, order)) in enumerate(united.items()):
+        cases[place] = _Case(one, order, looked.of(k))
+    return cases
 
 
-def _of_table(table: TrackTable, one: Joint, rows: list[int]) -> Joint:
-    """The same with its first hypothesis as the table holds it."""
-    x, P, modes, carried_ns = one.x.copy(), one.P.copy(), one.modes.copy(), one.carried_ns.copy()
-    x[0], P[0], modes[0], carried_ns[0] = table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows]
-    return replace(one, x=x, P=P, modes=modes, carried_ns=carried_ns)
+def _living(table: TrackTable) -> tuple[list[Joint], list[IntArray]]:
+    """Hypotheses all of whose tracks are still there, in space, the first of each as the table holds it; and their rows."""
+    if not table.joints:
+        return [], []
+    row_of = table.rows_of([key for one in table.joints for key in one.keys])
+    living = [
+        one for one in table.joints if all(key in row_of and table.direction_of[row_of[key]] < 0 for key in one.keys)
+    ]
+    if not living:
+        return [], []
+    rows = [np.array([row_of[key] for key in one.keys]) for one in living]
+    states, sizes = joint.states_of(living), [one.carried_ns.size for one in living]
+    begins = np.cumsum([0, *sizes[:-1]]).tolist()
+    held = np.concatenate([np.arange(begin, begin + len(row)) for begin, row in zip(begins, rows, strict=True)])
+    row = np.concatenate(rows)
+    states.x[held], states.P[held] = table.x[row], table.P[row]
+    states.modes[held], states.carried_ns[held] = table.modes[row], table.carried_ns[row]
+    return joint.with_states(living, states), rows
 
 
 def _alone(table: TrackTable, rows: list[int]) -> Joint:
@@ -133,81 +179,125 @@ def _alone(table: TrackTable, rows: list[int]) -> Joint:
     return Joint(keys, np.zeros(1), x[None], P[None], modes[None], carried_ns[None], table.time_ns or 0)
 
 
-def _measured(one: Joint, rows: IntArray, measure: Measure) -> Pairs:
-    """Pairs of all hypotheses' states; `row` counts them, hypothesis by hypothesis."""
-    return measure(np.tile(rows, len(one.log)), one.x.reshape(-1, 6), one.P.reshape(-1, 6, 6))
-
-
-def _all_measured(known: Sequence[Joint], rows: Sequence[IntArray], measure: Measure) -> list[Pairs]:
-    """The pairs of each of these, as `_measured` tells them, by one look at all of their states."""
-    if not known:
-        return []
-    names = np.concatenate([np.tile(row, len(one.log)) for one, row in zip(known, rows, strict=True)])
-    x = np.concatenate([one.x.reshape(-1, 6) for one in known])
-    P = np.concatenate([one.P.reshape(-1, 6, 6) for one in known])
-    pairs = measure(names, x, P)  # in the order of their rows
-    first = np.cumsum([0, *(one.x.shape[0] * one.x.shape[1] for one in known)])
-    ends = np.searchsorted(pairs.row, first)
-    parts = (pairs.at(np.arange(begin, end)) for begin, end in pairwise(ends))
-    return [replace(part, row=part.row - begin) for part, begin in zip(parts, first[:-1].tolist(), strict=True)]
+def _all_measured(joints: Sequence[Joint], rows: Sequence[IntArray], measure: Measure) -> _Measured:
+    """One look at all states of these sets, of tracks in these rows."""
+    names = [row for one, of in zip(joints, rows, strict=True) for row in of.tolist() * len(one.log)]
+    first = [0, *accumulate(one.carried_ns.size for one in joints)]
+    if not joints:
+        return _Measured(None, np.array(names, dtype=np.int64), first, first)
+    states = joint.states_of(joints)
+    row_of = np.array(names)
+    pairs = measure(row_of, states.x, states.P)
+    return _Measured(pairs, row_of, first, np.searchsorted(pairs.row, first).tolist())
 
 
 def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
     return replace(pairs, row=np.searchsorted(rows, pairs.row))
 
 
+def _stands_in_crowd(table: TrackTable, rows: IntArray) -> bool:
+    """Whether as many confirmed tracks as make a crowd stand within some sigmas of one of these rows."""
+    in_space = table.x[table.is_confirmed & (table.direction_of < 0), :3]
+    reach_m2 = NEAR_SIGMAS**2 * table.P[rows, :3, :3].trace(axis1=1, axis2=2)
+    apart_m2 = ((in_space - table.x[rows, None, :3]) ** 2).sum(axis=2)
+    return bool(((apart_m2 < reach_m2[:, None]).sum(axis=1) >= crowds.CROWD).any())
+
+
 def _branched(
-    table: TrackTable, time_ns: int, one: Joint, rows: IntArray, pairs: Pairs, score: Score, since: Since
+    table: TrackTable, time_ns: int, cases: Sequence[_Case], score: Score, since: Since
+) -> list[_Decision | None]:
+    """What becomes of each of these; None: who is who is plain, and the assignment of all finds the same, or it lies in a
+    crowd."""
+    ways = _ways(cases, score)
+    is_open = [
+        len(case.one.log) > 1 or (len(of) > 1 and of[1][0] >= DOUBTFUL_LOG and not _stands_in_crowd(table, case.rows))
+        for case, of in zip(cases, ways, strict=True)
+    ]
+    followed, their_ways = list(compress(cases, is_open)), list(compress(ways, is_open))
+    gone_on = _gone_on(table, time_ns, followed, their_ways, since)
+    decisions = [
+        _decision(time_ns, *of) for of in zip(followed, their_ways, gone_on, joint.alike(gone_on), strict=True)
+    ]
+    decided = iter(decisions)
+    return [next(decided) if one else None for one in is_open]
+
+
+def _ways(cases: Sequence[_Case], score: Score) -> list[list[Branch]]:
+    """The likeliest ways in which each of these may go on."""
+    if not cases:
+        return []
+    rows = [case.rows[case.pairs.row % len(case.rows)] for case in cases]
+    scores = score(np.concatenate(rows), concatenated([case.pairs for case in cases]))
+    ends = np.cumsum([len(row) for row in rows])[:-1]
+    found = []
+    for case, of in zip(cases, np.split(scores, ends), strict=True):
+        hypothesis, track = np.divmod(case.pairs.row, len(case.rows))
+        found.append(joint.branches(case.one.log, len(case.rows), hypothesis, track, case.pairs.plot, of))
+    return found
+
+
+def _gone_on(
+    table: TrackTable, time_ns: int, cases: Sequence[_Case], ways: Sequence[Sequence[Branch]], since: Since
+) -> list[Joint]:
+    """All branches of each of these, after what each takes; what several branches take is worked in once."""
+    if not cases:
+        return []
+    grown: list[Joint] = []
+    of_state: list[int] = []  # states of `grown` that take something,
+    taken_pair: list[int] = []  # and which pair of all
+    first_pair = first_state = 0
+    for case, branches in zip(cases, ways, strict=True):
+        one, parent = case.one, [h for _, h, _ in branches]
+        states = one.x[parent], one.P[parent], one.modes[parent], one.carried_ns[parent]
+        grown.append(Joint(one.keys, np.array([log for log, _, _ in branches]), *states, one.doubtful_ns))
+        for place in chain.from_iterable(taken for _, _, taken in branches):
+            if place >= 0:
+                of_state.append(first_state)
+                taken_pair.append(first_pair + place)
+            first_state += 1
+        first_pair += len(case.pairs.row)
+    if not taken_pair:
+        return grown
+    places, which = np.unique(taken_pair, return_inverse=True)
+    pairs = concatenated([case.pairs for case in cases]).at(places)
+    begins = np.cumsum([0, *(case.one.carried_ns.size for case in cases)])[:-1]
+    state = pairs.row + np.repeat(begins, [len(case.pairs.row) for case in cases])[places]
+    before, after = joint.states_of([case.one for case in cases]), joint.states_of(grown)
+    rows = np.concatenate([case.rows[case.pairs.row % len(case.rows)] for case in cases])[places]
+    since_s = since(rows, before.carried_ns[state])
+    seen = pairs.y, pairs.H, pairs.R
+    modes, P = table.kernels.weighed(before.modes[state], before.P[state], *seen, table.q, since_s)
+    x, P = table.kernels.update(before.x[state], P, *seen)
+    after.x[of_state], after.P[of_state], after.modes[of_state] = x[which], P[which], modes[which]
+    after.carried_ns[of_state] = time_ns
+    return joint.with_states(grown, after)
+
+
+def _decision(
+    time_ns: int, case: _Case, ways: Sequence[Branch], gone_on: Joint, is_alike: BoolArray
 ) -> _Decision | None:
-    count = len(rows)
-    row, hypothesis = rows[pairs.row % count], pairs.row // count
-    ways = joint.branches(one.log, count, hypothesis, pairs.row % count, pairs.plot, score(row, pairs))
-    if len(one.log) == 1 and (len(ways) == 1 or ways[1][0] < DOUBTFUL_LOG):
-        return None  # plain: the assignment of all finds the same
-    log, x, P, modes, carried_ns = _gone_on(table, time_ns, one, rows, pairs, ways, since)
-    if not np.isfinite(x.sum() + P.sum()):
+    """What the branches of one case mean; is_alike: which of them are one, as `joint.alike` tells."""
+    one, rows, pairs, x = case.one, case.rows, case.pairs, gone_on.x
+    if not np.isfinite(x.sum() + gone_on.P.sum()):
         return None
-    kept, log = joint.distinct(log, x, P)
+    kept, log = joint.distinct(gone_on.log, is_alike)
     held = next(k for k, (_, h, _) in enumerate(ways) if h == 0)  # the likeliest way to go on with what was told
     places = joint.placed_as(x[kept], x[held])
     told = joint.told(log, places)
     order = [told, *(k for k in range(len(kept)) if k != told and log[k] >= joint.LEAST_LOG)]
     kept, log = [kept[k] for k in order], log[order] - log[told]
-    first = ways[kept[0]]
-    of = (hypothesis == first[1]).nonzero()[0]
-    theirs = replace(pairs.chosen(of), row=row[of])
-    is_shared = len(np.unique(theirs.plot)) < len(theirs.plot)
+    _, h, takes = ways[kept[0]]
+    of = (pairs.row // len(rows) == h).nonzero()[0]
+    theirs = pairs.at(of)
+    theirs = replace(theirs, row=rows[theirs.row % len(rows)])
+    is_shared = len(set(theirs.plot.tolist())) < len(of)
     doubtful_ns = time_ns if is_shared else one.doubtful_ns
     goes_on = len(kept) > 1 and time_ns - doubtful_ns < joint.SETTLES_NS
-    stays = Joint(one.keys, log, x[kept], P[kept], modes[kept], carried_ns[kept], doubtful_ns) if goes_on else None
-    h = first[1]
+    states = x[kept], gone_on.P[kept], gone_on.modes[kept], gone_on.carried_ns[kept]
+    stays = Joint(one.keys, log, *states, doubtful_ns) if goes_on else None
     moved = (one.x[h], one.P[h], one.modes[h], one.carried_ns[h], rows[list(places[told])]) if h > 0 else None
-    chosen = np.searchsorted(of, [place for place in first[2] if place >= 0]).tolist()
+    chosen = np.searchsorted(of, [place for place in takes if place >= 0]).tolist()
     return _Decision(rows, theirs, chosen, stays, moved)
-
-
-def _gone_on(
-    table: TrackTable, time_ns: int, one: Joint, rows: IntArray, pairs: Pairs, ways: Sequence[Branch], since: Since
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, IntArray]:
-    """ln W, states, covariances, modes and times of all branches, after what each takes."""
-    count = one.x.shape[1]
-    used = sorted({place for _, _, taken in ways for place in taken if place >= 0})
-    parent = np.array([h for _, h, _ in ways])
-    x, P, modes, carried_ns = one.x[parent], one.P[parent], one.modes[parent], one.carried_ns[parent]
-    if used:
-        of = pairs.chosen(np.array(used))
-        before = one.x.reshape(-1, 6)[of.row], one.P.reshape(-1, 6, 6)[of.row], one.modes.reshape(-1, 3)[of.row]
-        since_s = since(rows[of.row % count], one.carried_ns.reshape(-1)[of.row])
-        after_modes, weighed = table.kernels.weighed(before[2], before[1], of.y, of.H, of.R, table.q, since_s)
-        after_x, after_P = table.kernels.update(before[0], weighed, of.y, of.H, of.R)
-        number = {place: k for k, place in enumerate(used)}
-        for b, (_, _, taken) in enumerate(ways):
-            for i in range(count):
-                if taken[i] >= 0:
-                    k = number[taken[i]]
-                    x[b, i], P[b, i], modes[b, i] = after_x[k], after_P[k], after_modes[k]
-                    carried_ns[b, i] = time_ns
-    return np.array([value for value, _, _ in ways]), x, P, modes, carried_ns
 
 
 def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision]) -> Decided | None:

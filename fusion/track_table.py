@@ -6,13 +6,13 @@ stand at the table's time. A row's `key` is its birth detection and thus the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
 
-from fusion import direction, manoeuvres
+from fusion import direction, joint, manoeuvres
 from fusion.classification import prior_log
 from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import BoolArray, survive
@@ -35,7 +35,7 @@ ARRAYS = (
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
     "metres_log", "metres_count", "speed_m_s", "speed_count", "told",
-    "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
+    "reports", "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
 
@@ -60,6 +60,8 @@ class TrackTable:
         count = len(sensors)
         self.kernels = kernels
         self.sensors, self.mount = sensors, direction.mounts_of(sensors)
+        self.stand_m: FloatArray = np.array([sensor.position_enu_m for sensor in sensors], float).reshape(-1, 3)
+        self.mounting_rad: FloatArray = np.array([sensor.mounting_sigma_rad for sensor in sensors], float)
         self.q = q  # (3,) spectral density of the acceleration
         self.time_ns: int | None = None
         self.x: FloatArray = np.zeros((0, 6))
@@ -94,6 +96,7 @@ class TrackTable:
         self.metres_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
         self.speed_m_s: FloatArray = np.zeros(0)  # mean speed over the ground, rows in space, where it is known
         self.speed_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
+        self.reports: BoolArray = np.zeros(0, dtype=bool)  # whether it says who it is, see `identities`
         self.lacking: FloatArray = np.zeros(0)  # objects without a track in its crowd, a track: see crowd_births.py
         self.began_m: FloatArray = np.zeros((0, 3))  # where a row in space began, ENU, and when
         self.began_ns: IntArray = np.zeros(0, dtype=np.int64)
@@ -117,6 +120,7 @@ class TrackTable:
         self.apart: dict[
             tuple[TrackKey, TrackKey], tuple[int, int]
         ] = {}  # near pairs: scans that showed both, the last
+        self.last_rows: dict[TrackKey, int] = {}  # where `rows_of` found keys: most are there still
         self.joints: list[Joint] = []  # what tracks that meet may be, beside what these rows say
         self.listened_ns: int | None = None  # the last scan of bearings without elevation
         self.undetected: FloatArray = np.tile(
@@ -137,6 +141,7 @@ class TrackTable:
         other = TrackTable.__new__(TrackTable)
         other.kernels = self.kernels
         other.sensors, other.mount, other.q, other.time_ns = self.sensors, self.mount, self.q, self.time_ns
+        other.stand_m, other.mounting_rad = self.stand_m, self.mounting_rad
         for name in ARRAYS:
             if name != "told":
                 setattr(other, name, getattr(self, name).copy())
@@ -144,7 +149,7 @@ class TrackTable:
         for name in LISTS:
             setattr(other, name, list(getattr(self, name)))
         other.ended, other.apart = dict(self.ended), dict(self.apart)
-        other.listened_ns, other.joints = self.listened_ns, list(self.joints)
+        other.listened_ns, other.joints, other.last_rows = self.listened_ns, list(self.joints), self.last_rows
         other.undetected, other.scan_ns = self.undetected.copy(), self.scan_ns.copy()
         other.scan_before_ns, other.first_ns = self.scan_before_ns.copy(), self.first_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
@@ -178,7 +183,8 @@ class TrackTable:
 
     def forget_ended(self, before_ns: int) -> None:
         """Ends older than this are of no use to anyone."""
-        self.ended = {key: end for key, end in self.ended.items() if end[0] >= before_ns}
+        if self.ended:
+            self.ended = {key: end for key, end in self.ended.items() if end[0] >= before_ns}
 
     def append(self, births: Births, sensor_number: int, time_ns: int) -> IntArray:
         """Add rows; returns their places."""
@@ -214,6 +220,7 @@ class TrackTable:
             "metres_count": np.zeros(count, dtype=np.int64),
             "speed_m_s": np.zeros(count),
             "speed_count": np.zeros(count, dtype=np.int64),
+            "reports": np.zeros(count, dtype=bool),
             "lacking": np.zeros(count),
             "began_m": births.x[:, :3],
             "began_ns": np.full(count, time_ns, dtype=np.int64),
@@ -251,7 +258,7 @@ class TrackTable:
         self.kernels.carry(self.x, self.P, self.leaning, self.density(), dt_s)
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
-        self.joints = [one.predicted(dt_s, self.q) for one in self.joints]
+        self.joints = joint.predicted(self.joints, dt_s, self.q)
         self.existence = survive(self.existence, dt_s)
 
     def density(self, rows: IntArray | slice = slice(None)) -> FloatArray:
@@ -265,15 +272,38 @@ class TrackTable:
             density[as_direction] = (self.q.max() / range_m**2)[:, None]
         return density
 
+    def identify(self, row: int, identity: str | None) -> None:
+        """This is who a row says it is."""
+        self.identities[row], self.reports[row] = identity, identity is not None
+
+    def rows_of(self, keys: Collection[TrackKey]) -> dict[TrackKey, int]:
+        """The rows of those of these keys that are still there; a key tells the time of its row's birth."""
+        found = {
+            key: row
+            for key in keys
+            if (row := self.last_rows.get(key, len(self))) < len(self) and self.keys[row] == key
+        }
+        self.last_rows = found
+        wanted = set(keys).difference(found)
+        if not wanted:
+            return found
+        times = np.array(sorted({key[0] for key in wanted}))
+        place = np.minimum(np.searchsorted(times, self.birth_ns), len(times) - 1)
+        born = (times[place] == self.birth_ns).nonzero()[0].tolist()
+        found.update({key: row for row in born if (key := self.keys[row]) in wanted})
+        return found
+
     def doubt(self, rows: IntArray) -> FloatArray:
         """What hypotheses beside the table's add to the covariances of these rows, shape (n, 6, 6)."""
         added = np.zeros((len(rows), 6, 6))
         if self.joints:
-            place = {self.keys[row]: k for k, row in enumerate(rows.tolist()) if self.direction_of[row] < 0}
+            in_space = (self.direction_of[rows] < 0).tolist()
+            place = {self.keys[row]: k for k, row in enumerate(rows.tolist()) if in_space[k]}
             for one in self.joints:
-                for key, spread in zip(one.keys, one.spread(), strict=True):
-                    if key in place:
-                        added[place[key]] = spread
+                if any(key in place for key in one.keys):
+                    for key, spread in zip(one.keys, joint.spread(one), strict=True):
+                        if key in place:
+                            added[place[key]] = spread
         return added
 
     def note_scan(self, sensor_number: int, time_ns: int) -> float:

@@ -74,7 +74,8 @@ def test_what_was_told_so_far_is_weighed_though_many_branches_of_another_hypothe
 
 def two_that_may_be_each_other(log: float) -> tuple[TrackTable, np.ndarray, np.ndarray]:
     """Two rows, and the same with their places changed as a hypothesis that is e^log times as likely; states, covariances."""
-    table, keys = TrackTable((SENSOR,), 1.0, motion.spectral_density(3.0)), [(0, "sensor", k) for k in range(2)]
+    keys = [(SECOND_NS, "sensor", k) for k in range(2)]
+    table = TrackTable((SENSOR,), 1.0, motion.spectral_density(3.0))
     table.predict(SECOND_NS)
     x = np.array([[0.0, 300.0, 40.0, 3.0, 0.0, 0.0], [10.0, 300.0, 40.0, -3.0, 0.0, 0.0]])
     P = np.tile(np.eye(6), (2, 1, 1))
@@ -121,7 +122,10 @@ def test_two_that_may_be_each_other_may_have_gone_either_way_by_the_time_that_is
 def test_hypotheses_in_one_place_are_one_and_weigh_together() -> None:
     x = np.zeros((4, 2, 6))
     x[1, 0, 0], x[2, 1, 0], x[3, 0, 0] = 5.0, 0.5, 5.5  # metres from the first
-    kept, log = joint.distinct(np.log([0.35, 0.3, 0.2, 0.15]), x, np.tile(np.eye(6), (4, 2, 1, 1)))
+    keys, log = ((0, "sensor", 0), (0, "sensor", 1)), np.log([0.35, 0.3, 0.2, 0.15])
+    P, modes, carried_ns = np.tile(np.eye(6), (4, 2, 1, 1)), np.zeros((4, 2, 3)), np.zeros((4, 2), dtype=np.int64)
+    same = joint.alike([joint.Joint(keys, log, x, P, modes, carried_ns, 0)])
+    kept, log = joint.distinct(log, same[0])
     assert kept == [0, 1]
     assert np.exp(log) == pytest.approx([1.0, 0.45 / 0.55])
 
