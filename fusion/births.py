@@ -7,16 +7,17 @@ the scan's detections in their own order, so it does not depend on what the sens
 from __future__ import annotations
 
 import math
-from itertools import islice, product
+from itertools import chain, islice, product
 
 import numpy as np
 
 from fusion import existence, hearing
 from fusion.association import gate_threshold
+from fusion.crossing import Ray, crossings
 from fusion.frames import wrap_angle
-from fusion.initiation import Ray, begin, birth_existence, crossing, leaning_at_birth, next_undetected
+from fusion.initiation import begin, birth_existence, leaning_at_birth, next_undetected
 from fusion.lifecycle import CONFIRM_RANGED_HITS
-from fusion.measurement import Plots
+from fusion.measurement import IntArray, Plots
 from fusion.pairing import alarm_density
 from fusion.scan_in_hand import ScanInHand, is_bearing, measures_range
 from fusion.scan_update import PLAIN_LOG, learn_size, vote
@@ -45,11 +46,11 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
     for plots in hand.plots:
         first += len(plots.z)
         towards = is_bearing(plots)
-        free = np.flatnonzero([_is_free(table, hand, index, towards) for index in plots.index.tolist()])[: max(room, 0)]
+        free = _free(table, hand, plots, towards)[: max(room, 0)]
         if len(free) == 0:
             continue
         fresh = Plots(plots.components, plots.z[free], plots.R[free], plots.index[free])
-        sizes = [hand.scan.detections[int(index)].angular_size_rad for index in fresh.index]
+        sizes = [hand.scan.detections[index].angular_size_rad for index in fresh.index.tolist()]
         begun = begin(fresh, hand.sensor, hand.rules.objects, sizes)
         if begun is None:
             continue
@@ -59,10 +60,12 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         r = birth_existence(float(table.undetected[number].sum()), hand.sensor, ratio)
         if hand.identity is not None:
             r = np.full(len(free), IDENTITY_EXISTENCE)
-        r = np.where([int(index) in hand.hidden for index in fresh.index], HIDDEN_EXISTENCE, r)
+        if hand.hidden:
+            r = np.where([index in hand.hidden for index in fresh.index.tolist()], HIDDEN_EXISTENCE, r)
         if hand.origin is not None:
             r = np.full(len(free), existence.HIGHEST_EXISTENCE)
-        keys = [(hand.scan.time_ns, hand.scan.sensor_id, first - len(plots.z) + int(place)) for place in free]
+        began = first - len(plots.z)
+        keys = [(hand.scan.time_ns, hand.scan.sensor_id, began + place) for place in free.tolist()]
         born = [(number, fresh.components, tuple(values)) for values in fresh.z.tolist()]
         births = Births(x, P, number if as_direction else -1, r, keys, int(measures_range(plots)), born)
         rows = table.append(births, hand.number, hand.scan.time_ns)
@@ -72,25 +75,28 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
                 number, fresh.components
             )
         vote(table, hand, rows, fresh.index)
+        if not as_direction and hand.identity is None and hand.origin is None:
+            continue
         for row, index in zip(rows.tolist(), fresh.index.tolist(), strict=True):
             if as_direction:
                 learn_size(table, hand, row, index)
             if hand.identity is not None:
-                table.identities[row] = hand.identity
+                table.identify(row, hand.identity)
             if hand.origin is not None:
                 table.origin[row] = hand.origin[index]
     table.undetected[hand.number] = undetected
 
 
-def _is_free(table: TrackTable, hand: ScanInHand, index: int, as_direction: bool) -> bool:
-    """Whether a detection may begin a track: nobody took it, or, for a direction, only a tentative track in space."""
-    if hand.origin is not None and hand.origin[index] < 0:
-        return False
-    if index in hand.hidden:
-        return True
-    if index in hand.used:
-        return False
-    return index not in hand.taken or (as_direction and not table.is_confirmed[hand.taken[index]])
+def _free(table: TrackTable, hand: ScanInHand, plots: Plots, as_direction: bool) -> IntArray:
+    """Places of the detections that may begin a track: nobody took them, or, for a direction, only a tentative track in
+    space; or they are of what a crowd hides."""
+    closed = hand.used.union(
+        index for index, row in hand.taken.items() if not as_direction or table.is_confirmed[row]
+    ).difference(hand.hidden)
+    is_free = np.array([index not in closed for index in plots.index.tolist()], dtype=bool)
+    if hand.origin is not None:
+        is_free &= hand.origin[plots.index] >= 0
+    return is_free.nonzero()[0]
 
 
 def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
@@ -101,17 +107,20 @@ def cross_rays(table: TrackTable, hand: ScanInHand) -> None:
     ripe = (table.direction_of >= 0) & (table.hits >= CROSSING_HITS) & (table.shared == 0)
     mine = np.flatnonzero(ripe & (table.direction_of == hand.number) & (table.last_ns == now_ns))
     others = np.flatnonzero(ripe & (table.direction_of != hand.number) & (table.last_ns > now_ns - 1_000_000_000))
-    states, covariances = [], []
-    for one, two in islice(product(mine.tolist(), others.tolist()), MAX_CROSSINGS_PER_SCAN):
-        rays = [Ray(table.sensors[int(table.direction_of[k])], table.x[k], table.P[k]) for k in (one, two)]
-        met = crossing(rays[0], rays[1], hand.rules.objects, hand.rules.settings.gate_probability)
-        if met is not None and not _is_known(table, met[0], met[1]):
-            states.append(met[0])
-            covariances.append(met[1])
-    if states and len(table) + len(states) <= MAX_TRACKS:
-        keys = [(now_ns, hand.scan.sensor_id, -1 - place) for place in range(len(states))]
-        r = np.full(len(states), CROSSING_EXISTENCE)
-        births = Births(np.array(states), np.array(covariances), -1, r, keys, 0)
+    pairs = list(islice(product(mine.tolist(), others.tolist()), MAX_CROSSINGS_PER_SCAN))
+    if not pairs:
+        return
+    rays = {
+        row: Ray(table.sensors[int(table.direction_of[row])], table.x[row], table.P[row])
+        for row in chain.from_iterable(pairs)
+    }
+    settings = hand.rules.settings
+    met = crossings([(rays[one], rays[two]) for one, two in pairs], hand.rules.objects, settings.gate_probability)
+    begun = [one for one in met if one is not None and not _is_known(table, *one)]
+    if begun and len(table) + len(begun) <= MAX_TRACKS:
+        keys = [(now_ns, hand.scan.sensor_id, -1 - place) for place in range(len(begun))]
+        r = np.full(len(begun), CROSSING_EXISTENCE)
+        births = Births(np.array([x for x, _ in begun]), np.array([P for _, P in begun]), -1, r, keys, 0)
         table.append(births, hand.number, now_ns)
 
 
@@ -147,10 +156,14 @@ def _has_rival(table: TrackTable, hand: ScanInHand, row: int, rows: list[int]) -
 
 def _is_known(table: TrackTable, x: FloatArray, P: FloatArray) -> bool:
     """Whether a row in space stands there already."""
-    rows = np.flatnonzero(table.direction_of < 0)
+    gate = gate_threshold(0.99, 3)
+    apart = table.x[:, :3] - x[:3]
+    widest = table.P[:, range(3), range(3)].sum(axis=1) + np.trace(
+        P[:3, :3]
+    )  # D² is no less than d² over the trace of S
+    rows = np.flatnonzero((table.direction_of < 0) & ((apart**2).sum(axis=1) <= gate * widest))
     if len(rows) == 0:
         return False
-    apart = table.x[rows, :3] - x[:3]
     S = table.P[rows, :3, :3] + P[:3, :3]
-    distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
-    return bool((distance < gate_threshold(0.99, 3)).any())
+    distance = (apart[rows] * np.linalg.solve(S, apart[rows, :, None])[:, :, 0]).sum(axis=1)
+    return bool((distance < gate).any())

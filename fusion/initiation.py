@@ -3,24 +3,21 @@
     range and direction      → a position, speed unknown but for the range rate
     a position               → itself
     a bearing                → a direction (never confirmed from one bearing alone), range by apparent size or coverage
-    two crossing directions  → a position, where two sensors' rays meet within their errors at an open angle
+    two crossing directions  → a position, where two sensors' rays meet (`crossing.py`)
 
 A birth's existence weighs objects not yet seen against false alarms: r = p u / (p u + alarms), with u the number of objects
 the sensor is expected not to have seen yet; every scan lowers u by what it would have shown and time brings new ones.
 
-Sources: for u, as one number, the undetected objects of Williams, Marginal multi-Bernoulli filters (2015), section III;
-for the crossing of rays, weighted least squares on the linearised bearings (Bar-Shalom et al. 2001, section 3.4).
+Source: for u, as one number, the undetected objects of Williams, Marginal multi-Bernoulli filters (2015), section III.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from fusion import direction, filters
-from fusion.association import gate_threshold
 from fusion.existence import ASSUMED_DETECTION_PROBABILITY, ASSUMED_FALSE_ALARMS
 from fusion.measurement import (
     AZIMUTH,
@@ -38,7 +35,6 @@ from fusion.types import FloatArray, Sensor
 
 UNKNOWN_HEIGHT_SIGMA_M = 60.0  # of an object whose sensor works in the plane: drones stay below 120 m
 UNKNOWN_ELEVATION_RAD, UNKNOWN_ELEVATION_SIGMA_RAD = 0.1, 0.15  # of one seen by a radar without elevation
-LEAST_CROSSING_RAD = math.radians(3.0)  # rays closer to parallel do not tell a range
 LEAST_EXISTENCE = 1e-7  # so that what is seen again and again is found anywhere
 FASTEST_TURN_RAD_S = 1.0  # of a direction's unknown rate
 
@@ -82,7 +78,8 @@ def begin(
     return None
 
 
-def _speed_covariance(model: ObjectModel) -> FloatArray:
+def speed_covariance(model: ObjectModel) -> FloatArray:
+    """Of a velocity that nothing is known of, ENU, shape (3, 3)."""
     return np.diag([model.horizontal_speed_m_s**2, model.horizontal_speed_m_s**2, model.vertical_speed_m_s**2])
 
 
@@ -94,7 +91,7 @@ def _from_positions(plots: Plots, model: ObjectModel) -> tuple[FloatArray, Float
     P[:, :size, :size] = plots.R
     if UP not in plots.components:
         P[:, 2, 2] = UNKNOWN_HEIGHT_SIGMA_M**2
-    P[:, 3:, 3:] = _speed_covariance(model)
+    P[:, 3:, 3:] = speed_covariance(model)
     return x, P
 
 
@@ -119,7 +116,7 @@ def _from_ranges(plots: Plots, sensor: Sensor, model: ObjectModel) -> tuple[Floa
     x[:, :3] = vector @ rotation.T + np.array(sensor.position_enu_m)
     P[:, :3, :3] = (J * polar_variance[:, None, :]) @ J.transpose(0, 2, 1)
     P[:, :3, :3] += np.eye(3) * sensor.position_sigma_m**2
-    P[:, 3:, 3:] = _speed_covariance(model)
+    P[:, 3:, 3:] = speed_covariance(model)
     if RANGE_RATE not in columns:
         return x, P
     column = columns.index(RANGE_RATE)
@@ -164,74 +161,3 @@ def _from_bearings(
     P[:, 4, 4] = rate**2
     P[:, 5, 5] = rate**2
     return s, P
-
-
-@dataclass(frozen=True, slots=True)
-class Ray:
-    """A direction track as one sensor sees it: bearing and its rate, with covariance, and how far it may reach."""
-
-    sensor: Sensor
-    s: FloatArray  # (6,)
-    P: FloatArray  # (6, 6)
-
-
-def crossing(one: Ray, two: Ray, model: ObjectModel, gate_probability: float) -> tuple[FloatArray, FloatArray] | None:
-    """ENU state (6,) and covariance (6, 6) where two rays meet; None where they do not, or at too sharp an angle."""
-    first, second = _unit(one), _unit(two)
-    cosine = float(first @ second)
-    if abs(cosine) > math.cos(LEAST_CROSSING_RAD):
-        return None
-    start = np.array(one.sensor.position_enu_m)
-    apart = np.array(two.sensor.position_enu_m) - start
-    along_first = float(apart @ (first - cosine * second)) / (1.0 - cosine**2)
-    along_second = float(-apart @ (second - cosine * first)) / (1.0 - cosine**2)
-    if not (_reaches(one, along_first) and _reaches(two, along_second)):
-        return None
-    point = 0.5 * (start + along_first * first + np.array(two.sensor.position_enu_m) + along_second * second)
-    return _least_squares(point, (one, two), model, gate_probability)
-
-
-def _unit(ray: Ray) -> FloatArray:
-    vector, _ = direction.jacobian(ray.s[None, :])
-    return np.asarray(rotation_of(ray.sensor) @ vector[0] / np.linalg.norm(vector[0]))
-
-
-def _reaches(ray: Ray, distance_m: float) -> bool:
-    low_m, high_m = direction.to_direction(ray.s, ray.P, ray.sensor).slant_range_m
-    return 0.7 * low_m < distance_m < 1.4 * high_m
-
-
-def _least_squares(
-    point: FloatArray, rays: tuple[Ray, Ray], model: ObjectModel, gate_probability: float
-) -> tuple[FloatArray, FloatArray] | None:
-    """Two rounds of Gauss and Newton on both bearings; their rates give the velocity by the same Jacobian."""
-    components = (AZIMUTH, ELEVATION)
-    x = np.zeros((1, 6))
-    x[0, :3] = point
-    information = np.eye(3)
-    for _ in range(2):
-        information, moved = np.zeros((3, 3)), np.zeros(3)
-        for ray in rays:
-            h, H = expected(x, ray.sensor, components)
-            y = residual(ray.s[None, :2], h, components)[0]
-            J, weight = H[0, :, :3], np.linalg.inv(ray.P[:2, :2] + np.eye(2) * ray.sensor.mounting_sigma_rad**2)
-            information += J.T @ weight @ J
-            moved += J.T @ weight @ y
-        x[0, :3] += np.linalg.solve(information + np.eye(3) * 1e-9, moved)
-    miss = 0.0
-    speed_information = np.linalg.inv(_speed_covariance(model))
-    speed_pull = np.zeros(3)
-    for ray in rays:
-        h, H = expected(x, ray.sensor, components)
-        y = residual(ray.s[None, :2], h, components)[0]
-        miss += float(y @ np.linalg.solve(ray.P[:2, :2] + np.eye(2) * ray.sensor.mounting_sigma_rad**2, y))
-        J, weight = H[0, :, :3], np.linalg.inv(ray.P[3:5, 3:5])
-        speed_information += J.T @ weight @ J
-        speed_pull += J.T @ weight @ ray.s[3:5]
-    if not miss < gate_threshold(gate_probability, 1) or not np.all(np.isfinite(x)):
-        return None
-    P = np.zeros((6, 6))
-    P[:3, :3] = np.linalg.inv(information + np.eye(3) * 1e-9)
-    P[3:, 3:] = np.linalg.inv(speed_information)
-    x[0, 3:] = P[3:, 3:] @ speed_pull
-    return x[0], 0.5 * (P + P.T)

@@ -9,7 +9,8 @@ import pytest
 
 from fusion import direction, motion
 from fusion.association import gate_threshold
-from fusion.initiation import ObjectModel, Ray, crossing
+from fusion.crossing import Ray, crossings
+from fusion.initiation import ObjectModel
 from fusion.measurement import AZIMUTH, ELEVATION, expected
 from fusion.track_table import Births, TrackTable
 from fusion.types import Sensor
@@ -85,7 +86,7 @@ def ray_to(sensor: Sensor, x: np.ndarray, sigma_rad: float = 0.0026) -> Ray:
 
 def test_two_rays_meet_at_the_object_with_its_speed(camera: Sensor, second_camera: Sensor) -> None:
     x = np.array([40.0, 150.0, 35.0, 6.0, -3.0, 0.0])
-    met = crossing(ray_to(camera, x), ray_to(second_camera, x), ObjectModel(), 0.99)
+    [met] = crossings([(ray_to(camera, x), ray_to(second_camera, x))], ObjectModel(), 0.99)
     assert met is not None
     assert met[0][:3] == pytest.approx(x[:3], abs=0.01)
     assert met[0][3:] == pytest.approx(x[3:], abs=0.6)
@@ -100,7 +101,7 @@ def test_crossings_are_as_far_off_as_they_say(camera: Sensor, second_camera: Sen
         rays = [ray_to(sensor, x) for sensor in (camera, second_camera)]
         for ray in rays:
             ray.s[:2] += random.normal(0.0, 0.0026, 2)
-        met = crossing(rays[0], rays[1], ObjectModel(), 0.999)
+        [met] = crossings([(rays[0], rays[1])], ObjectModel(), 0.999)
         if met is not None:
             error = met[0][:3] - x[:3]
             inside += error @ np.linalg.solve(met[1][:3, :3], error) < gate_threshold(0.95, 3)
@@ -110,13 +111,13 @@ def test_crossings_are_as_far_off_as_they_say(camera: Sensor, second_camera: Sen
 def test_rays_that_pass_each_other_do_not_meet(camera: Sensor, second_camera: Sensor) -> None:
     one = ray_to(camera, np.array([40.0, 150.0, 35.0, 0, 0, 0]))
     two = ray_to(second_camera, np.array([40.0, 150.0, 60.0, 0, 0, 0]))
-    assert crossing(one, two, ObjectModel(), 0.99) is None
+    assert crossings([(one, two)], ObjectModel(), 0.99) == [None]
 
 
 def test_nearly_parallel_rays_tell_no_range(camera: Sensor) -> None:
     x = np.array([40.0, 150.0, 35.0, 0, 0, 0])
     beside = Sensor("beside", (3.0, 0.0, 6.0), camera.orientation, camera.accuracy, coverage=camera.coverage)
-    assert crossing(ray_to(camera, x), ray_to(beside, x), ObjectModel(), 0.99) is None
+    assert crossings([(ray_to(camera, x), ray_to(beside, x))], ObjectModel(), 0.99) == [None]
 
 
 def test_three_cameras_in_a_row_on_one_mount_are_on_one_mount_in_whatever_order_they_are_listed(camera: Sensor) -> None:
