@@ -110,15 +110,13 @@ class ClaimBook:
         """Hold a scan, and what it detected, against the claims of its time that no track bears out."""
         self._silence.look(scan, sensor, plots)
 
-    def of_track(self, key: TrackKey, time_ns: int) -> tuple[ClaimAgreement, ...]:
-        """The claims that belong to a track now, by transmitter."""
-        if not self._held:
-            return ()
-        return tuple(
-            held.agreement
-            for _, held in sorted(self._held.items())
-            if held.key == key and held.agreement.claim.time_ns > time_ns - TOLD_LASTS_NS
-        )
+    def of_tracks(self, keys: Sequence[TrackKey], time_ns: int) -> list[tuple[ClaimAgreement, ...]]:
+        """The claims that belong to each of these tracks now, by transmitter."""
+        found: dict[TrackKey, tuple[ClaimAgreement, ...]] = {}
+        for _, held in sorted(self._held.items()):
+            if held.key is not None and held.agreement.claim.time_ns > time_ns - TOLD_LASTS_NS:
+                found[held.key] = (*found.get(held.key, ()), held.agreement)
+        return [found.get(key, ()) for key in keys] if found else [()] * len(keys)
 
     def _compare(
         self, claim: Claim, place: tuple[FloatArray, FloatArray] | None, table: TrackTable, before: HeldClaim | None

@@ -53,15 +53,20 @@ def prior_log(count: int) -> FloatArray:
 
 def vote_log_likelihood(votes: Sequence[tuple[tuple[str, float], ...]]) -> FloatArray:
     """Log likelihood of n detections' votes under each class, shape (n, classes); zeros where one names none of ours."""
-    named: FloatArray = np.array([[_named(classes, name) for name in KNOWN] for classes in votes])
+    named: FloatArray = np.array([_named(classes) for classes in votes])
     total = named.sum(axis=1, keepdims=True)
     share, named = np.minimum(total, 1.0), named / np.where(total > 0.0, total, 1.0)
     likelihood = share * (named @ NAMES.T) + (1.0 - share) * (named @ GUESSES)[:, None]
     return np.where(total > 0.0, np.log(np.where(total > 0.0, likelihood, 1.0)), 0.0)
 
 
-def _named(classes: tuple[tuple[str, float], ...], name: str) -> float:
-    return sum(probability for one, probability in classes if one == name and 0.0 < probability <= 1.0)
+def _named(classes: tuple[tuple[str, float], ...]) -> list[float]:
+    """What a vote gives each of the known classes."""
+    found = [0.0] * len(KNOWN)
+    for name, probability in classes:
+        if name in KNOWN and 0.0 < probability <= 1.0:
+            found[KNOWN.index(name)] += probability
+    return found
 
 
 def after_votes(log_weight: FloatArray, vote_log: FloatArray, since_s: FloatArray) -> FloatArray:

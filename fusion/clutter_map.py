@@ -22,7 +22,7 @@ Clutter map information for data association and track initialization (2004), fo
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -56,18 +56,21 @@ class ClutterMap:
         other._kept, other._since_ns = dict(self._kept), dict(self._since_ns)
         return other
 
-    def note(self, born: Birth, seen: float, time_ns: int) -> None:
-        """A track that began so, and was seen so often, came to nothing."""
-        of, values = born[:2], born[2]
-        z, at_ns, counts = np.array([values]), np.array([time_ns], dtype=np.int64), np.array([seen])
-        if of in self._kept:
-            before = self._kept[of]
-            if len(before[1]) >= MOST_KEPT:
-                self._since_ns[of] = int(before[1][0])
-            z = np.concatenate([before[0][1 - MOST_KEPT :], z])
-            at_ns = np.concatenate([before[1][1 - MOST_KEPT :], at_ns])
-            counts = np.concatenate([before[2][1 - MOST_KEPT :], counts])
-        self._kept[of] = z, at_ns, counts
+    def note(self, came_to_nothing: Sequence[tuple[Birth, float]], time_ns: int) -> None:
+        """Tracks that began so, and were seen so often, came to nothing."""
+        of_batch: dict[tuple[int, tuple[int, ...]], list[tuple[tuple[float, ...], float]]] = {}
+        for (number, components, values), seen in came_to_nothing:
+            of_batch.setdefault((number, components), []).append((values, seen))
+        for of, noted in of_batch.items():
+            z, counts = np.array([values for values, _ in noted]), np.array([seen for _, seen in noted])
+            at_ns = np.full(len(noted), time_ns, dtype=np.int64)
+            if of in self._kept:
+                before = self._kept[of]
+                z = np.concatenate([before[0], z])
+                at_ns, counts = np.concatenate([before[1], at_ns]), np.concatenate([before[2], counts])
+            if len(z) > MOST_KEPT:
+                self._since_ns[of] = int(at_ns[-MOST_KEPT - 1])
+            self._kept[of] = z[-MOST_KEPT:], at_ns[-MOST_KEPT:], counts[-MOST_KEPT:]
 
     def density(
         self,

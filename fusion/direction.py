@@ -62,7 +62,7 @@ def log_range(limits_m: tuple[float, float], error: float = 0.0) -> tuple[float,
 
 def bounded(ln_range: FloatArray) -> FloatArray:
     """ln range (n,) kept where its exponential still means a distance: close by, a rate doubles or halves it in no time."""
-    return np.asarray(np.clip(ln_range, LEAST_LN_RANGE, MOST_LN_RANGE))
+    return np.asarray(np.minimum(np.maximum(ln_range, LEAST_LN_RANGE), MOST_LN_RANGE))
 
 
 def manoeuvre_range_m(ln_range: FloatArray, ln_size: FloatArray, size_count: IntArray) -> FloatArray:

@@ -66,7 +66,7 @@ def confirm(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
         (hits >= DIRECTION_CONFIRM_HITS) & (age_ns >= DIRECTION_CONFIRM_AGE_NS) & (table.shared[rows] == 0),
         (hits >= CONFIRM_HITS) & (age_ns >= CONFIRM_AGE_NS) & ranged,
     )
-    steady = (hits >= STEADY_SHARE * scans) | _reports(table)[rows]
+    steady = (hits >= STEADY_SHARE * scans) | table.reports[rows]
     fresh = rows[ripe & steady & ~(_is_awaited(table, rows) & (age_ns < AWAITED_NS))]
     table.is_confirmed[fresh] = True
     table.newcomers.note(float(table.newcomer[fresh[table.origin[fresh] < 0]].sum()))
@@ -134,18 +134,22 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
     rows = goes.nonzero()[0]
     if len(rows) == 0:
         return
-    for row in rows[~table.is_confirmed[rows] | standing.stayed(table, rows)].tolist():
-        born = table.born[row]
-        if born is not None and table.scan_before_ns[born[0]] > table.last_ns[row]:
-            _note_nothing(table, row, time_ns)  # its sensor looked and did not see it again
+    idle = rows[~table.is_confirmed[rows] | standing.stayed(table, rows)].tolist()
+    looked_again = [
+        row for row in idle if (born := table.born[row]) and table.scan_before_ns[born[0]] > table.last_ns[row]
+    ]  # its sensor did, and did not see it
+    _note_nothing(table, looked_again, time_ns)
     table.end(rows, "unseen", time_ns)
 
 
-def _note_nothing(table: TrackTable, row: int, time_ns: int) -> None:
-    """What began this row, which came to nothing, was a false alarm."""
-    born = table.born[row]
-    if born is not None:
-        table.places.note(born, float(min(max(table.ranged_hits[row], 1), MOST_NOTED)), time_ns)
+def _note_nothing(table: TrackTable, rows: list[int], time_ns: int) -> None:
+    """What began these rows, which came to nothing, were false alarms."""
+    if not rows:
+        return
+    seen = np.clip(table.ranged_hits[rows], 1, MOST_NOTED).astype(np.float64).tolist()
+    table.places.note(
+        [(born, often) for row, often in zip(rows, seen, strict=True) if (born := table.born[row])], time_ns
+    )
 
 
 def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
@@ -153,27 +157,20 @@ def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
 
     Only its second scan ends the silence: the first may still find the track again.
     """
-    tentative_s = np.maximum(TENTATIVE_SCANS * table.interval_s[table.last_sensor], TENTATIVE_LEAST_S)
-    tentative_ns = np.where(
-        _reports(table), np.maximum(tentative_s * 1e9, REPORTER_UNSEEN_NS), tentative_s * 1e9
-    ).astype(np.int64)
+    of_sensor_s = np.maximum(TENTATIVE_SCANS * table.interval_s, TENTATIVE_LEAST_S)
+    tentative_ns = (of_sensor_s * 1e9).astype(np.int64)[table.last_sensor]
+    if table.reports.any():  # each in its own rhythm, whatever that of all that the receiver hears
+        tentative_ns = np.where(table.reports, np.maximum(tentative_ns, REPORTER_UNSEEN_NS), tentative_ns)
     is_silent = table.scan_before_ns[table.last_sensor] <= table.last_ns
     confirmed_ns = np.where(is_silent, silent_ns, UNSEEN_NS)  # a slow sensor may miss one scan
     confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, confirmed_ns)
-    return np.where(table.is_confirmed, np.maximum(confirmed_ns, tentative_ns), tentative_ns).astype(np.int64)
-
-
-def _reports(table: TrackTable) -> BoolArray:
-    """Rows that say who they are: each reports in its own rhythm, whatever that of all that the receiver hears."""
-    if not any(table.identities):
-        return np.zeros(len(table), dtype=bool)
-    return np.array([name is not None for name in table.identities], dtype=bool)
+    return np.where(table.is_confirmed, np.maximum(confirmed_ns, tentative_ns), tentative_ns)
 
 
 def coast_after_ns(table: TrackTable) -> IntArray:
     """How long each row may go undetected before it counts as coasting."""
-    wait_s = np.clip(COAST_SCANS * table.interval_s[table.last_sensor], COAST_LEAST_S, COAST_MOST_S)
-    return (wait_s * 1e9).astype(np.int64)
+    wait_s = np.clip(COAST_SCANS * table.interval_s, COAST_LEAST_S, COAST_MOST_S)
+    return (wait_s * 1e9).astype(np.int64)[table.last_sensor]
 
 
 def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
@@ -187,6 +184,5 @@ def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int)
     if glints.any():
         glints[glints] = standing.probability(table, glints.nonzero()[0]) > GLINTS
     rows = ((table.existence < lowest) | by_chance | glints).nonzero()[0]
-    for row in rows[~table.is_confirmed[rows] | glints[rows]].tolist():
-        _note_nothing(table, row, time_ns)
+    _note_nothing(table, rows[~table.is_confirmed[rows] | glints[rows]].tolist(), time_ns)
     table.end(rows, "unseen", time_ns)

@@ -75,11 +75,10 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
     plots = []
     for components, batch in sorted(batches.items()):
         count, size = len(batch), len(components)
-        z = np.fromiter(chain.from_iterable(row[0] for row in batch), np.float64, count * size)
+        z = np.fromiter(chain.from_iterable([row[0] for row in batch]), np.float64, count * size)
         noise = batch[0][1]
-        if count > 1 and all(
-            row[1] is noise for row in batch
-        ):  # a sensor's accuracy seldom differs: one matrix stands for all
+        # a sensor's accuracy seldom differs: one matrix stands for all
+        if count > 1 and len({id(row[1]) for row in batch}) == 1:
             R = np.broadcast_to(np.array(noise, float).reshape(size, size), (count, size, size))
         else:
             R = np.array([row[1] for row in batch], float).reshape(count, size, size)

@@ -61,7 +61,7 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     for name in ("seen_ns", "missed_ns", "voted_ns"):
         column = getattr(table, name)
         column[stays] = np.maximum(column[stays], column[goes])
-    table.identities[stays] = table.identities[stays] or table.identities[goes]
+    table.identify(stays, table.identities[stays] or table.identities[goes])
     older = bool(table.is_confirmed[goes]) and (
         not table.is_confirmed[stays] or table.birth_ns[goes] < table.birth_ns[stays]
     )

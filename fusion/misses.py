@@ -50,6 +50,8 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     )
     counted = probability > 0.0
     rows, probability = rows[counted], probability[counted]
+    if len(rows) == 0:
+        return
     expected_share, probability = probability, table.learned.probability(hand.number, probability)
     ratio = 1.0 - probability * hand.rules.settings.gate_probability
     r = existence.bayes(table.existence[rows], ratio)
@@ -60,9 +62,9 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
     table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
     if learns_detection(table, hand):
-        surely = table.is_confirmed[rows] & np.array(
-            [row not in hand.perhaps_seen for row in rows.tolist()], dtype=bool
-        )
+        surely = table.is_confirmed[rows]
+        if hand.perhaps_seen:
+            surely &= np.array([row not in hand.perhaps_seen for row in rows.tolist()], dtype=bool)
         table.learned.note_misses(hand.number, expected_share, table.existence[rows] * surely)
     if hand.sensor.accuracy.slant_range_m is not None:
         table.silent[rows] += 1

@@ -24,11 +24,10 @@ LEANS_ON_NS = 1_000_000_000  # on sensors that saw it so long before its last de
 def mounting_covariance(table: TrackTable, rows: IntArray) -> FloatArray:
     """What the mounting adds to the covariance of these rows, shape (n, 6, 6), ENU; 0 for directions."""
     added = np.zeros((len(rows), 6, 6))
-    mounting = np.array([sensor.mounting_sigma_rad for sensor in table.sensors])
+    mounting = table.mounting_rad
     if len(rows) == 0 or not mounting.any():
         return added
-    places = np.array([sensor.position_enu_m for sensor in table.sensors])
-    sight = table.x[rows, None, :3] - places
+    sight = table.x[rows, None, :3] - table.stand_m
     slant_range = np.maximum(np.sqrt((sight**2).sum(axis=2)), 0.1)
     lately = table.seen_ns[rows] >= table.last_ns[rows, None] - LEANS_ON_NS
     best = np.where(lately, slant_range * mounting, np.inf).argmin(axis=1)

@@ -73,6 +73,8 @@ def pairs_in_space(
     if not measures_range(plots) or not lost.any():
         return pairs
     turned = _turned(table, hand, plots, lost.nonzero()[0], rows, P, (h, H, added))
+    if len(turned.row) == 0:
+        return pairs
     both = concatenated([pairs, turned])
     return both.at(np.lexsort((both.plot, both.row)))
 
@@ -92,6 +94,8 @@ def _turned(
     chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
     pairs = table.kernels.gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
+    if len(pairs.row) == 0:
+        return pairs
     pairs = replace(pairs, row=of[pairs.row], log_likelihood=pairs.log_likelihood + np.log(chance[pairs.row]))
     row = rows[pairs.row]
     s = scores(table, hand, row, pairs, probability_of(table, hand, row, False), density_at(table, hand, plots, pairs))
@@ -171,7 +175,7 @@ def unwatched_s(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArra
 
 def expect_more(table: TrackTable, hand: ScanInHand, plots: Plots) -> None:
     """What believed tracks took may not be all that their objects show: what lies close by is false sooner than new."""
-    if hand.origin is None and hand.identity is None:
+    if hand.taken and hand.origin is None and hand.identity is None:
         taken = [place for place, index in enumerate(plots.index.tolist()) if index in hand.taken]
         more = extra_plots.density(plots, np.array(taken, dtype=np.int64))
         hand.alarms[plots.components] = alarm_density(table, hand, plots) + more

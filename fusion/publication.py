@@ -8,11 +8,11 @@ of other sensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from msgspec.structs import replace
@@ -35,7 +35,7 @@ FORGET_NS = 60_000_000_000  # dropped tracks are remembered this long, far beyon
 
 STATUSES = ("", "confirmed", "coasting", "dropped")  # as `told_status` counts them
 
-ClaimsOf = Callable[[TrackKey, int], tuple[ClaimAgreement, ...]]
+ClaimsOf = Callable[[Sequence[TrackKey], int], list[tuple[ClaimAgreement, ...]]]
 
 
 # A row as its last update left it, packed: when it was last detected, how often, as seen by which sensor (int64), and its
@@ -44,21 +44,22 @@ Seen: TypeAlias = bytes
 COUNTED, SEEN = 3, 9  # numbers of 8 bytes; a table's `told` holds all, then status and time
 
 
-class Named(NamedTuple):
-    """A row that is told of, and as what."""
-
-    row: int
-    number: int
-    revision: int
-    status: str
-
-
 @dataclass(slots=True)
 class Published:
     """What was last said of one track."""
 
     track: Track
     seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Rows that are told of, and as what."""
+
+    rows: IntArray
+    numbers: list[int]
+    revisions: list[int]
+    statuses: list[str]
 
 
 class Publication:
@@ -81,18 +82,18 @@ class Publication:
         statuses = _statuses(table, confirmed, time_ns, is_tick)
         self._take_up(table)
         packed = _packed(table, confirmed)
-        asked = _may_be_news(table.told[confirmed], packed, statuses, time_ns, is_tick)
-        confirmed, statuses, packed = confirmed[asked], statuses[asked], packed[asked]
-        news: list[tuple[int, str, Seen]] = []
+        told = table.told[confirmed]
+        news = _were_detected(told, packed)
+        asked = (_may_be_news(told, packed, statuses, time_ns, is_tick) & ~news).nonzero()[0]
         settled: list[int] = []
-        for row, place, seen in zip(confirmed.tolist(), statuses.tolist(), _rows_of(packed), strict=True):
-            known, status = self._book.get(table.keys[row]), STATUSES[place]
-            if _is_news(status, seen, known, time_ns, is_tick):
-                news.append((row, status, seen))
+        for k, seen in zip(asked.tolist(), _rows_of(packed[asked]), strict=True):
+            known = self._book.get(table.keys[confirmed[k]])
+            if _is_news(STATUSES[statuses[k]], seen, known, time_ns, is_tick):
+                news[k] = True
             elif known is not None and _is_like(seen, known.seen):
-                settled.append(row)
-        tracks += self._publish(table, news, time_ns)
-        self._note_told(table, settled)
+                settled.append(k)
+        tracks += self._publish(table, confirmed[news], statuses[news], packed[news], time_ns)
+        self._note_settled(table, confirmed[settled], packed[settled])
         self._forget(table, time_ns)
         return tuple(sorted(tracks, key=BY_NUMBER))
 
@@ -100,12 +101,20 @@ class Publication:
         """Published tracks that live, predicted to a time that is not before the table's."""
         time_ns = max(time_ns, table.time_ns or 0)
         confirmed = table.is_confirmed.nonzero()[0]
-        named: list[Named] = []
+        rows, tracks, statuses = [], [], []
         for row, place in zip(confirmed.tolist(), _statuses(table, confirmed, time_ns, True).tolist(), strict=True):
             known, status = self._book.get(table.keys[row]), STATUSES[place]
             if known is not None and "dropped" not in (status, known.track.status):
-                named.append(Named(row, known.track.track_number, known.track.revision, status))
-        return tuple(sorted(self._form(table, named, time_ns), key=BY_NUMBER))
+                rows.append(row)
+                tracks.append(known.track)
+                statuses.append(status)
+        told = Told(
+            np.array(rows, dtype=np.int64),
+            [one.track_number for one in tracks],
+            [one.revision for one in tracks],
+            statuses,
+        )
+        return tuple(sorted(self._form(table, told, time_ns), key=BY_NUMBER))
 
     def claim_changed(self, table: TrackTable, key: TrackKey) -> tuple[Track, ...]:
         """The track a claim belongs to, with the claim."""
@@ -114,8 +123,8 @@ class Publication:
         row, time_ns = table.keys.index(key), max(table.time_ns or 0, self._book[key].track.time_ns)
         rows = np.array([row])
         self._take_up(table)
-        status, seen = STATUSES[int(_statuses(table, rows, time_ns, True)[0])], _packed(table, rows).tobytes()
-        return tuple(self._publish(table, [(row, status, seen)], time_ns))
+        statuses = _statuses(table, rows, time_ns, True)
+        return tuple(self._publish(table, rows, statuses, _packed(table, rows), time_ns))
 
     def _take_up(self, table: TrackTable) -> None:
         """Another table, after a rewind: what was told of its rows is in the book alone."""
@@ -123,36 +132,43 @@ class Publication:
             table.forget_told()
             self._table = table
 
-    def _publish(self, table: TrackTable, news: list[tuple[int, str, Seen]], time_ns: int) -> list[Track]:
-        named: list[Named] = []
-        for row, status, _ in news:
-            known = self._book.pop(table.keys[row], None)
+    def _publish(
+        self, table: TrackTable, rows: IntArray, statuses: IntArray, packed: IntArray, time_ns: int
+    ) -> list[Track]:
+        """Tell of these rows, of which these are the statuses and `_packed`, and note what was told."""
+        if len(rows) == 0:
+            return []
+        told = Told(rows, [], [], [STATUSES[place] for place in statuses.tolist()])
+        keys = [table.keys[row] for row in rows.tolist()]
+        for key in keys:
+            known = self._book.get(key)
             if known is None or known.track.status == "dropped":
-                named.append(Named(row, self._next_number, 1, status))
+                told.numbers.append(self._next_number)
+                told.revisions.append(1)
                 self._next_number += 1
             else:
-                named.append(Named(row, known.track.track_number, known.track.revision + 1, status))
-        tracks = self._form(table, named, time_ns)
-        for (row, _, seen), track in zip(news, tracks, strict=True):
-            self._book[table.keys[row]] = Published(track, seen)
-        self._note_told(table, [row for row, _, _ in news])
+                told.numbers.append(known.track.track_number)
+                told.revisions.append(known.track.revision + 1)
+        tracks = self._form(table, told, time_ns)
+        for key, seen, track in zip(keys, _rows_of(packed), tracks, strict=True):
+            self._book[key] = Published(track, seen)
+        table.told[rows, :SEEN], table.told[rows, SEEN], table.told[rows, SEEN + 1] = packed, statuses, time_ns
         return tracks
 
-    def _note_told(self, table: TrackTable, rows: list[int]) -> None:
-        """What the book says of these rows is what they are."""
-        if not rows:
+    def _note_settled(self, table: TrackTable, rows: IntArray, packed: IntArray) -> None:
+        """What the book says of these rows is what they are, but for last digits."""
+        if len(rows) == 0:
             return
-        known = [self._book[table.keys[row]].track for row in rows]
-        of = np.array(rows)
-        table.told[of, :SEEN] = _packed(table, of)
-        table.told[of, SEEN] = [STATUSES.index(track.status) for track in known]
-        table.told[of, SEEN + 1] = [track.time_ns for track in known]
+        known = [self._book[table.keys[row]].track for row in rows.tolist()]
+        table.told[rows, :SEEN] = packed
+        table.told[rows, SEEN] = [STATUSES.index(track.status) for track in known]
+        table.told[rows, SEEN + 1] = [track.time_ns for track in known]
 
-    def _form(self, table: TrackTable, named: list[Named], time_ns: int) -> list[Track]:
+    def _form(self, table: TrackTable, told: Told, time_ns: int) -> list[Track]:
         """The published forms of these rows at a time; the arithmetic is done for all at once."""
-        if not named:
+        rows = told.rows
+        if len(rows) == 0:
             return []
-        rows = np.array([one.row for one in named])
         x, P, towards = _predicted(table, rows, time_ns)
         classes = silence.doubted(
             probabilities(
@@ -166,25 +182,26 @@ class Publication:
         lately = _named(names, seen_ns > since_ns)
         silent = _named(names, (missed_ns > seen_ns) & (missed_ns > since_ns))
         shares: dict[tuple[float, ...], tuple[tuple[str, float], ...]] = {}  # most tracks have no vote, and share one
-        keys, explanations, claims_of = table.keys, table.explanations, self._claims_of
+        keys = [table.keys[row] for row in rows.tolist()]
+        explanations = [table.explanations[row] for row in rows.tolist()]
         tracks = []
-        for one, state, covariance, r, share, seen_by, should, last_ns, towards_k in zip(
-            named, x, P, table.existence[rows].tolist(), map(tuple, classes.tolist()), lately, silent,
-            table.last_ns[rows].tolist(), towards, strict=True,
+        for number, revision, status, state, covariance, r, share, claims, seen_by, should, last_ns, towards_k, why in zip(
+            told.numbers, told.revisions, told.statuses, x, P, table.existence[rows].tolist(),
+            map(tuple, classes.tolist()), self._claims_of(keys, time_ns), lately, silent, table.last_ns[rows].tolist(),
+            towards, explanations, strict=True,
         ):  # fmt: skip
-            claims, why = claims_of(keys[one.row], time_ns), explanations[one.row]
             if share not in shares:
                 shares[share] = tuple(zip(CLASSES, share, strict=True))
             tracks.append(
                 Track(
-                    one.number,
-                    one.revision,
+                    number,
+                    revision,
                     time_ns,
                     state.copy(),  # a view would keep the states of all
                     covariance.copy(),
                     r,
-                    one.status,
-                    "unseen" if one.status == "dropped" else None,
+                    status,
+                    "unseen" if status == "dropped" else None,
                     shares[share],
                     claims,
                     seen_by,
@@ -198,12 +215,13 @@ class Publication:
     def _gone(self, table: TrackTable) -> list[Track]:
         """Published tracks that have no row any more."""
         confirmed = list(compress(table.keys, table.is_confirmed.tolist()))
-        if confirmed == self._alive:  # every confirmed row is in the book once it has been told of
+        if confirmed == self._alive:
             return []
-        self._alive, alive = confirmed, set(confirmed)
+        gone, self._alive = set(self._alive).difference(confirmed), confirmed
         tracks = []
-        for key, known in self._book.items():
-            if known.track.status == "dropped" or key in alive:
+        for key in gone:  # every confirmed row is in the book once it has been told of
+            known = self._book.get(key)
+            if known is None or known.track.status == "dropped":
                 continue
             time_ns, reason = table.ended.get(key, (table.time_ns or 0, "retracted"))
             one, last_ns = known.track, max(time_ns, known.track.time_ns)
@@ -261,6 +279,12 @@ def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) ->
         limit_ns = unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
         statuses[unseen_ns > limit_ns] = STATUSES.index("dropped")
     return statuses
+
+
+def _were_detected(told: IntArray, packed: IntArray) -> BoolArray:
+    """Which rows, shapes (n, 11) and (n, 9), this table told of as living, and have been detected since: surely news."""
+    lives = (told[:, SEEN] != 0) & (told[:, SEEN] != STATUSES.index("dropped"))
+    return np.asarray(lives & (packed[:, :COUNTED] != told[:, :COUNTED]).any(axis=1))
 
 
 def _may_be_news(told: IntArray, packed: IntArray, statuses: IntArray, time_ns: int, is_tick: bool) -> BoolArray:

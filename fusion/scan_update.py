@@ -226,7 +226,7 @@ def _work_in_pairs(
             _note_explained(table, one_row, hand.taken.get(one_plot))
     if hand.identity is not None and not as_direction:
         for one_row in row.tolist():
-            table.identities[one_row] = hand.identity
+            table.identify(one_row, hand.identity)
     vote(table, hand, row, index)
     _explain(table, hand, plots, pairs, taken)
 

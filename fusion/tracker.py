@@ -70,7 +70,7 @@ class Tracker:
         self._table = TrackTable(self._sensors, objects.undetected_at_start, self._rules.q, kernels(settings.compiled))
         self._history: History[TrackTable, Kept] = History(self._table, int(settings.rewind_s * 1e9))
         self._book = ClaimBook(frame, farthest_claim_m)
-        self._publication = Publication(self._book.of_track)
+        self._publication = Publication(self._book.of_tracks)
         self._arrivals = 0
         self.ignored_scans = 0  # of sensors we do not know, or from the future
 

@@ -42,7 +42,9 @@ def learn(table: TrackTable, hand: ScanInHand) -> None:
 def log_likelihood(table: TrackTable, rows: IntArray) -> FloatArray:
     """What is known of the speeds of these rows speaks against each class, shape (n, classes): 0 where nothing does."""
     against = np.zeros((len(rows), len(CLASSES)))
-    beyond = np.maximum(table.speed_m_s[rows] - FASTEST_M_S, 0.0) / SIGMA_M_S
     known = table.speed_count[rows] >= LEAST_LOOKS
+    if not known.any():
+        return against
+    beyond = np.maximum(table.speed_m_s[rows] - FASTEST_M_S, 0.0) / SIGMA_M_S
     against[:, CLASSES.index("bird")] = np.where(known, -np.minimum(0.5 * beyond**2, MOST_DOUBT), 0.0)
     return against

@@ -24,7 +24,7 @@ def test_one_thing_that_came_to_nothing_may_be_chance_and_the_second_in_its_plac
     places = ClutterMap()
     found = []
     for second in range(3):
-        places.note((0, (EAST, NORTH), HERE), 1.0, second * SECOND_NS)
+        places.note([((0, (EAST, NORTH), HERE), 1.0)], second * SECOND_NS)
         found.append(places.density(0, plots(HERE, ELSEWHERE), 3 * SECOND_NS, 0, 1.0))
     assert found[1][0] == pytest.approx(11.0 * found[0][0], rel=0.02)
     assert found[2][0] == pytest.approx(21.0 * found[0][0], rel=0.02)
@@ -35,9 +35,9 @@ def test_one_thing_that_came_to_nothing_may_be_chance_and_the_second_in_its_plac
 def test_places_fade_and_a_copy_is_independent() -> None:
     places = ClutterMap()
     for _ in range(2):
-        places.note((0, (EAST, NORTH), HERE), 1.0, 0)
+        places.note([((0, (EAST, NORTH), HERE), 1.0)], 0)
     copy = places.copy()
-    copy.note((0, (EAST, NORTH), HERE), 1.0, 0)
+    copy.note([((0, (EAST, NORTH), HERE), 1.0)], 0)
     fresh = places.density(0, plots(HERE), 0, LONG_AGO_NS, 1.0)[0]
     faded = places.density(0, plots(HERE), round(FADE_S * SECOND_NS), LONG_AGO_NS, 1.0)[0]
     assert faded == pytest.approx(fresh / np.e, rel=1e-4)
@@ -50,7 +50,7 @@ def test_the_density_is_that_of_the_neighbourhood_however_wide_that_is(side_m: f
     random, places = np.random.default_rng(4), ClutterMap()
     for second in range(300):
         for point in random.uniform(-0.5 * side_m, 0.5 * side_m, (3, 2)).tolist():
-            places.note((0, (EAST, NORTH), tuple(point)), 1.0, second * SECOND_NS)
+            places.note([((0, (EAST, NORTH), tuple(point)), 1.0)], second * SECOND_NS)
     found = places.density(0, plots((0.0, 0.0), (0.2 * side_m, 0.1 * side_m)), 300 * SECOND_NS, 0, 1.0)
     share = found * side_m**2 / 3.0
     assert share.min() > 0.5
@@ -62,7 +62,7 @@ def test_what_glints_at_one_rate_has_one_density_from_early_on() -> None:
     places, found = ClutterMap(), []
     for second in range(1, 301):
         if second % 5 == 0:
-            places.note((0, (EAST, NORTH), HERE), 1.0, second * SECOND_NS)
+            places.note([((0, (EAST, NORTH), HERE), 1.0)], second * SECOND_NS)
         found.append(places.density(0, plots(HERE), second * SECOND_NS, 0, 1.0)[0])
     assert found[40 - 1] == pytest.approx(found[-1], rel=0.5)
 
@@ -72,7 +72,7 @@ def test_a_range_rate_unlike_those_of_the_place_is_no_false_alarm_of_it() -> Non
     components, R = (AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE), np.diag([1e-4, 1e-4, 1.0, 0.09])
     places = ClutterMap()
     for second in range(20):
-        places.note((0, components, (0.3, 0.1, 100.0, 0.1)), 1.0, second * SECOND_NS)
+        places.note([((0, components, (0.3, 0.1, 100.0, 0.1)), 1.0)], second * SECOND_NS)
     z = np.array([[0.3, 0.1, 100.0, 0.0], [0.3, 0.1, 100.0, 10.0]])
     stands, flies = places.density(0, Plots(components, z, np.tile(R, (2, 1, 1)), np.arange(2)), 20 * SECOND_NS, 0, 1.0)
     assert flies < 1e-3 * stands
