@@ -195,11 +195,10 @@ def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
     return replace(pairs, row=np.searchsorted(rows, pairs.row))
 
 
-def _stands_in_crowd(table: TrackTable, rows: IntArray) -> bool:
-    """Whether as many confirmed tracks as make a crowd stand within some sigmas of one of these rows."""
-    in_space = table.x[table.is_confirmed & (table.direction_of < 0), :3]
+def _stands_in_crowd(table: TrackTable, confirmed_m: FloatArray, rows: IntArray) -> bool:
+    """Whether of these places of confirmed tracks as many as make a crowd lie within some sigmas of one of these rows."""
     reach_m2 = NEAR_SIGMAS**2 * table.P[rows, :3, :3].trace(axis1=1, axis2=2)
-    apart_m2 = ((in_space - table.x[rows, None, :3]) ** 2).sum(axis=2)
+    apart_m2 = ((confirmed_m - table.x[rows, None, :3]) ** 2).sum(axis=2)
     return bool(((apart_m2 < reach_m2[:, None]).sum(axis=1) >= crowds.CROWD).any())
 
 
@@ -209,8 +208,10 @@ def _branched(
     """What becomes of each of these; None: who is who is plain, and the assignment of all finds the same, or it lies in a
     crowd."""
     ways = _ways(cases, score)
+    confirmed_m = table.x[table.is_confirmed & (table.direction_of < 0), :3]
     is_open = [
-        len(case.one.log) > 1 or (len(of) > 1 and of[1][0] >= DOUBTFUL_LOG and not _stands_in_crowd(table, case.rows))
+        len(case.one.log) > 1
+        or (len(of) > 1 and of[1][0] >= DOUBTFUL_LOG and not _stands_in_crowd(table, confirmed_m, case.rows))
         for case, of in zip(cases, ways, strict=True)
     ]
     followed, their_ways = list(compress(cases, is_open)), list(compress(ways, is_open))

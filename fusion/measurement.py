@@ -17,7 +17,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from typing import TypeAlias
 
 import numpy as np
@@ -27,10 +26,7 @@ from fusion.frames import wrap_angle
 from fusion.types import Detection, FloatArray, Polar, Position, RangeRate, Sensor
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
-Classes: TypeAlias = tuple[tuple[str, float], ...]
-Row: TypeAlias = tuple[
-    tuple[float, ...], tuple[float, ...], float, Classes, int
-]  # values, covariance, -confidence, index
+Row: TypeAlias = tuple[tuple[float, ...], tuple[float, ...], int]  # values, covariance, place in the scan
 
 AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE, EAST, NORTH, UP = range(7)
 POLAR = frozenset((AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE))
@@ -66,33 +62,38 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
         row = _row(detection)
         if row is not None:
             components, values, covariance = row
-            entry = (values, covariance, -detection.confidence, detection.classes, index)
-            batches.setdefault(components, []).append(entry)
-    for batch in batches.values():
-        batch.sort()
-    if sum(map(len, batches.values())) > limit:
-        batches = _most_confident(batches, limit)
-    plots = []
-    for components, batch in sorted(batches.items()):
-        count, size = len(batch), len(components)
-        z = np.fromiter(chain.from_iterable([row[0] for row in batch]), np.float64, count * size)
-        noise = batch[0][1]
-        # a sensor's accuracy seldom differs: one matrix stands for all
-        if count > 1 and len({id(row[1]) for row in batch}) == 1:
-            R = np.broadcast_to(np.array(noise, float).reshape(size, size), (count, size, size))
-        else:
-            R = np.array([row[1] for row in batch], float).reshape(count, size, size)
-        places = np.array([row[4] for row in batch], dtype=np.int64)
-        plots.append(Plots(components, z.reshape(count, size), R, places))
-    return plots
+            batches.setdefault(components, []).append((values, covariance, index))
+    plots = [_stacked(components, batch, detections) for components, batch in sorted(batches.items())]
+    return plots if sum(len(batch.z) for batch in plots) <= limit else _most_confident(plots, detections, limit)
 
 
-def _most_confident(batches: dict[tuple[int, ...], list[Row]], limit: int) -> dict[tuple[int, ...], list[Row]]:
-    rows = [(components, row) for components, batch in sorted(batches.items()) for row in batch]
-    kept: dict[tuple[int, ...], list[Row]] = {}
-    for components, row in sorted(sorted(rows, key=lambda entry: entry[1][2])[:limit]):
-        kept.setdefault(components, []).append(row)
-    return kept
+def _stacked(components: tuple[int, ...], batch: Sequence[Row], detections: Sequence[Detection]) -> Plots:
+    count, size = len(batch), len(components)
+    values, noises, places = zip(*batch, strict=True)
+    z = np.array(values, float).reshape(count, size)
+    order = np.lexsort(z.T[::-1])
+    ordered = z[order]
+    if (ordered[1:] == ordered[:-1]).all(axis=1).any():  # what measured the same is told apart by what else it says
+        said = [(*row[:2], -detections[row[2]].confidence, detections[row[2]].classes, row[2]) for row in batch]
+        order = np.array(sorted(range(count), key=said.__getitem__))
+    if count > 1 and len(set(map(id, noises))) == 1:  # a sensor's accuracy seldom differs: one matrix stands for all
+        R = np.broadcast_to(np.array(noises[0], float).reshape(size, size), (count, size, size))
+    else:
+        R = np.array(noises, float).reshape(count, size, size)[order]
+    return Plots(components, z[order], R, np.array(places, dtype=np.int64)[order])
+
+
+def _most_confident(plots: Sequence[Plots], detections: Sequence[Detection], limit: int) -> list[Plots]:
+    index = np.concatenate([batch.index for batch in plots])
+    unsure = np.argsort([-detections[place].confidence for place in index.tolist()], kind="stable")[limit:]
+    is_kept = np.ones(len(index), dtype=bool)
+    is_kept[unsure] = False
+    parts = np.split(is_kept, np.cumsum([len(batch.z) for batch in plots])[:-1])
+    return [
+        Plots(batch.components, batch.z[kept], batch.R[kept], batch.index[kept])
+        for batch, kept in zip(plots, parts, strict=True)
+        if kept.any()
+    ]
 
 
 def _row(detection: Detection) -> tuple[tuple[int, ...], tuple[float, ...], tuple[float, ...]] | None:

@@ -297,13 +297,15 @@ class TrackTable:
         """What hypotheses beside the table's add to the covariances of these rows, shape (n, 6, 6)."""
         added = np.zeros((len(rows), 6, 6))
         if self.joints:
-            in_space = (self.direction_of[rows] < 0).tolist()
-            place = {self.keys[row]: k for k, row in enumerate(rows.tolist()) if in_space[k]}
+            row_of, place = self.rows_of([key for one in self.joints for key in one.keys]), np.full(len(self), -1)
+            place[rows] = np.where(self.direction_of[rows] < 0, np.arange(len(rows)), -1)
             for one in self.joints:
-                if any(key in place for key in one.keys):
-                    for key, spread in zip(one.keys, joint.spread(one), strict=True):
-                        if key in place:
-                            added[place[key]] = spread
+                asked = [(k, int(place[row_of[key]])) for k, key in enumerate(one.keys) if key in row_of]
+                if any(at >= 0 for _, at in asked):
+                    spread = joint.spread(one)
+                    for k, at in asked:
+                        if at >= 0:
+                            added[at] = spread[k]
         return added
 
     def note_scan(self, sensor_number: int, time_ns: int) -> float:
