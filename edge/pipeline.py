@@ -105,6 +105,7 @@ class Pipeline:
                 self._note_clock_error()
                 return []
             self.watch.note_jumps(self.tracker.jumps())
+            self.watch.note_noises(self.tracker.noises())
             return [*self._tracks(self.tracker.tick(reading.received_ns), reading), *self._scans(reading.received_ns)]
         if reading.sensor_id == NODE or (decoder := self.decoders.get(reading.sensor_id)) is None:
             return []

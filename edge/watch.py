@@ -18,12 +18,16 @@ from firmware_interfaces.decoder import Decoder
 from fusion import wire
 from fusion.frames import LocalFrame
 from fusion.registration import Jump
+from fusion.sensor_noise import Noise
 from fusion.types import ASKED, CLOCK, NODE, VISION_SUFFIX, Fact, OwnPosition, Presence, Reading, Scan, Status, Update
 from hardware.clock import ClockEvent
 from hardware.device import DeviceEvent
 
 BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
 OFFSET_TOLD_S = 0.5  # other posts' tracks are compared with ours: what is farther off is told
+NOISE_CAUSES = (
+    "does its mast sway, is it out of focus, is its accuracy in the site file right? Tracks trust it less since"
+)
 SENDER_REASON = "sender not allowed"
 SEES_FOR_S = 5.0  # a sensor whose last scan is older is not counted on to see anything
 
@@ -51,6 +55,7 @@ class SensorWatch:
     presence: Presence | None = None  # the last one; it stands on health, since it has no place on the map
     place_complaint: str | None = None  # what a receiver of the post's own place gives cause to doubt
     jump_complaint: str | None = None  # by how much all that it sees has jumped
+    noise_complaint: str | None = None  # by how much it errs, where that is far more than its site file declares
     shared_text: str | None = None  # which other programs have its port open
     recent: RecentFaults = field(default_factory=RecentFaults)
     line_endings: LineEndings | None = None  # of a stream that is binary all through
@@ -127,7 +132,7 @@ class SensorWatch:
             return f"did not take its start file: {self.start_complaint}"
         if self.status is not None and self.status.level != "ok":
             return self.status.text
-        told = [self.place_complaint, self.jump_complaint, self._line_complaint(now_ns)]
+        told = [self.place_complaint, self.jump_complaint, self.noise_complaint, self._line_complaint(now_ns)]
         return "; ".join(filter(None, told)) or None
 
     def _line_complaint(self, now_ns: int) -> str | None:
@@ -243,6 +248,12 @@ class PostWatch:
             told = [jump_words(jump) for jump in jumps if jump.sensor_id == sensor.entry.sensor.sensor_id]
             sensor.jump_complaint = "; ".join(told) or None
 
+    def note_noises(self, noises: tuple[Noise, ...]) -> None:
+        """Who errs by far more than declared; those that are not named do not."""
+        for sensor in self.sensors.values():
+            told = [noise_words(noise) for noise in noises if noise.sensor_id == sensor.entry.sensor.sensor_id]
+            sensor.noise_complaint = f"{', '.join(told)}: {NOISE_CAUSES}" if told else None
+
     def _event(self, event: DeviceEvent | ClockEvent | None) -> None:
         if isinstance(event, DeviceEvent):
             self._device_event(event)
@@ -349,6 +360,13 @@ def jump_words(jump: Jump) -> str:
     since = wire.rfc3339(jump.since_ns)[11:19]
     cause = "a damaged radar, or one that is lied to" if is_range else "was its mast hit, is its mounting loose?"
     return f"since {since}Z all that it sees stands {size} {whither}: {cause}; this is taken off, check it"
+
+
+def noise_words(noise: Noise) -> str:
+    """'errs by 2.7 degrees in azimuth; declared 0.15'."""
+    if noise.component == "slant range":
+        return f"errs by {noise.sigma:.1f} m in range; declared {noise.declared:.2g}"
+    return f"errs by {math.degrees(noise.sigma):.1f} degrees in {noise.component}; declared {math.degrees(noise.declared):.2g}"
 
 
 def event_of(reading: Reading) -> DeviceEvent | ClockEvent | None:

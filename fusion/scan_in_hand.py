@@ -12,6 +12,7 @@ from fusion import existence
 from fusion.initiation import ObjectModel
 from fusion.measurement import AZIMUTH, EAST, ELEVATION, SLANT_RANGE, IntArray, Plots, stack
 from fusion.registration import Registration
+from fusion.sensor_noise import SensorNoise
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Scan, Sensor, TrackerSettings
 
@@ -53,11 +54,18 @@ class ScanInHand:
 
 
 def take_in_hand(
-    scan: Scan, sensor: Sensor, number: int, identity: str | None, rules: Rules, registration: Registration
+    scan: Scan,
+    sensor: Sensor,
+    number: int,
+    identity: str | None,
+    rules: Rules,
+    registration: Registration,
+    noise: SensorNoise,
 ) -> ScanInHand:
-    """Stack the detections, what their sensor is known to be off by taken off; the most telling batches come first."""
+    """Stack the detections, what their sensor is known to be off by taken off and what it errs by more than it declares added
+    to their noise; the most telling batches come first."""
     plots = sorted(stack(scan.detections, MAX_DETECTIONS_PER_SCAN), key=lambda batch: -len(batch.components))
-    plots = [registration.corrected(number, batch) for batch in plots]
+    plots = [noise.widened(number, registration.corrected(number, batch)) for batch in plots]
     origin = None
     if rules.origins is not None:
         origin = np.array(rules.origins(scan.sensor_id, scan.time_ns), dtype=np.int64)

@@ -20,6 +20,7 @@ from fusion.joint import Joint
 from fusion.kernels import PLAIN, Kernels
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
+from fusion.sensor_noise import SensorNoise
 from fusion.sensor_rates import Newcomers, SensorRates
 from fusion.types import Explanation, FloatArray, Sensor, TrackKey
 
@@ -110,6 +111,7 @@ class TrackTable:
         self.told: IntArray = np.zeros((0, TOLD), dtype=np.int64)  # what `publication.py` told last, packed; 0: nothing
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
+        self.noise = SensorNoise(sensors, self.registration.places, self.mount)
         self.keys: list[TrackKey] = []
         self.explanations: list[Explanation | None] = []
         self.identities: list[str | None] = []
@@ -154,7 +156,7 @@ class TrackTable:
         other.scan_before_ns, other.first_ns = self.scan_before_ns.copy(), self.first_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
         other.registration, other.newcomers = self.registration.copy(), self.newcomers.copy()
-        other.places = self.places.copy()
+        other.places, other.noise = self.places.copy(), self.noise.copy()
         return other
 
     def forget_told(self) -> None:

@@ -22,6 +22,7 @@ from fusion import (
     merging,
     misses,
     motion,
+    noise_lessons,
     scan_update,
     silence,
     true_size,
@@ -35,6 +36,7 @@ from fusion.publication import Publication
 from fusion.registration import Bias, Jump
 from fusion.rewind import History, Place
 from fusion.scan_in_hand import Origins, Rules, take_in_hand
+from fusion.sensor_noise import Noise
 from fusion.track_table import TrackTable
 from fusion.types import Claim, Detection, Fact, Position, Scan, Sensor, Track, TrackerSettings, Update
 
@@ -124,6 +126,10 @@ class Tracker:
         """Sensors that are suddenly off, and what is taken off their measurements therefore."""
         return self._table.registration.jumps()
 
+    def noises(self) -> tuple[Noise, ...]:
+        """Sensors that err by more than they declare."""
+        return self._table.noise.told()
+
     def _apply(self, scan: Scan, identity: str | None, received_ns: int) -> Update:
         if not self._is_known(scan, received_ns):
             return Update((), ())
@@ -163,11 +169,12 @@ class Tracker:
         table, settings, now_ns = self._table, self._rules.settings, scan.time_ns
         number = self._number[scan.sensor_id]
         table.apply_biases()
-        hand = take_in_hand(scan, self._sensors[number], number, identity, self._rules, table.registration)
+        hand = take_in_hand(scan, self._sensors[number], number, identity, self._rules, table.registration, table.noise)
 
         table.predict(now_ns)
         since_s = table.note_scan(number, now_ns)
         lifecycle.drop_unseen(table, now_ns)
+        noise_lessons.learn(table, hand)
         scan_update.associate(table, hand)
         true_size.learn(table, hand)
         true_speed.learn(table, hand)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edge.pipeline import Pipeline
 from edge.site_file import parse_site
 from edge.vision.client import VisionProcess
 from fusion import wire
+from fusion.sensor_noise import Noise
 from fusion.types import CLOCK, NODE, VISION_SUFFIX, Reading
 from hardware.device import DeviceEvent
 
@@ -175,3 +177,12 @@ def test_bytes_that_are_no_event_of_the_node_or_the_clock_are_counted(sensor_id:
     before = health(line, packet(1.0), look(1.0))
     assert health(line, Reading(sensor_id, S, S, None, None, data)) == before
     assert line.watch.events["unreadable"] == 1
+
+
+def test_a_sensor_that_errs_by_more_than_declared_says_by_how_much_until_it_does_no_more() -> None:
+    watch = pipeline().watch
+    noise = Noise("camera", "azimuth", math.radians(2.7), math.radians(0.15))
+    watch.note_noises((noise, Noise("other", "slant range", 40.0, 1.5)))
+    assert (watch.sensors["camera"].complaint(0) or "").startswith("errs by 2.7 degrees in azimuth; declared 0.15: ")
+    watch.note_noises(())
+    assert watch.sensors["camera"].complaint(0) is None

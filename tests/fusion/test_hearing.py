@@ -138,7 +138,7 @@ def test_more_finders_do_not_make_time_pass_faster(camera: Sensor, start_ns: int
             for number in range(1, finders + 1):
                 scan = Scan(sensors[number].sensor_id, at_ns, (elsewhere,), ())
                 rules = Rules(TrackerSettings(), ObjectModel(), spectral_density(3.0), None)
-                listen(table, take_in_hand(scan, sensors[number], number, None, rules, table.registration))
+                listen(table, take_in_hand(scan, sensors[number], number, None, rules, table.registration, table.noise))
             if second == 0:  # what many bearings would have told
                 table.ranges[0] = np.where(np.abs(LN_RANGES - math.log(300.0)) < 0.06, 1.0, 0.0)
         assert table.ranges[0] is not None

@@ -1,0 +1,177 @@
+"""How much each sensor really errs, learned from tracks that other sensors hold too, beside what its site file declares.
+
+    y = z - h(x̂)        E[y²] = H P Hᵀ + R + δ + g Σ gₖ δₖ        gₖ = |H Gₖ|: how far the track leans on each other sensor
+                                                              (registration.py), g on all: they may err alike
+
+A mast that sways, a lens out of focus, a sensor worse than its data sheet: innovations are larger than declared, again and
+again. The excess variances δ ≥ 0 of all sensors' azimuths, elevations and ranges are estimated from all innovations together,
+by weighted least squares: where one sensor leads a track astray, that one is blamed, not the one that shows it.
+δ is added to the noise of a sensor's measurements, and shrinks again as its innovations do.
+
+A sensor of which no other sees the same is left alone; so is what chance explains, and what a motion model or a site file's
+word cannot be held to (`SLACK`): for most sensors δ is 0. A steady difference is a bias (`registration.py`) and counts nothing
+here. What all sensors err by alike, nobody sees; and where what others err by may explain most of it, nobody is named.
+
+Sources: Mehra, On the identification of variances and adaptive Kalman filtering (1970), for noise from innovations; Lawson,
+Hanson, Solving least squares problems (1974), 23, for the signs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusion.measurement import AZIMUTH, ELEVATION, SLANT_RANGE, IntArray, Plots
+from fusion.types import FloatArray, Sensor
+
+KIND_NAMES = {AZIMUTH: "azimuth", ELEVATION: "elevation", SLANT_RANGE: "slant range"}
+UNIT = {AZIMUTH: 0.0175, ELEVATION: 0.0175, SLANT_RANGE: 20.0}  # 1°, 1°, 20 m: of which an excess is told
+LESSON_NS = 190_000_000  # looks that are closer hang together, and teach little more
+CALM_LESSON_NS = 950_000_000  # while all is as declared
+DOUBT = 1.5  # sigmas, from which every lesson is taken
+FADE = 0.99  # of the evidence, a lesson: some 20 s in doubt
+STEADY = 100.0  # lessons that a mean innovation is of
+LEAST = 10.0  # lessons from which a sensor may be doubted
+SURE = 4.0  # sigmas of the innovations' mean square
+SLACK = 1.5  # of what is foretold: turns, neighbours, and a site file's word make up for that
+CLIPPED = 9.0  # squared innovation over what is believed: beyond, it may be another object's
+TOLD = 2.0  # sigma over the declared one, from which it is told of
+BORNE_OUT = 3.0  # sigmas of an excess, from which it is told of,
+MOSTLY_OWN = 2.0  # if it is so much more than what others' would explain of the same innovations
+RIDGE = 1e-3  # on the equations: what two may both be held for, each is for half
+ROUNDS = 60  # of coordinate descent: a few columns
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """A sensor that errs by more than it declares."""
+
+    sensor_id: str
+    component: str  # "azimuth", "elevation" (rad), "slant range" (m)
+    sigma: float  # as learned
+    declared: float  # with what its mounting and place add
+
+
+class SensorNoise:
+    """Excess variances of all sensors, a column each as in `Registration.places`; `copy` belongs to a snapshot."""
+
+    def __init__(self, sensors: Sequence[Sensor], places: Sequence[tuple[int, int]], mount: IntArray) -> None:
+        self._sensors, self.places, self.mount = tuple(sensors), tuple(places), mount
+        self.of = np.array([number for number, _ in places], dtype=np.int64)
+        self.kind = np.array([kind for _, kind in places], dtype=np.int64)
+        self._unit: FloatArray = np.array([UNIT[kind] ** 2 for _, kind in places])
+        size = len(self.places)
+        self._information: FloatArray = np.zeros((size, size))
+        self._pull: FloatArray = np.zeros(size)
+        self._left_alone: FloatArray = np.zeros(size)
+        self._mean: FloatArray = np.zeros(size)  # of the innovations
+        self._lessons: FloatArray = np.zeros(size)  # that it is of
+        self._declared: FloatArray = np.zeros(size)  # variance, in the last lesson
+        self._lesson_ns: IntArray = np.full(len(self._sensors), -(2**62), dtype=np.int64)
+        self.excess: FloatArray = np.zeros(size)  # variance, what is added
+
+    def copy(self) -> SensorNoise:
+        """An independent copy."""
+        other = SensorNoise.__new__(SensorNoise)
+        for name in ("_sensors", "places", "mount", "of", "kind", "_unit"):
+            setattr(other, name, getattr(self, name))
+        for name in ("_information", "_pull", "_left_alone", "_mean", "_lessons", "_declared", "_lesson_ns", "excess"):
+            setattr(other, name, getattr(self, name).copy())
+        return other
+
+    def columns(self, number: int, components: tuple[int, ...]) -> IntArray:
+        """The columns of what this sensor measures in these components."""
+        return np.flatnonzero((self.of == number) & np.isin(self.kind, components))
+
+    def widened(self, number: int, plots: Plots) -> Plots:
+        """These plots with the noise that their sensor has been found to have."""
+        if not self.excess.any():
+            return plots
+        added = np.zeros(len(plots.components))
+        for column in self.columns(number, plots.components).tolist():
+            added[plots.components.index(self.places[column][1])] = self.excess[column]
+        return Plots(plots.components, plots.z, plots.R + np.diag(added), plots.index) if added.any() else plots
+
+    def is_due(self, number: int, time_ns: int) -> bool:
+        """Whether this sensor's scan is to teach; oftener at first and while something is in doubt."""
+        own, since_ns = self.of == number, time_ns - self._lesson_ns[number]
+        if since_ns < LESSON_NS or not own.any():
+            return False
+        is_calm = (self._lessons[own] >= LEAST).all() and (self._doubt()[own] < DOUBT).all()
+        return bool(since_ns >= CALM_LESSON_NS or not is_calm)
+
+    def mean(self, own: IntArray) -> FloatArray:
+        """What the innovations of these columns steadily are."""
+        return np.asarray(self._mean[own])
+
+    def learn(
+        self, own: IntArray, time_ns: int, y: FloatArray, foretold: FloatArray, R: FloatArray, leans: FloatArray
+    ) -> None:
+        """Innovations y (n, d) of one sensor's columns (d,), and their variances as foretold, believed noise included.
+
+        R (n, d): the declared part of those; leans (n, d, b): H G."""
+        self._declared[own] = R.mean(axis=0)
+        for place, column in enumerate(own.tolist()):
+            A = np.abs(leans[:, place])
+            A[:, own] = 0.0
+            A *= A.sum(axis=1, keepdims=True)  # those that err alike lead it astray together
+            A[:, column] = 1.0
+            believed = foretold[:, place]
+            V = believed - self.excess[column]
+            lessons = self._lessons[column]
+            square = np.minimum((y[:, place] - self._mean[column]) ** 2 * lessons / (lessons + 1.0), CLIPPED * believed)
+            found = square - V + A @ self.excess - self.excess[column]  # P holds what others are believed to err
+            if lessons > 0.0:
+                A, w = A * self._unit, 0.5 / V**2
+                self._information += (A.T * w) @ A
+                self._pull += A.T @ (w * found)
+                self._left_alone += A.T @ (w * V) * SLACK
+            self._lessons[column] = lessons = min(lessons + 1.0, STEADY)
+            self._mean[column] += (y[:, place].mean() - self._mean[column]) / lessons
+        self._lesson_ns[self.of[own[0]]] = time_ns
+        root = np.ones(len(self.places))
+        root[own] = np.sqrt(FADE)
+        self._information *= np.outer(root, root)
+        self._pull *= root
+        self._left_alone *= root
+        self.excess = self._solved() * self._unit
+
+    def _doubt(self) -> FloatArray:
+        """How many sigmas speak against each column's declaration, were it alone at fault."""
+        spread = np.maximum(self._information.diagonal(), 1e-300)
+        return np.asarray((self._pull - self._left_alone) / np.sqrt(spread))
+
+    def _solved(self) -> FloatArray:
+        """The excesses, in units, that explain the innovations, ≥ 0; 0 of what chance explains."""
+        active = np.flatnonzero((self._doubt() > SURE) & (self._lessons >= LEAST))
+        found = np.zeros(len(self.places))
+        if len(active) == 0:
+            return found
+        information, pull = self._information[np.ix_(active, active)], self._pull[active]
+        information = information + RIDGE * np.diag(information.diagonal())
+        part = np.zeros(len(active))
+        for _ in range(ROUNDS):
+            for k in range(len(active)):
+                left = pull[k] - information[k] @ part + information[k, k] * part[k]
+                part[k] = max(left / information[k, k], 0.0)
+        found[active] = part
+        return found
+
+    def told(self) -> tuple[Noise, ...]:
+        """Who errs by far more than is declared, as far as others bear it out."""
+        if not self.excess.any():
+            return ()
+        sigma = np.sqrt(np.linalg.inv(self._information + np.eye(len(self.places))).diagonal()) * self._unit
+        weight = self._information.diagonal() * self.excess / self._unit
+        others = self._information @ (self.excess / self._unit) - weight
+        is_own = (self.excess > BORNE_OUT * sigma) & (weight > MOSTLY_OWN * others)
+        found = []
+        for column in np.flatnonzero(is_own).tolist():
+            (number, kind), declared = self.places[column], float(self._declared[column])
+            learned = declared + float(self.excess[column])
+            if learned >= TOLD**2 * declared:
+                told = float(np.sqrt(learned)), float(np.sqrt(declared))
+                found.append(Noise(self._sensors[number].sensor_id, KIND_NAMES[kind], *told))
+        return tuple(found)
