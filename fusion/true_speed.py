@@ -3,8 +3,12 @@
     birds cruise at 8 to 20 m/s        fixed wings at 15 to 40 m/s        a camera alone takes the one for the other
 
 Speaks against a bird by how far the mean speed over the ground, of looks of a camera in which it is known, lies beyond the
-fastest, in sigmas of the wind and of the birds. All looks show the same flight, so it counts once. A slow thing may be
-anything: drones hover, and so do kestrels.
+fastest, in sigmas of the birds and of the wind. A wind carries what flies straight; what it adds on the one side of a circle
+it takes on the other, so it counts by how straight the flight is:
+
+    sigma² = birds² + (wind |mean velocity| / mean speed)²
+
+All looks show the same flight, so it counts once. A slow thing may be anything: drones hover, and so do kestrels.
 
 Source: Bruderer, Boldt, Flight characteristics of birds: I. Radar measurements of speeds, Ibis 143 (2001).
 """
@@ -19,9 +23,10 @@ from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import CLASSES, FloatArray
 
-FASTEST_M_S, SIGMA_M_S = 20.0, 3.0  # of birds that cruise, and of the wind that carries them
+FASTEST_M_S, SIGMA_M_S = 20.0, 1.5  # of birds that cruise
+WIND_M_S = 2.6  # sigma of what carries them
 SURE_M_S = 3.0  # sigma of the speed; beyond, it is not known
-LOOKS = 50  # the mean is of about so many
+LOOKS = 150  # the mean is of about so many: a circle of half a minute
 LEAST_LOOKS = 10  # a filter that has just begun errs in all of its first ones alike
 MOST_DOUBT = 4.0  # ln: speed alone makes nothing certain
 
@@ -37,6 +42,7 @@ def learn(table: TrackTable, hand: ScanInHand) -> None:
     weight = 1.0 / np.minimum(table.speed_count[rows], LOOKS)
     speed = np.hypot(table.x[rows, 3], table.x[rows, 4])
     table.speed_m_s[rows] += weight * (speed - table.speed_m_s[rows])
+    table.way_m_s[rows] += weight[:, None] * (table.x[rows, 3:5] - table.way_m_s[rows])
 
 
 def log_likelihood(table: TrackTable, rows: IntArray) -> FloatArray:
@@ -45,6 +51,7 @@ def log_likelihood(table: TrackTable, rows: IntArray) -> FloatArray:
     known = table.speed_count[rows] >= LEAST_LOOKS
     if not known.any():
         return against
-    beyond = np.maximum(table.speed_m_s[rows] - FASTEST_M_S, 0.0) / SIGMA_M_S
+    straight = np.hypot(table.way_m_s[rows, 0], table.way_m_s[rows, 1]) / np.maximum(table.speed_m_s[rows], 0.1)
+    beyond = np.maximum(table.speed_m_s[rows] - FASTEST_M_S, 0.0) / np.hypot(SIGMA_M_S, WIND_M_S * straight)
     against[:, CLASSES.index("bird")] = np.where(known, -np.minimum(0.5 * beyond**2, MOST_DOUBT), 0.0)
     return against
