@@ -68,7 +68,7 @@ def health_message(
         late_scans=watch.late_scans,
         too_old_scans=watch.too_old_scans,
         ignored_scans=pipeline.tracker.ignored_scans,
-        clock_error_s=watch.clock_error_s,
+        clock_error_s=watch.clock_bound_s(),
         clock_offset_s=watch.clock_offset_s,
         disk_temperature_c=box.disk_temperature_c,
         disk_worn=box.disk_worn,

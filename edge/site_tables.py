@@ -93,6 +93,14 @@ TRACKER = (
     Key("drop_below", "number", "existence probability under which it is given up", 0.01, above=0.0, below=1.0),
     Key("rewind_s", "number", "how far back a late scan is still worked in", 4.0, at_least=0.0, at_most=30.0),
     Key("clock_error_s", "number", "bound of the site's clock error", 0.0, at_least=0.0, at_most=10.0),
+    Key(
+        "clock_drift_ppm",
+        "number",
+        "how fast it grows, for other posts, while nothing disciplines the clock",
+        20.0,
+        at_least=0.0,
+        at_most=1e4,
+    ),
     Key("compiled", "yes_no", "its arithmetic by numba: quicker; the same tracks but for their last digits", False),
 )
 

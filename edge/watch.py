@@ -24,6 +24,7 @@ from hardware.clock import ClockEvent
 from hardware.device import DeviceEvent
 
 BLIND_AFTER_S = 10.0  # a vision process on a busy box needs some seconds to start
+DRIFT_TOLD_S = 0.05  # in it a drone flies a metre
 OFFSET_TOLD_S = 0.5  # other posts' tracks are compared with ours: what is farther off is told
 NOISE_CAUSES = (
     "does its mast sway, is it out of focus, is its accuracy in the site file right? Tracks trust it less since"
@@ -166,7 +167,8 @@ class PostWatch:
     own_places: dict[str, OwnPlace] = field(default_factory=dict)
     clock_trusted: bool = False
     clock_doubted: bool = False  # the node has said that its clock may be anything
-    clock_error_s: float | None = None  # its bound, as the kernel tells; None: it cannot say
+    clock_error_s: float | None = None  # its bound, as the kernel told last; None: it never could
+    undisciplined_ns: int | None = None  # since when nothing has kept it; None: something does, or nobody has said
     clock_offset_s: float = 0.0  # the clock now minus this run's times
     now_ns: int = 0
     readings: int = 0
@@ -287,10 +289,22 @@ class PostWatch:
         if event.event in ("trusted", "untrusted"):
             self.clock_trusted = event.event == "trusted"
             self.clock_doubted = not self.clock_trusted
-        if event.event in ("trusted", "untrusted", "bound"):
-            self.clock_error_s = event.error_bound_s
+        if event.event in ("trusted", "bound"):
+            self.clock_error_s, self.undisciplined_ns = event.error_bound_s, None
+        elif event.event == "untrusted":
+            self.undisciplined_ns = self.now_ns
         if event.offset_s is not None:
             self.clock_offset_s = event.offset_s
+
+    def clock_drift_s(self) -> float:
+        """How far it may have drifted since something kept it, at the latest since this run has known that nothing does."""
+        if self.undisciplined_ns is None:
+            return 0.0
+        return (self.now_ns - self.undisciplined_ns) * self.site.tracker.clock_drift_ppm * 1e-15
+
+    def clock_bound_s(self) -> float | None:
+        """How wrong the clock may be by now; None: nobody can say."""
+        return None if self.clock_error_s is None else self.clock_error_s + self.clock_drift_s()
 
     def sensor_messages(self) -> tuple[wire.SensorHealthMessage, ...]:
         return tuple(sensor.message(self.now_ns) for sensor in self.sensors.values())
@@ -306,6 +320,11 @@ class PostWatch:
         ]
         if abs(self.clock_offset_s) > OFFSET_TOLD_S:
             troubled.append(f"the clock was stepped: this run's times are {self.clock_offset_s:+.1f} s from it")
+        if self.undisciplined_ns is not None and (drift_s := self.clock_drift_s()) > DRIFT_TOLD_S:
+            since = wire.rfc3339(self.undisciplined_ns)[:19]
+            troubled.append(
+                f"nothing has kept the clock since {since}Z: it may have drifted {drift_s:.2f} s: start chrony"
+            )
         if not seeing:
             return "blind", "no sensor can see" + (": " + ", ".join(troubled) if troubled else "")
         return ("degraded", ", ".join(troubled)) if troubled else ("ok", "")

@@ -306,6 +306,7 @@ class TrackerSettings:
     drop_below: float = 0.01
     rewind_s: float = 4.0  # how far back a late scan is still worked in
     clock_error_s: float = 0.0  # the site's clock error bound; enters the measurement noise
+    clock_drift_ppm: float = 20.0  # by which that grows, for other posts, while nothing disciplines the clock
     compiled: bool = False  # arithmetic by numba: the same tracks but for the last digits; see fusion/kernels.py
 
 

@@ -7,7 +7,7 @@ import math
 
 import msgspec
 import pytest
-from made_sites import OUTBOX, RIDGE
+from made_sites import BROKER, OUTBOX, RIDGE
 
 from edge.node import Node
 from edge.own_place import KEPT, OwnPlace
@@ -17,7 +17,8 @@ from firmware_interfaces.open_drone_id import encode_message_pack
 from firmware_interfaces.open_drone_id_messages import Location
 from fusion import wire
 from fusion.frames import LocalFrame
-from fusion.types import CLOCK, Geodetic, OwnPosition, Reading
+from fusion.scan_messages import ScansMessage
+from fusion.types import CLOCK, Geodetic, OwnPosition, Reading, Scan
 from hardware.clock import Clock, ClockDriver, ClockEvent, ClockState, is_news
 
 SITE = (
@@ -86,6 +87,33 @@ def test_the_kernels_bound_enters_the_measurement_noise_but_never_less_than_the_
     stated = Pipeline(parse_site("[tracker]\nclock_error_s = 0.1\n" + SITE, "ridge.toml"), "run", "software")
     clock_event(stated, 1.0, event="trusted", error_bound_s=0.002)
     assert stated.tracker._rules.settings.clock_error_s == 0.1
+
+
+def test_a_clock_that_nothing_keeps_is_told_as_less_and_less_sure_until_something_does() -> None:
+    site = SITE.replace(OUTBOX, BROKER + "send_detections = true\n" + OUTBOX)
+    line = Pipeline(parse_site(site, "ridge.toml"), "run", "software")
+
+    def told_at(at_s: float) -> float | None:
+        scan = Scan("gnss", int(at_s * S), None, ())
+        assert line._gathered is not None
+        line._gathered.take(scan)
+        (outgoing,) = [one for one in line.feed(tick(at_s)) if one.topic == "scans"]
+        return msgspec.json.decode(outgoing.payload, type=ScansMessage).clock_error_s
+
+    clock_event(line, 1.0, event="trusted", error_bound_s=0.01)
+    assert told_at(1000.0) == 0.01
+    clock_event(line, 1000.0, event="untrusted")
+    assert told_at(2000.0) == pytest.approx(0.03)
+    assert "nothing has kept the clock" not in line.watch.state()[1]
+    assert told_at(11_000.0) == pytest.approx(0.21)
+    assert "nothing has kept the clock since 1970-01-01T00:16:40Z: it may have drifted 0.20 s" in line.watch.state()[1]
+    assert line.watch.clock_bound_s() == pytest.approx(0.21)
+    clock_event(line, 11_001.0, event="trusted", error_bound_s=0.01)
+    assert told_at(11_002.0) == 0.01
+
+
+def tick(at_s: float) -> Reading:
+    return Reading(CLOCK, int(at_s * S), int(at_s * S), None, None, b"")
 
 
 def test_a_claim_is_of_when_it_was_heard_while_the_clock_may_be_anything(line: Pipeline) -> None:
