@@ -11,9 +11,12 @@ from __future__ import annotations
 import numpy as np
 
 from fusion import direction, existence
+from fusion.existence import BoolArray
+from fusion.measurement import IntArray
 from fusion.scan_in_hand import ScanInHand, learns_detection
 from fusion.track_table import TrackTable
 
+OTHERS_SEE_NS = 5_000_000_000  # what another post has seen so lately it still sees
 TENTATIVE_MISSES_HANG_NS = 200_000_000  # what is not yet believed must show itself in most frames
 
 
@@ -27,6 +30,7 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     may &= table.seen_ns[:, hand.number] != hand.scan.time_ns
     may &= hand.scan.time_ns - table.missed_ns[:, hand.number] >= hang_ns
     rows = may.nonzero()[0]
+    rows = rows[~_is_outvoted(table, hand, rows)]
     if len(rows) == 0:
         return
     place_m = table.x[rows, :3]
@@ -68,6 +72,19 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
         table.learned.note_misses(hand.number, expected_share, table.existence[rows] * surely)
     if hand.sensor.accuracy.slant_range_m is not None:
         table.silent[rows] += 1
+
+
+def _is_outvoted(table: TrackTable, hand: ScanInHand, rows: IntArray) -> BoolArray:
+    """Which of these rows another post sees, and saw no more since a miss of this scan's post was counted, shape (n,).
+
+    So between two detections of others a post's silence counts once, however many and however quick its sensors are: one that
+    only says that it looks everywhere ends nobody's tracks."""
+    others = table.post != table.post[hand.number]
+    if not others.any():
+        return np.zeros(len(rows), dtype=bool)
+    seen_ns = table.seen_ns[np.ix_(rows, others)].max(axis=1)
+    missed_ns = table.missed_ns[np.ix_(rows, ~others)].max(axis=1)
+    return np.asarray((seen_ns > hand.scan.time_ns - OTHERS_SEE_NS) & (missed_ns >= seen_ns))
 
 
 def learn_alarms(table: TrackTable, hand: ScanInHand) -> None:

@@ -63,6 +63,7 @@ class TrackTable:
         self.sensors, self.mount = sensors, direction.mounts_of(sensors)
         self.stand_m: FloatArray = np.array([sensor.position_enu_m for sensor in sensors], float).reshape(-1, 3)
         self.mounting_rad: FloatArray = np.array([sensor.mounting_sigma_rad for sensor in sensors], float)
+        self.post = posts_of(sensors)
         self.q = q  # (3,) spectral density of the acceleration
         self.time_ns: int | None = None
         self.x: FloatArray = np.zeros((0, 6))
@@ -144,6 +145,7 @@ class TrackTable:
         other = TrackTable.__new__(TrackTable)
         other.kernels = self.kernels
         other.sensors, other.mount, other.q, other.time_ns = self.sensors, self.mount, self.q, self.time_ns
+        other.post = self.post
         other.stand_m, other.mounting_rad = self.stand_m, self.mounting_rad
         for name in ARRAYS:
             if name != "told":
@@ -348,3 +350,10 @@ class TrackTable:
             mine = of == number
             x[mine], P[mine] = direction.to_enu(x[mine], P[mine], self.sensors[number])
         return x, P
+
+
+def posts_of(sensors: Sequence[Sensor]) -> IntArray:
+    """Whose each sensor is, shape (sensors,), numbered: in a tracker of all posts they are named "post/sensor"."""
+    names = [sensor.sensor_id.partition("/")[0] if "/" in sensor.sensor_id else "" for sensor in sensors]
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.array([numbers[name] for name in names], dtype=np.int64)
