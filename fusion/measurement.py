@@ -70,17 +70,19 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
 def _stacked(components: tuple[int, ...], batch: Sequence[Row], detections: Sequence[Detection]) -> Plots:
     count, size = len(batch), len(components)
     values, noises, places = zip(*batch, strict=True)
-    z = np.array(values, float).reshape(count, size)
+    z, index = np.array(values, float).reshape(count, size), np.array(places, dtype=np.int64)
+    if count == 1:
+        return Plots(components, z, np.array(noises, float).reshape(1, size, size), index)
     order = np.lexsort(z.T[::-1])
     ordered = z[order]
     if (ordered[1:] == ordered[:-1]).all(axis=1).any():  # what measured the same is told apart by what else it says
         said = [(*row[:2], -detections[row[2]].confidence, detections[row[2]].classes, row[2]) for row in batch]
         order = np.array(sorted(range(count), key=said.__getitem__))
-    if count > 1 and len(set(map(id, noises))) == 1:  # a sensor's accuracy seldom differs: one matrix stands for all
+    if len(set(map(id, noises))) == 1:  # a sensor's accuracy seldom differs: one matrix stands for all
         R = np.broadcast_to(np.array(noises[0], float).reshape(size, size), (count, size, size))
     else:
         R = np.array(noises, float).reshape(count, size, size)[order]
-    return Plots(components, z[order], R, np.array(places, dtype=np.int64)[order])
+    return Plots(components, z[order], R, index[order])
 
 
 def _most_confident(plots: Sequence[Plots], detections: Sequence[Detection], limit: int) -> list[Plots]:

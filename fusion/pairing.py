@@ -189,9 +189,6 @@ def ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool
 
 def may_report(table: TrackTable, hand: ScanInHand, rows: IntArray) -> BoolArray:
     """Which of these rows may have this scan's identity: the one that has it, or else those that have none."""
-    if hand.identity is None:
-        return np.ones(len(rows), dtype=bool)
-    each, of = np.unique(rows, return_inverse=True)
-    names = [table.identities[row] for row in each.tolist()]
-    fits = np.array([name == (hand.identity if hand.identity in names else None) for name in names], dtype=bool)
-    return np.asarray(fits[of])
+    names = [table.identities[row] for row in rows.tolist()]
+    theirs = hand.identity if hand.identity in names else None
+    return np.array([name == theirs for name in names], dtype=bool)

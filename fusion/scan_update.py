@@ -118,7 +118,9 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
 
     def measure(rows: IntArray, x: FloatArray, P: FloatArray) -> Pairs:
         found = pairs_in_space(table, hand, plots, rows, x, P)
-        may = may_report(table, hand, rows) & (table.seen_ns[rows, hand.number] != hand.scan.time_ns)
+        may = table.seen_ns[rows, hand.number] != hand.scan.time_ns
+        if hand.identity is not None:
+            may &= may_report(table, hand, rows)
         return found.chosen(may[found.row].nonzero()[0])
 
     def score(row: IntArray, of: Pairs) -> FloatArray:
@@ -129,7 +131,8 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
     def since(row: IntArray, carried_ns: IntArray) -> FloatArray:
         return unwatched_s(table, hand, plots, row, carried_ns)
 
-    pairs = pairs.chosen(may_report(table, hand, pairs.row).nonzero()[0])
+    if hand.identity is not None:
+        pairs = pairs.chosen(may_report(table, hand, pairs.row).nonzero()[0])
     return joint_update.decide(table, hand.scan.time_ns, pairs, measure, score, since)
 
 

@@ -147,8 +147,9 @@ class Tracker:
 
     def _keep(self, scan: Scan, identity: str | None) -> tuple[Place, Kept]:
         """Give a scan its place among the facts."""
-        if self._rules.origins is None:
-            scan = replace(scan, time_ns=self._history.free_ns(scan.time_ns, scan.sensor_id))
+        free_ns = self._history.free_ns(scan.time_ns, scan.sensor_id)
+        if free_ns != scan.time_ns and self._rules.origins is None:
+            scan = replace(scan, time_ns=free_ns)
         self._arrivals += 1
         place = (scan.time_ns, scan.sensor_id, self._arrivals)
         self._history.add(place, (scan, identity))
