@@ -62,6 +62,7 @@ class SensorNoise:
         self.of = np.array([number for number, _ in places], dtype=np.int64)
         self.kind = np.array([kind for _, kind in places], dtype=np.int64)
         self._unit: FloatArray = np.array([UNIT[kind] ** 2 for _, kind in places])
+        self._columns: dict[tuple[int, tuple[int, ...]], IntArray] = {}  # as `columns` has found them
         size = len(self.places)
         self._information: FloatArray = np.zeros((size, size))
         self._pull: FloatArray = np.zeros(size)
@@ -75,7 +76,7 @@ class SensorNoise:
     def copy(self) -> SensorNoise:
         """An independent copy."""
         other = SensorNoise.__new__(SensorNoise)
-        for name in ("_sensors", "places", "mount", "of", "kind", "_unit"):
+        for name in ("_sensors", "places", "mount", "of", "kind", "_unit", "_columns"):
             setattr(other, name, getattr(self, name))
         for name in ("_information", "_pull", "_left_alone", "_mean", "_lessons", "_declared", "_lesson_ns", "excess"):
             setattr(other, name, getattr(self, name).copy())
@@ -83,7 +84,9 @@ class SensorNoise:
 
     def columns(self, number: int, components: tuple[int, ...]) -> IntArray:
         """The columns of what this sensor measures in these components."""
-        return np.flatnonzero((self.of == number) & np.isin(self.kind, components))
+        if (number, components) not in self._columns:
+            self._columns[number, components] = np.flatnonzero((self.of == number) & np.isin(self.kind, components))
+        return self._columns[number, components]
 
     def widened(self, number: int, plots: Plots) -> Plots:
         """These plots with the noise that their sensor has been found to have."""
