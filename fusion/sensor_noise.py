@@ -1,7 +1,7 @@
 """How much each sensor really errs, learned from tracks that other sensors hold too, beside what its site file declares.
 
-    y = z - h(x̂)        E[y²] = H P Hᵀ + R + δ + g Σ gₖ δₖ        gₖ = |H Gₖ|: how far the track leans on each other sensor
-                                                              (registration.py), g on all: they may err alike
+    y = z - h(x̂)        E[y²] = H P Hᵀ + R + δ + Σ gₖ sₖ δₖ       gₖ = |H Gₖ|: how far the track leans on each other sensor
+                                                              (registration.py), sₖ on all of its kind: they may err alike
 
 A mast that sways, a lens out of focus, a sensor worse than its data sheet: innovations are larger than declared, again and
 again. The excess variances δ ≥ 0 of all sensors' azimuths, elevations and ranges are estimated from all innovations together,
@@ -61,6 +61,7 @@ class SensorNoise:
         self._sensors, self.places, self.mount = tuple(sensors), tuple(places), mount
         self.of = np.array([number for number, _ in places], dtype=np.int64)
         self.kind = np.array([kind for _, kind in places], dtype=np.int64)
+        self._alike = np.equal.outer(self.kind, self.kind).astype(float)  # azimuths with azimuths: of one unit
         self._unit: FloatArray = np.array([UNIT[kind] ** 2 for _, kind in places])
         self._columns: dict[tuple[int, tuple[int, ...]], IntArray] = {}  # as `columns` has found them
         size = len(self.places)
@@ -76,7 +77,7 @@ class SensorNoise:
     def copy(self) -> SensorNoise:
         """An independent copy."""
         other = SensorNoise.__new__(SensorNoise)
-        for name in ("_sensors", "places", "mount", "of", "kind", "_unit", "_columns"):
+        for name in ("_sensors", "places", "mount", "of", "kind", "_alike", "_unit", "_columns"):
             setattr(other, name, getattr(self, name))
         for name in ("_information", "_pull", "_left_alone", "_mean", "_lessons", "_declared", "_lesson_ns", "excess"):
             setattr(other, name, getattr(self, name).copy())
@@ -119,7 +120,7 @@ class SensorNoise:
         for place, column in enumerate(own.tolist()):
             A = np.abs(leans[:, place])
             A[:, own] = 0.0
-            A *= A.sum(axis=1, keepdims=True)  # those that err alike lead it astray together
+            A *= A @ self._alike  # those that err alike lead it astray together
             A[:, column] = 1.0
             believed = foretold[:, place]
             V = believed - self.excess[column]

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from fusion.frames import enu_to_polar
+from fusion.measurement import AZIMUTH, SLANT_RANGE
+from fusion.sensor_noise import SensorNoise
 from fusion.tracker import Tracker
 from fusion.types import Accuracy, Detection, Look, Orientation, Polar, Scan, Sensor
 
@@ -108,6 +110,18 @@ def test_two_cameras_that_sway_do_not_blame_an_honest_radar(phase: float, start_
     off = {"camera": sway, "second": lambda time_s: sway(time_s, phase)}
     tracker, _ = after(sensors, scans_of(sensors, off, start_ns, 1, 40.0))
     assert "radar" not in {sensor_id for sensor_id, _ in told(tracker)}
+
+
+def test_a_camera_that_errs_blames_no_range_that_its_track_hardly_leans_on() -> None:
+    """Azimuth innovations of a camera whose track leans on a radar's azimuth, and by as little on its range."""
+    noise = SensorNoise([RADAR, CAMERA], [(0, AZIMUTH), (0, SLANT_RANGE), (1, AZIMUTH)], np.array([0, 1]))
+    random, own = np.random.default_rng(1), np.array([2])
+    leans = np.array([[[0.9, 1e-5, 0.0]]])  # 20 m of range move it by 0.01 degree
+    for k in range(200):
+        y = np.array([[2.0 * DEG * random.standard_normal()]])
+        believed = np.full((1, 1), (0.15 * DEG) ** 2) + noise.excess[2]
+        noise.learn(own, k * 10**9, y, believed, np.full((1, 1), (0.15 * DEG) ** 2), leans)
+    assert noise._information[1, 1] < 1e-3 * noise._information[0, 0]
 
 
 def test_one_sensor_alone_teaches_nothing(start_ns: int) -> None:
