@@ -34,8 +34,9 @@ def main() -> None:
     parser.add_argument("--from", dest="begin_at", type=Path, help="go on from this checkpoint")
     parser.add_argument("--falls-from", type=float, default=0.6, help="share of the course with a constant rate")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--spectrum", choices=["both", "infrared"], default="both", help="what it is to see")
+    parser.add_argument("--spectrum", choices=["both", "infrared", "visible"], default="both", help="what it is to see")
     parser.add_argument("--every", type=int, default=5, help="evaluate on every n-th frame")
+    parser.add_argument("--score-shift", type=float, default=0.0, help="added to every score's logarithm of odds")
     parser.add_argument("--export-only", action="store_true")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -57,7 +58,7 @@ def main() -> None:
     from edge.training.export import export
 
     onnx_path = arguments.out / f"{NAME}.onnx"
-    export(checkpoint, onnx_path)
+    export(checkpoint, onnx_path, arguments.score_shift)
     calibrate(onnx_path, arguments.data, arguments.every)
     finish(onnx_path, arguments.data, arguments.every)
 

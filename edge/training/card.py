@@ -72,16 +72,24 @@ ONE = {
 }
 PAIR = {
     "halves": "Two models, one for pictures in colour and one for grey ones, which are taken for infrared.",
-    "apart": "The clips of 2020-03-25 after 14:00 trained nothing of the infrared half; the visible half saw them.",
+    "apart": "The clips of 2020-03-25 after 14:00 trained nothing of the infrared half; the visible half's first six parts\n"
+    "  saw them. Every score of the visible half was then moved by {shift} in its logarithm of odds, for fewer false tracks.",
 }
+
+
+def pair_of(training: dict[str, Any]) -> dict[str, str]:
+    return PAIR | {"apart": PAIR["apart"].format(shift=training["visible"].get("score_shift", 0.0))}
 
 
 def write_card(
     name: str, onnx: bytes, sha256: str, measured: dict[str, Any], training: dict[str, Any], clips: Sequence[Clip]
 ) -> str:
     """The card as Markdown."""
-    kind = PAIR if "infrared" in training else ONE
-    halves = {half: parts_of(of_half) for half, of_half in (training if kind is PAIR else {"both": training}).items()}
+    kind = pair_of(training) if "infrared" in training else ONE
+    halves = {
+        half: parts_of(of_half)
+        for half, of_half in (training if "infrared" in training else {"both": training}).items()
+    }
     told = [
         f"  - {half}, {number}. {part['images']}: `{command_of(number, part['course'])}`"
         for half, parts in halves.items()

@@ -34,9 +34,15 @@ def load_checkpoint(path: Path) -> tuple[Any, dict[str, Any]]:
     return model.float().eval(), training
 
 
-def export(checkpoint: Path, onnx_path: Path) -> None:
-    """Write the ONNX file, and beside it weights that ultralytics opens (`.pt`)."""
+def export(checkpoint: Path, onnx_path: Path, score_shift: float = 0.0) -> None:
+    """Write the ONNX file, and beside it weights that ultralytics opens (`.pt`).
+
+    score_shift: moves every score's logarithm of odds; 0.25 is where a post takes notice, and no loss knows that."""
     model, training = load_checkpoint(checkpoint)
+    if score_shift:
+        training |= {"score_shift": score_shift}
+        for scores in model.model[-1].cv3:
+            scores[-1].bias.data += score_shift
     torch.save({"model": model, "train_args": {}, "date": None}, onnx_path.with_suffix(".pt"))
     model = model.fuse(verbose=False)
     head = model.model[-1]

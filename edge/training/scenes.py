@@ -1,18 +1,17 @@
 """What the model sees while it learns: 320x256 pictures of clips and of rendered worlds.
 
-    rendered ───────────────────────────────────────────────────┐
-    infrared frame, objects painted out ▶ clouds ─▶ words ──────┤
-    infrared frame, whole ─────────────┬▶ silhouettes and words ┴─▶ scale ─▶ brightness ─▶ mirror
-    visible frame, whole at half size ─┤
+    rendered ────────────────────────────────────────────────────────────────────┐
+    infrared frame, objects painted out ▶ clouds ─▶ words ───────────────────────┤
+    infrared frame, whole ─────────────┬▶ objects of other clips, silhouettes, ──┴─▶ scale ─▶ light ─▶ mirror
+    visible frame, whole at half size ─┤  words
     visible frame, a window of it ─────┘
 
-A source by its share, a class with equal chances, one of its clips, one of its frames: rare classes are what drones are
-mistaken for. Frames stay as they were filmed, but for silhouettes of every class in every size, since each filmed day shows
-few classes, and words, since cameras write into their pictures. Of infrared, a quarter shows nothing that flies, clouds
-above all, which are warm and were called drones. Lifting filmed objects off their frames onto others, with
-blur, noise and compression, was tried and left out: it cost most of the pictures a run can see, and found fewer drones.
-Visible frames at half size show their birds and airplanes as large as the infrared ones are. One integer seeds a picture,
-so a training set is a list of integers.
+A source by its share, a class, one of its clips, one of its frames: rare classes are what drones are mistaken for. Each filmed
+day shows few classes in few sizes under one light, so a day would tell the class. Therefore objects are laid in from other
+clips, silhouettes of every class are drawn, and visible frames are shown in the exposure, white balance and saturation of
+other days. Words, since cameras write into their pictures. Of infrared, a fifth shows nothing that flies, clouds above all,
+which are warm and were called drones. Visible frames at half size show their birds and airplanes as large as the infrared ones
+are. One integer seeds a picture, so a training set is a list of integers.
 """
 
 from __future__ import annotations
@@ -25,29 +24,38 @@ import numpy.typing as npt
 
 from edge.simulator.scenery import Sprite, box_of, cut, overlap, to_picture
 from edge.training.clips import CLASSES, Boxes, Picture, Pool, load_pool
+from edge.training.drawn_boxes import as_people_draw, inside, keep_margin
+from edge.training.lifted import Lifts
+from edge.training.light import blurred, noisy, relit
 from edge.training.painting import touches, without_objects
 
 SIZE_PX = (320, 256)
 SOURCE_SHARES = {
     "both": {"ir": 0.3, "halved": 0.08, "visible": 0.32, "rendered": 0.3},
-    "infrared": {"ir": 0.57, "empty": 0.28, "rendered": 0.15},
+    "infrared": {"ir": 0.67, "empty": 0.2, "rendered": 0.13},
+    "visible": {"visible": 0.68, "halved": 0.12, "rendered": 0.2},
 }
-POOLS = ("ir", "visible", "rendered")
-SCALED_SHARE, SCALES = 0.6, (0.8, 1.25)
-RELIT_SHARE, GAINS, LIFTS = 0.5, (0.8, 1.25), (-20.0, 20.0)  # lifts in grey levels
+POOLS = {"both": ("ir", "visible", "rendered"), "infrared": ("ir", "rendered"), "visible": ("visible", "rendered")}
+CLASS_SHARES = {"ir": (0.3, 0.22, 0.26, 0.22), "visible": (0.27, 0.23, 0.23, 0.27)}  # of filmed frames
+SCALED_SHARE, SCALES = {"ir": 0.6, "visible": 0.8}, {"ir": (0.7, 1.4), "visible": (0.65, 1.5)}
+LARGEST_PX = 200.0  # of an object after scaling: distances are binned up to 224
+RELIT_SHARE, BLURRED_SHARE, NOISY_SHARE = {"ir": 0.6, "visible": 0.7}, 0.15, {"ir": 0.2, "visible": 0.15}
 NEAR_SHARE = 0.85  # of windows: with an object somewhere in them; the rest anywhere at all
-LOOSER = 1.35  # visible drones: how loosely boxes are drawn differs by day; one too tight is a miss on a loose day
 RIM = 114  # grey level around a picture that was made smaller
-KEPT_SHARE = 0.45  # an object cut off by more than this is no longer labelled
-SMALLEST_PX = 3.0
-DRAWN_SHARE, DRAWN_MOST = 0.6, 3  # of filmed frames: with silhouettes drawn into them, one to so many
-WRITTEN_SHARE, WRITTEN_MOST = 0.3, 6  # of filmed frames: with words written into them, one to so many
+LAID_SHARE, LAID_MOST = (
+    {"ir": 0.6, "visible": 0.5},
+    {"ir": 3, "visible": 2},
+)  # filmed frames with objects of other clips
+DRAWN_SHARE, DRAWN_MOST = (
+    {"ir": 0.3, "visible": 0.2},
+    2,
+)  # of filmed frames: with silhouettes drawn into them, one to so many
+WRITTEN_SHARE, WRITTEN_MOST = {"ir": 0.25, "visible": 0.15}, 6  # of filmed frames: with words in them, one to so many
 EMPTY_TRIED = 3  # frames, of which the roughest is shown without its objects: rough ones have clouds
 CLOUDED_SHARE = 0.5  # of empty frames: with clouds laid over what they show
 LETTERS = tuple("ABCDEFGHIKLMNOPRSTUVWXZ0123456789.:()%/-+ ")
 FIXED_WINGS = 0.12  # of the drones drawn
 DRAWN_PX = {"ir": (9.0, 60.0), "visible": (14.0, 110.0)}  # how wide, of every class alike
-DRONE = CLASSES.index("drone")
 
 
 class Scenes:
@@ -55,36 +63,44 @@ class Scenes:
 
     def __init__(self, cache: Path, seed: int, spectrum: str = "both") -> None:
         self._seed, self._spectrum = seed, spectrum
-        self._pools = {name: load_pool(cache / f"{name}.npy") for name in POOLS}
-        self._frames = {name: frames_by_class(self._pools[name]) for name in ("ir", "visible")}
+        self._pools = {name: load_pool(cache / f"{name}.npy") for name in POOLS[spectrum]}
+        filmed = [name for name in self._pools if name != "rendered"]
+        self._frames = {name: frames_by_class(self._pools[name]) for name in filmed}
+        self._lifts = {name: Lifts(self._pools[name], name) for name in filmed}
 
     def picture(self, number: int) -> tuple[Picture, Boxes]:
         """RGB uint8 (256, 320, 3) and boxes in its pixels."""
         chance = np.random.default_rng([self._seed, number])
         shares = SOURCE_SHARES[self._spectrum]
         source = str(chance.choice(list(shares), p=list(shares.values())))
+        name = "ir" if source in {"ir", "empty"} or self._spectrum == "infrared" else "visible"
         if source == "rendered":
-            picture, boxes = self._rendered(chance)
+            picture, boxes = self._rendered(name, chance)
         elif source == "empty":
             picture, boxes = self._empty(chance), np.zeros((0, 5), np.float32)
         else:
             picture, boxes = self._filmed(source, chance)
-        scale = float(np.exp(chance.uniform(*np.log(SCALES)))) if chance.random() < SCALED_SHARE else 1.0
+        scale = scale_for(boxes, name, chance)
         picture, boxes = window(picture, boxes, scale, chance)
-        if chance.random() < RELIT_SHARE:
-            picture = relit(picture, chance)
+        boxes = keep_margin(boxes, scale, name)
+        if chance.random() < RELIT_SHARE[name]:
+            picture = relit(picture, name, chance)
+        if chance.random() < BLURRED_SHARE:
+            picture = blurred(picture, chance)
+        if chance.random() < NOISY_SHARE[name]:
+            picture = noisy(picture, name, chance)
         if chance.random() < 0.5:
             picture = picture[:, ::-1]
             boxes[:, 1] = SIZE_PX[0] - boxes[:, 1] - boxes[:, 3]
         return np.ascontiguousarray(picture[..., ::-1]), inside(boxes, SIZE_PX)
 
-    def _rendered(self, chance: np.random.Generator) -> tuple[Picture, Boxes]:
+    def _rendered(self, name: str, chance: np.random.Generator) -> tuple[Picture, Boxes]:
         pool = self._pools["rendered"]
         index = int(chance.integers(len(pool.boxes)))
         picture = np.array(pool.pictures[index])
-        if self._spectrum == "infrared":
+        if name == "ir":
             picture = coloured(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8))
-        return picture, loosen(pool.boxes[index])
+        return picture, as_people_draw(pool.boxes[index], name)
 
     def _empty(self, chance: np.random.Generator) -> Picture:
         """An infrared frame without its objects, in which nothing flies: clouds are warm, too."""
@@ -93,28 +109,39 @@ class Scenes:
         picture = without_objects(pool, int(index))
         if chance.random() < CLOUDED_SHARE:
             picture = clouded(picture, chance)
-        if chance.random() < WRITTEN_SHARE:
+        if chance.random() < WRITTEN_SHARE["ir"]:
             write(picture, np.zeros((0, 5), np.float32), chance)
         return picture
 
     def _filmed(self, source: str, chance: np.random.Generator) -> tuple[Picture, Boxes]:
-        """A frame as it was filmed, or at half its size; each class alike, each of its clips alike."""
+        """A frame with more in it than was filmed, or that at half its size; each clip of a class alike."""
         name = "ir" if source == "ir" else "visible"
-        clips = self._frames[name][chance.integers(len(CLASSES))]
+        clips = self._frames[name][chance.choice(len(CLASSES), p=CLASS_SHARES[name])]
         frames = clips[chance.integers(len(clips))]
         index = int(frames[chance.integers(len(frames))])
         picture, boxes = coloured(self._pools[name].pictures[index]), self._pools[name].boxes[index].copy()
-        if name == "visible":
-            boxes = np.where(boxes[:, :1] == DRONE, grown(boxes, LOOSER, 0.0), boxes)
-        if chance.random() < DRAWN_SHARE:
+        if chance.random() < LAID_SHARE[name]:
+            for _ in range(chance.integers(1, LAID_MOST[name] + 1)):
+                boxes = self._lifts[name].lay(picture, boxes, chance)
+        if chance.random() < DRAWN_SHARE[name]:
             for _ in range(chance.integers(1, DRAWN_MOST + 1)):
                 boxes = draw(picture, boxes, name, chance)
-        if chance.random() < WRITTEN_SHARE:
+        if chance.random() < WRITTEN_SHARE[name]:
             write(picture, boxes, chance)
         if source == "halved":
             picture = np.asarray(cv2.resize(picture, SIZE_PX, interpolation=cv2.INTER_AREA), np.uint8)
             boxes[:, 1:] *= 0.5
+            boxes = keep_margin(boxes, 0.5, name)
         return picture, boxes
+
+
+def scale_for(boxes: Boxes, spectrum: str, chance: np.random.Generator) -> float:
+    """At which a frame is shown: mostly another than its own, none at which its largest object would be too large."""
+    scale = (
+        float(np.exp(chance.uniform(*np.log(SCALES[spectrum])))) if chance.random() < SCALED_SHARE[spectrum] else 1.0
+    )
+    largest = float(np.sqrt(boxes[:, 3] * boxes[:, 4]).max()) if len(boxes) else 0.0
+    return min(scale, LARGEST_PX / largest) if largest else scale
 
 
 def frames_by_class(pool: Pool) -> list[list[npt.NDArray[np.intp]]]:
@@ -146,7 +173,7 @@ def draw(picture: Picture, boxes: Boxes, spectrum: str, chance: np.random.Genera
         contrast=float(chance.uniform(0.6, 1.0)),
         blur_px=float(chance.uniform(0.6, 1.5)),
     )
-    box = loosen(np.array([[CLASSES.index(kind), *box_of(sprite)]], np.float32))
+    box = as_people_draw(np.array([[CLASSES.index(kind), *box_of(sprite)]], np.float32), spectrum)
     if any(touches(box[0], other) for other in boxes):
         return boxes
     patch = cut(sprite, "infrared" if spectrum == "ir" else "visible")
@@ -220,35 +247,3 @@ def window(frame: Picture, boxes: Boxes, scale: float, chance: np.random.Generat
     moved[:, 1:] *= scale
     moved[:, 1:3] -= np.array([left, top], np.float32)
     return np.asarray(picture, np.uint8), moved
-
-
-def relit(picture: Picture, chance: np.random.Generator) -> Picture:
-    """Another gain and level."""
-    levels = (np.arange(256.0) - 128) * chance.uniform(*GAINS) + 128 + chance.uniform(*LIFTS)
-    return np.asarray(cv2.LUT(picture, np.clip(levels, 0, 255).astype(np.uint8)), np.uint8)
-
-
-def loosen(boxes: Boxes) -> Boxes:
-    """Rendered boxes are exact; people draw them loose. One model can learn but one custom: the people's."""
-    return grown(boxes, 1.25, 3.0)
-
-
-def grown(boxes: Boxes, factor: float, more_px: float) -> Boxes:
-    """Larger boxes with the same middles."""
-    larger = boxes.copy()
-    larger[:, 3:] = boxes[:, 3:] * factor + more_px
-    larger[:, 1:3] -= (larger[:, 3:] - boxes[:, 3:]) / 2
-    return larger
-
-
-def inside(boxes: Boxes, size_px: tuple[int, int]) -> Boxes:
-    """Boxes clipped to the picture; those mostly outside it are dropped."""
-    if not len(boxes):
-        return boxes.reshape(-1, 5)
-    left, top = np.maximum(boxes[:, 1], 0), np.maximum(boxes[:, 2], 0)
-    right = np.minimum(boxes[:, 1] + boxes[:, 3], size_px[0])
-    bottom = np.minimum(boxes[:, 2] + boxes[:, 4], size_px[1])
-    width, height = right - left, bottom - top
-    share = np.maximum(width, 0) * np.maximum(height, 0) / np.maximum(boxes[:, 3] * boxes[:, 4], 1e-6)
-    good = (share >= KEPT_SHARE) & (width >= SMALLEST_PX) & (height >= SMALLEST_PX)
-    return np.stack([boxes[:, 0], left, top, width, height], axis=1)[good].astype(np.float32)

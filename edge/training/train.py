@@ -47,11 +47,11 @@ class Course:
     batch: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
-    warm_up: int = 200  # batches
+    warm_up: int = 60  # batches
     falls_from: float = 0.6  # share of the course with a constant rate
     mean_of: int = 200  # batches the kept weights are a mean of
     seed: int = 1
-    spectrum: str = "both"  # or infrared alone
+    spectrum: str = "both"  # or one alone
 
 
 def batches(cache: Path, course: Course) -> Iterator[dict[str, torch.Tensor]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge.vision import canary
-from edge.vision.canary import failed_canary, has_canaries
+from edge.vision.canary import EXPECTED, failed_canary, has_canaries, words
 from edge.vision.detector import SHIPPED_MODEL, Box, Detector, Picture, load_detector
 from edge.vision.messages import LENGTH
 from edge.vision.process import run
@@ -34,7 +34,7 @@ def test_a_detector_that_sees_something_else_fails_and_says_what_it_found(how: s
     detector: Detector = Spoiled(how)  # type: ignore[assignment]
     told = failed_canary(detector)
     assert told is not None
-    assert "expected helicopter 0.63 at (188, 62)" in told
+    assert f"expected {words(EXPECTED['visible.png'][:1])}" in told
 
 
 def test_the_vision_process_does_not_begin_with_a_failing_canary(monkeypatch: pytest.MonkeyPatch) -> None:
