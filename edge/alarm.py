@@ -2,9 +2,10 @@
 
     tracks ──▶ AlarmOutput.saw ──▶ a thread of its own ──▶ switch (relay board, kernel's file)
 
-The guards must not wait for a center. Where `longest_s` is set, no one object keeps it on for longer: guards who have been
-told should not have to pull a plug. The next drone sounds again. Switching takes its time (a serial port is opened), so it
-never happens in the node's loop. A switch that fails is told in the post's health and tried again.
+The guards must not wait for a center. Where `longest_s` is set, no one track holds it on anew for longer: guards who have
+been told should not have to pull a plug. The next drone sounds again, and one that was lost and found under another number.
+Switching takes its time (a serial port is opened), so it never happens in the node's loop. A switch that fails is told in the
+post's health and tried again.
 """
 
 from __future__ import annotations

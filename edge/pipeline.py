@@ -154,14 +154,19 @@ class Pipeline:
         self.tracker.note_clock_error(self._clock_error_s())
 
     def _clock_error_s(self) -> float:
-        """What the kernel last said of its clock, but never less than the site file states."""
-        return min(max(self.site.tracker.clock_error_s, self.watch.clock_error_s or 0.0), LARGEST_CLOCK_ERROR_S)
+        """What the kernel says of its clock, but never less than the site file states.
+
+        While nothing keeps the clock, what the kernel said last is of use to others only: this post's sensors share it."""
+        return self._bounded_s(0.0 if self.watch.undisciplined_ns is not None else self.watch.clock_error_s)
+
+    def _bounded_s(self, said_s: float | None) -> float:
+        return min(max(self.site.tracker.clock_error_s, said_s or 0.0), LARGEST_CLOCK_ERROR_S)
 
     def _scans(self, now_ns: int) -> list[Outgoing]:
         if self._gathered is None:
             return []
-        drift_s = self.watch.clock_drift_s()  # this post's sensors share the clock, other posts' do not
-        told = self._gathered.told(now_ns, min(self._clock_error_s() + drift_s, LARGEST_CLOCK_ERROR_S))
+        error_s = self._bounded_s(self.watch.clock_error_s) + self.watch.clock_drift_s()
+        told = self._gathered.told(now_ns, min(error_s, LARGEST_CLOCK_ERROR_S))
         return [Outgoing("scans", 0, wire.encode(message)) for message in told]
 
     def _tracks(self, update: Update, reading: Reading) -> list[Outgoing]:

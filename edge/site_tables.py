@@ -231,7 +231,7 @@ ALARM = (
     Key(
         "longest_s",
         "number",
-        "for how long one object may switch it on, from when it first does; left out: as long as it is there",
+        "for how long one track may hold it on anew, from when it first does; left out: as long as it is there",
         None,
         at_least=1.0,
         at_most=86400.0,

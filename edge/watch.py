@@ -291,7 +291,7 @@ class PostWatch:
             self.clock_doubted = not self.clock_trusted
         if event.event in ("trusted", "bound"):
             self.clock_error_s, self.undisciplined_ns = event.error_bound_s, None
-        elif event.event == "untrusted":
+        elif event.event == "untrusted" and self.undisciplined_ns is None:
             self.undisciplined_ns = self.now_ns
         if event.offset_s is not None:
             self.clock_offset_s = event.offset_s
@@ -384,7 +384,7 @@ def jump_words(jump: Jump) -> str:
 def noise_words(noise: Noise) -> str:
     """'errs by 2.7 degrees in azimuth; declared 0.15'."""
     if noise.component == "slant range":
-        return f"errs by {noise.sigma:.1f} m in range; declared {noise.declared:.2g}"
+        return f"errs by {noise.sigma:.1f} m in range; declared {noise.declared:.3g}"
     return f"errs by {math.degrees(noise.sigma):.1f} degrees in {noise.component}; declared {math.degrees(noise.declared):.2g}"
 
 

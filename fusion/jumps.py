@@ -87,6 +87,7 @@ def take_off(table: TrackTable, hand: ScanInHand) -> None:
         return
     kind, shift = pairs[0][2], float(np.median([pair[3] for pair in pairs]))
     table.registration.jump(hand.number, kind, shift, last_ns)
+    table.noise.jumped(hand.number, kind, shift)
     table.joints = []  # measured before it was taken off
     matched = np.unique([pair[1] for pair in pairs])
     alone = since & ~np.delete(table.seen_ns > last_ns, hand.number, axis=1).any(axis=1)
@@ -112,6 +113,7 @@ def withdraw(table: TrackTable, hand: ScanInHand) -> None:
             continue
         if table.registration.doubt(hand.number, kind, True) >= WITHDRAWN:
             table.registration.jump(hand.number, kind, -size, now_ns)
+            table.noise.jumped(hand.number, kind, -size)
             table.joints = []
 
 

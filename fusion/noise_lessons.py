@@ -2,13 +2,15 @@
 
 The gates of association will not do: a track that has followed the sensor that errs is so sure of itself that it takes only
 those of its detections that it believes. So a detection teaches where it alone lies within a wide gate of a track, and no
-other track within its own.
+other track within its own. A sensor that shows too few of the objects where it looks holds none: what led the track may have
+been false alarms.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from fusion.existence import BoolArray
 from fusion.measurement import IntArray, Plots, added_noise, expected, residual
 from fusion.registration import may_teach
 from fusion.scan_in_hand import ScanInHand
@@ -22,22 +24,31 @@ MOST = 20_000  # tracks times detections: so full a scan tells little of any
 def learn(table: TrackTable, hand: ScanInHand) -> None:
     """Take what this scan's innovations, of tracks predicted to its time, tell of its sensor's noise."""
     noise, number = table.noise, hand.number
-    if hand.identity is not None or not noise.is_due(number, hand.scan.time_ns):
+    looks = hand.scan.looked  # what was not looked at tells nothing of what the sensor does not show
+    if hand.identity is not None or not looks or not noise.is_due(number, hand.scan.time_ns):
         return
     lately = table.seen_ns > hand.scan.time_ns - HELD_NS
-    held = (lately & (noise.mount != noise.mount[number])).any(axis=1)
+    lately &= noise.mount != noise.mount[number]
+    held = lately.any(axis=1)
     held &= table.is_confirmed & (table.direction_of < 0) & may_teach(table.existence, table.hits)
     rows = np.flatnonzero(held)
+    if len(rows):
+        sigma_m = np.sqrt(table.kernels.largest_variance(table.P[rows]))
+        mounting = np.full(len(rows), hand.sensor.mounting_sigma_rad)
+        rows = rows[table.kernels.looked_at(hand.sensor, looks, table.x[rows, :3], sigma_m, mounting)]
+    shown: set[int] = set()
     for plots in hand.plots:
         if 0 < len(rows) * len(plots.z) <= MOST:
-            _learn(table, hand, plots, rows)
+            shown.update(_learn(table, hand, plots, rows, (lately[rows] & noise.shows).any(axis=1)))
+    noise.looked(number, hand.scan.time_ns, len(rows), len(shown))
 
 
-def _learn(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray) -> None:
+def _learn(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, teaches: BoolArray) -> list[int]:
+    """Take the lessons of those rows that teach; all rows near which something was shown."""
     noise = table.noise
     own = noise.columns(hand.number, plots.components)
     if len(own) < 2:  # one number alone may be anything's
-        return
+        return []
     at = [plots.components.index(kind) for kind in noise.kind[own].tolist()]
     components = tuple(plots.components[k] for k in at)
     x, P = table.x[rows], table.P[rows]
@@ -47,9 +58,10 @@ def _learn(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray) ->
     y = residual(plots.z[None][:, :, at], h[:, None], components)
     foretold = R + ((H @ P) * H).sum(axis=2)[:, None]
     fits = (y**2 <= WIDE * foretold).all(axis=2)
-    row, plot = np.nonzero(fits & (fits.sum(axis=0) == 1) & (fits.sum(axis=1) == 1)[:, None])
+    row, plot = np.nonzero(fits & (fits.sum(axis=0) == 1) & (fits.sum(axis=1) == 1)[:, None] & teaches[:, None])
     if len(row):
         declared = np.maximum(R[row, plot] - noise.excess[own], 0.0)
         leans = H[row] @ table.leaning[rows[row]]
         off = table.registration.applied[own]
-        noise.learn(own, hand.scan.time_ns, y[row, plot] + off, foretold[row, plot], declared, leans)
+        noise.learn(own, y[row, plot] + off, foretold[row, plot], declared, leans)
+    return [int(one) for one in rows[fits.any(axis=1)]]

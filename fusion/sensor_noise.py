@@ -8,9 +8,10 @@ again. The excess variances δ ≥ 0 of all sensors' azimuths, elevations and ra
 by weighted least squares: where one sensor leads a track astray, that one is blamed, not the one that shows it.
 δ is added to the noise of a sensor's measurements, and shrinks again as its innovations do.
 
-A sensor of which no other sees the same is left alone; so is what chance explains, and what a motion model or a site file's
-word cannot be held to (`SLACK`): for most sensors δ is 0. A steady difference is a bias (`registration.py`) and counts nothing
-here. What all sensors err by alike, nobody sees; and where what others err by may explain most of it, nobody is named.
+A sensor of which no other sees the same is left alone; so is one that shows too few of the objects where it looks (what it
+shows may be false alarms), what chance explains, and what a motion model or a site file's word cannot be held to (`SLACK`):
+for most sensors δ is 0. A steady difference is a bias (`registration.py`); until that is known it may count here for a while.
+What all sensors err by alike, nobody sees; and where what others err by may explain most of it, nobody is named.
 
 Sources: Mehra, On the identification of variances and adaptive Kalman filtering (1970), for noise from innovations; Lawson,
 Hanson, Solving least squares problems (1974), 23, for the signs.
@@ -22,7 +23,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
+from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, SLANT_RANGE, IntArray, Plots
 from fusion.types import FloatArray, Sensor
 
@@ -41,7 +44,9 @@ TOLD = 2.0  # sigma over the declared one, from which it is told of
 BORNE_OUT = 3.0  # sigmas of an excess, from which it is told of,
 MOSTLY_OWN = 2.0  # if it is so much more than what others' would explain of the same innovations
 RIDGE = 1e-3  # on the equations: what two may both be held for, each is for half
-ROUNDS = 60  # of coordinate descent: a few columns
+LEAST_SHARE = 0.3  # of the objects where a sensor looks, of which it must show something
+SHARE_OF = 50.0  # looks at objects that this share is of
+LARGEST = 5.0  # units: who errs by more is of no use, and what errs so may be anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class SensorNoise:
         self._mean: FloatArray = np.zeros(size)  # of the innovations
         self._lessons: FloatArray = np.zeros(size)  # that it is of
         self._declared: FloatArray = np.zeros(size)  # variance, in the last lesson
+        self._share: FloatArray = np.zeros(len(self._sensors))  # of objects looked at, those it showed something of
+        self._looks: FloatArray = np.zeros(len(self._sensors))  # that it is of
         self._lesson_ns: IntArray = np.full(len(self._sensors), -(2**62), dtype=np.int64)
         self.excess: FloatArray = np.zeros(size)  # variance, what is added
 
@@ -79,7 +86,18 @@ class SensorNoise:
         other = SensorNoise.__new__(SensorNoise)
         for name in ("_sensors", "places", "mount", "of", "kind", "_alike", "_unit", "_columns"):
             setattr(other, name, getattr(self, name))
-        for name in ("_information", "_pull", "_left_alone", "_mean", "_lessons", "_declared", "_lesson_ns", "excess"):
+        for name in (
+            "_information",
+            "_pull",
+            "_left_alone",
+            "_mean",
+            "_lessons",
+            "_declared",
+            "_share",
+            "_looks",
+            "_lesson_ns",
+            "excess",
+        ):
             setattr(other, name, getattr(self, name).copy())
         return other
 
@@ -106,14 +124,25 @@ class SensorNoise:
         is_calm = (self._lessons[own] >= LEAST).all() and (self._doubt()[own] < DOUBT).all()
         return bool(since_ns >= CALM_LESSON_NS or not is_calm)
 
-    def mean(self, own: IntArray) -> FloatArray:
-        """What the innovations of these columns steadily are."""
-        return np.asarray(self._mean[own])
+    def looked(self, number: int, time_ns: int, objects: int, shown: int) -> None:
+        """This sensor looked where so many objects are that others hold, and showed something near so many of them."""
+        if objects:
+            self._looks[number] = looks = min(self._looks[number] + objects, SHARE_OF)
+            self._share[number] += (shown - objects * self._share[number]) / looks
+        self._lesson_ns[number] = time_ns
 
-    def learn(
-        self, own: IntArray, time_ns: int, y: FloatArray, foretold: FloatArray, R: FloatArray, leans: FloatArray
-    ) -> None:
-        """Innovations y (n, d) of one sensor's columns (d,), and their variances as foretold, believed noise included.
+    @property
+    def shows(self) -> BoolArray:
+        """Of each sensor, whether it shows enough of the objects where it looks."""
+        return np.asarray(self._share >= LEAST_SHARE)
+
+    def jumped(self, number: int, kind: int, size: float) -> None:
+        """All that this sensor measures has jumped by so much, and is set right: that is no noise."""
+        for column in self.columns(number, (kind,)).tolist():
+            self._mean[column] += size
+
+    def learn(self, own: IntArray, y: FloatArray, foretold: FloatArray, R: FloatArray, leans: FloatArray) -> None:
+        """Raw innovations y (n, d) of one sensor's columns (d,), and their variances as foretold, believed noise included.
 
         R (n, d): the declared part of those; leans (n, d, b): H G."""
         self._declared[own] = R.mean(axis=0)
@@ -134,7 +163,6 @@ class SensorNoise:
                 self._left_alone += A.T @ (w * V) * SLACK
             self._lessons[column] = lessons = min(lessons + 1.0, STEADY)
             self._mean[column] += (y[:, place].mean() - self._mean[column]) / lessons
-        self._lesson_ns[self.of[own[0]]] = time_ns
         root = np.ones(len(self.places))
         root[own] = np.sqrt(FADE)
         self._information *= np.outer(root, root)
@@ -149,18 +177,15 @@ class SensorNoise:
 
     def _solved(self) -> FloatArray:
         """The excesses, in units, that explain the innovations, ≥ 0; 0 of what chance explains."""
-        active = np.flatnonzero((self._doubt() > SURE) & (self._lessons >= LEAST))
+        active = np.flatnonzero(self.shows[self.of] & (self._doubt() > SURE) & (self._lessons >= LEAST))
         found = np.zeros(len(self.places))
         if len(active) == 0:
             return found
-        information, pull = self._information[np.ix_(active, active)], self._pull[active]
-        information = information + RIDGE * np.diag(information.diagonal())
-        part = np.zeros(len(active))
-        for _ in range(ROUNDS):
-            for k in range(len(active)):
-                left = pull[k] - information[k] @ part + information[k, k] * part[k]
-                part[k] = max(left / information[k, k], 0.0)
-        found[active] = part
+        scale = 1.0 / np.sqrt(self._information.diagonal()[active])
+        information = self._information[np.ix_(active, active)] * np.outer(scale, scale) + RIDGE * np.eye(len(active))
+        root = np.linalg.cholesky(information)
+        part, _ = nnls(root.T, np.linalg.solve(root, self._pull[active] * scale))
+        found[active] = np.minimum(part * scale, LARGEST**2)
         return found
 
     def told(self) -> tuple[Noise, ...]:

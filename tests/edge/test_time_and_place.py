@@ -112,6 +112,18 @@ def test_a_clock_that_nothing_keeps_is_told_as_less_and_less_sure_until_somethin
     assert told_at(11_002.0) == 0.01
 
 
+def test_sensors_that_share_a_clock_are_not_doubted_for_what_it_may_be_off_since_nothing_keeps_it(
+    line: Pipeline,
+) -> None:
+    clock_event(line, 1.0, event="trusted", error_bound_s=0.01)
+    clock_event(line, 20_000.0, event="bound", error_bound_s=9.0)  # as the kernel counts while its time daemon is dead
+    clock_event(line, 32_000.0, event="untrusted")
+    assert line.tracker._rules.settings.clock_error_s == 0.0
+    assert line.watch.clock_bound_s() == 9.0
+    clock_event(line, 60_000.0, event="untrusted")  # the clock's driver was opened again
+    assert line.watch.clock_drift_s() == pytest.approx(28_000 * 20e-6)
+
+
 def tick(at_s: float) -> Reading:
     return Reading(CLOCK, int(at_s * S), int(at_s * S), None, None, b"")
 

@@ -117,11 +117,57 @@ def test_a_camera_that_errs_blames_no_range_that_its_track_hardly_leans_on() -> 
     noise = SensorNoise([RADAR, CAMERA], [(0, AZIMUTH), (0, SLANT_RANGE), (1, AZIMUTH)], np.array([0, 1]))
     random, own = np.random.default_rng(1), np.array([2])
     leans = np.array([[[0.9, 1e-5, 0.0]]])  # 20 m of range move it by 0.01 degree
-    for k in range(200):
+    for _ in range(200):
         y = np.array([[2.0 * DEG * random.standard_normal()]])
         believed = np.full((1, 1), (0.15 * DEG) ** 2) + noise.excess[2]
-        noise.learn(own, k * 10**9, y, believed, np.full((1, 1), (0.15 * DEG) ** 2), leans)
+        noise.learn(own, y, believed, np.full((1, 1), (0.15 * DEG) ** 2), leans)
     assert noise._information[1, 1] < 1e-3 * noise._information[0, 0]
+
+
+def test_false_alarms_of_a_camera_that_does_not_see_the_object_blame_nobody(start_ns: int) -> None:
+    random = np.random.default_rng(1)
+    picture = Look(Orientation(0, 0, 0), (-15 * DEG, 15 * DEG), (-10 * DEG, 10 * DEG), (0.0, 1e4))
+    tracker = Tracker([RADAR, CAMERA])
+    for k in range(150 * 5):
+        time_ns = start_ns + k * PERIOD_NS
+        place = np.array([60 * math.sin(k / 100), 600 + 60 * math.cos(k / 100), 60.0])
+        azimuth, elevation, r = enu_to_polar(place) + np.array([DEG, 1.5 * DEG, 1.5]) * random.standard_normal(3)
+        plot = Detection(Polar(azimuth, DEG, elevation, 1.5 * DEG, r, 1.5), 0.9)
+        alarms = [
+            Detection(Polar(across * 15 * DEG, 0.15 * DEG, up * 10 * DEG, 0.15 * DEG), 0.5)
+            for across, up in random.uniform(-1, 1, (random.poisson(0.5), 2))
+        ]
+        tracker.apply(Scan("radar", time_ns, (LOOK,), (plot,)), time_ns)
+        tracker.apply(Scan("camera", time_ns + 40_000_000, (picture,), tuple(alarms)), time_ns + 40_000_000)
+    assert tracker.noises() == ()
+    assert not tracker._table.noise.excess.any()
+
+
+def test_a_jump_that_is_set_right_is_no_noise(start_ns: int) -> None:
+    radar = Sensor(
+        "radar", (0.0, 0.0, 0.0), Orientation(0, 0, 0), Accuracy(DEG / 2, DEG / 2, 1.5), false_alarms_per_scan=0.1
+    )
+    paths = (((10, 310, 45), (3, 1, 0)), ((-160, 350, 60), (4, 2, 0)), ((200, 250, 40), (-3, 2, 0)))
+    random, tracker = np.random.default_rng(1), Tracker([radar, CAMERA])
+    for k in range(50 * 5):
+        for number, sensor in enumerate([radar, CAMERA]):
+            time_ns = k * PERIOD_NS + number * 40_000_000
+            time_s, found = time_ns / 1e9, []
+            for place, speed in paths:
+                there = np.array(place) + np.array(speed) * time_s - sensor.position_enu_m
+                azimuth, elevation, r = enu_to_polar(there) + random.standard_normal(3) * (
+                    (DEG / 2, DEG / 2, 1.5) if sensor is radar else (0.15 * DEG, 0.15 * DEG, 0.0)
+                )
+                jumped = r + 60.0 * (time_s > 20.0)
+                ranged = (jumped, 1.5) if sensor is radar else (None, None)
+                sigma = sensor.accuracy.azimuth_rad
+                assert sigma is not None
+                found.append(Detection(Polar(azimuth, sigma, elevation, sigma, *ranged), 0.9))
+            tracker.apply(Scan(sensor.sensor_id, start_ns + time_ns, (LOOK,), tuple(found)), start_ns + time_ns)
+    (jump,) = tracker.jumps()
+    assert jump.size == pytest.approx(60.0, abs=3.0)
+    assert tracker.noises() == ()
+    assert not tracker._table.noise.excess.any()
 
 
 def test_one_sensor_alone_teaches_nothing(start_ns: int) -> None:
