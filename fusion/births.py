@@ -11,7 +11,7 @@ from itertools import chain, islice, product
 
 import numpy as np
 
-from fusion import existence, hearing, merging
+from fusion import existence, hearing
 from fusion.association import gate_threshold
 from fusion.crossing import Ray, crossings
 from fusion.frames import wrap_angle
@@ -69,9 +69,6 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
         born = [(number, fresh.components, tuple(values)) for values in fresh.z.tolist()]
         births = Births(x, P, number if as_direction else -1, r, keys, int(measures_range(plots)), born)
         rows = table.append(births, hand.number, hand.scan.time_ns)
-        hidden = np.array([int(index) in hand.hidden for index in fresh.index], dtype=bool)
-        if hidden.any():
-            merging.hold_apart(table, rows[hidden], hand.scan.time_ns)
         room -= len(free)
         if not as_direction:
             table.leaning[rows] = leaning_at_birth(x, fresh.components, hand.sensor) @ table.registration.selection(

@@ -17,7 +17,7 @@ from fusion import classification, direction
 from fusion.association import gate_threshold
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
-from fusion.scan_update import BELIEVED, SHARED_HITS
+from fusion.scan_update import SHARED_HITS
 from fusion.track_table import NEVER_NS, TrackTable
 from fusion.types import FloatArray, TrackKey
 
@@ -89,7 +89,7 @@ def _votes_of_both(table: TrackTable, one: int, two: int) -> FloatArray:
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:
     """Two rows that are nowhere apart and were never seen apart lately are one object."""
-    rows = ((table.existence >= BELIEVED) & (table.origin < 0)).nonzero()[0]
+    rows = ((table.existence >= 0.5) & (table.origin < 0)).nonzero()[0]
     if len(rows) < 2:
         return
     gone: list[int] = []
@@ -177,19 +177,6 @@ def _seen_apart(table: TrackTable, pairs: IntArray, time_ns: int) -> BoolArray:
     for k in np.flatnonzero(both).tolist():
         table.apart[names[k]] = (table.apart.get(names[k], (0, 0))[0] + 1, time_ns)
     return np.asarray(both | np.array([table.apart.get(name, (0, 0))[0] >= APART_SCANS for name in names], dtype=bool))
-
-
-def hold_apart(table: TrackTable, rows: IntArray, time_ns: int) -> None:
-    """These rows are others than those around them, for as long as if scans had shown them apart.
-
-    So it is with what a crowd hides (`crowd_births.py`): it is counted, and begins at a detection that another row has taken.
-    """
-    others = ((table.existence >= BELIEVED) & (table.direction_of < 0)).nonzero()[0]
-    for row in rows.tolist():
-        apart_m = np.linalg.norm(table.x[others, :3] - table.x[row, :3], axis=1)
-        for other in others[apart_m <= DUPLICATE_WITHIN_M].tolist():
-            if other != row:
-                table.apart[_named(table, row, other)] = (APART_SCANS, time_ns)
 
 
 def _named(table: TrackTable, one: int, two: int) -> tuple[TrackKey, TrackKey]:

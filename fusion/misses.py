@@ -14,7 +14,6 @@ from fusion import direction, existence
 from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.scan_in_hand import ScanInHand, learns_detection
-from fusion.scan_update import BELIEVED
 from fusion.track_table import TrackTable
 
 OTHERS_SEE_NS = 5_000_000_000  # what another post has seen so lately it still sees
@@ -26,12 +25,7 @@ def count(table: TrackTable, hand: ScanInHand) -> None:
     looks = hand.scan.looked
     if not looks or len(table) == 0 or hand.sensor.detection_probability is None:
         return
-    shows_late = table.is_confirmed.copy()
-    in_crowd = np.array(list(hand.perhaps_seen), dtype=np.int64)
-    shows_late[in_crowd] |= (
-        table.existence[in_crowd] >= BELIEVED
-    )  # its neighbours take what is its own, frame after frame
-    hang_ns = np.where(shows_late, existence.misses_hang_ns(hand.sensor), TENTATIVE_MISSES_HANG_NS)
+    hang_ns = np.where(table.is_confirmed, existence.misses_hang_ns(hand.sensor), TENTATIVE_MISSES_HANG_NS)
     may = (table.direction_of < 0) | (table.direction_of == hand.number)
     may &= table.seen_ns[:, hand.number] != hand.scan.time_ns
     may &= hand.scan.time_ns - table.missed_ns[:, hand.number] >= hang_ns

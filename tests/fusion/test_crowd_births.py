@@ -1,30 +1,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from fusion import crowd_births, misses, motion
-from fusion.initiation import ObjectModel
-from fusion.scan_in_hand import Rules, take_in_hand
-from fusion.track_table import Births, TrackTable
+from fusion import crowd_births
 from fusion.tracker import Tracker
-from fusion.types import (
-    Accuracy,
-    Detection,
-    DetectionProbability,
-    Look,
-    Orientation,
-    Position,
-    Scan,
-    Sensor,
-    TrackerSettings,
-)
+from fusion.types import Accuracy, Detection, DetectionProbability, Look, Orientation, Position, Scan, Sensor
 
 LEVEL = Orientation(0.0, 0.0, 0.0)
-SECOND_NS = 10**9
 ALL_AROUND = (Look(LEVEL, (-math.pi, math.pi), (-1.5, 1.5), (0.0, 5000.0)),)
 SENSOR = Sensor(
     "sensor", (0.0, 0.0, 0.0), LEVEL, Accuracy(), false_alarms_per_scan=0.5,
@@ -66,30 +52,6 @@ def test_a_sensor_that_is_said_to_see_hardly_anything_and_sees_all_fills_no_crow
         len(places) for places in tracks_of_a_swarm(1, 6, 4.0, 25, sensor=replace(SENSOR, detection_probability=chance))
     ]
     assert 20 < max(counts) <= 40
-
-
-@pytest.mark.parametrize(("perhaps_seen", "falls"), [({}, True), ({0: 0.3}, False)])
-def test_a_camera_does_not_miss_frame_by_frame_what_a_crowd_hides(
-    camera: Sensor, perhaps_seen: dict[int, float], falls: bool
-) -> None:
-    """A row that is believed and not yet confirmed, in two frames a fifth of a second apart."""
-    table = TrackTable((camera,), 1.0, motion.spectral_density(3.0))
-    table.predict(SECOND_NS)
-    x, P = np.array([[0.0, 30.0, 8.0, 0.0, 0.0, 0.0]]), np.diag([0.1, 0.1, 0.1, 1.0, 1.0, 1.0])[None]
-    table.append(Births(x, P, -1, np.array([0.9]), [(0, "camera", 0)], 1), 0, SECOND_NS)
-    assert camera.coverage is not None
-    look, believed = Look(LEVEL, *astuple(camera.coverage)), []
-    rules = Rules(TrackerSettings(), ObjectModel(), motion.spectral_density(3.0), None)
-    for time_ns in (2 * SECOND_NS, 2 * SECOND_NS + SECOND_NS // 5):
-        table.predict(time_ns)
-        scan = Scan("camera", time_ns, (look,), ())
-        hand = take_in_hand(scan, camera, 0, None, rules, table.registration, table.noise)
-        hand.perhaps_seen.update(perhaps_seen)
-        table.existence[:] = 0.9
-        misses.count(table, hand)
-        believed.append(float(table.existence[0]))
-    assert believed[0] < 0.89
-    assert (believed[1] < 0.89) == falls
 
 
 @pytest.mark.parametrize(("excess", "begun"), [(0.0, 0), (0.4, 0), (3.0, 2)])

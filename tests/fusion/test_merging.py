@@ -9,7 +9,7 @@ import pytest
 from fusion import direction, motion
 from fusion.classification import prior_log
 from fusion.joint import Joint
-from fusion.merging import APART_NS, hold_apart, merge_directions, merge_duplicates
+from fusion.merging import APART_NS, merge_directions, merge_duplicates
 from fusion.track_table import NEVER_NS, Births, TrackTable
 from fusion.types import Sensor
 
@@ -51,21 +51,6 @@ def test_a_row_that_equals_many_others_stands_in_a_crowd_and_is_not_merged(
     table.seen_ns[:, 0] = SECOND_NS * np.arange(count)
     merge_duplicates(table, count * SECOND_NS)
     assert len(table) == left
-
-
-def test_what_is_counted_beside_a_track_is_merged_with_it_only_where_nothing_shows_it_for_ten_seconds(
-    radar: Sensor,
-) -> None:
-    table = TrackTable((radar,), 1.0, motion.spectral_density(3.0))
-    table.predict(0)
-    x, P = np.array([[50.0, 80.0, 20.0, 0.0, 0.0, 0.0]]), np.diag([25.0, 25.0, 25.0, 4.0, 4.0, 4.0])[None]
-    keys = [(0, radar.sensor_id, 0), (0, radar.sensor_id, 1)]
-    table.append(Births(np.repeat(x, 2, axis=0), np.repeat(P, 2, axis=0), -1, np.full(2, 0.9), keys, 1), 0, 0)
-    table.seen_ns[:, 0] = [0, -SECOND_NS]
-    hold_apart(table, np.array([1]), 0)
-    for time_ns, left in ((0, 2), (APART_NS - 1, 2), (APART_NS, 1)):
-        merge_duplicates(table, time_ns)
-        assert len(table) == left
 
 
 @pytest.mark.parametrize(("voters", "times"), [((0, 0), 1), ((0, 1), 2)])
