@@ -63,7 +63,7 @@ class ClutterMap:
             of_batch.setdefault((number, components), []).append((values, seen))
         for of, noted in of_batch.items():
             z, counts = np.array([values for values, _ in noted]), np.array([seen for _, seen in noted])
-            at_ns = np.full(len(noted), time_ns, dtype=np.int64)
+            at_ns: IntArray = np.full(len(noted), time_ns, dtype=np.int64)
             if of in self._kept:
                 before = self._kept[of]
                 z = np.concatenate([before[0], z])

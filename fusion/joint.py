@@ -184,7 +184,7 @@ def alike(joints: Sequence[Joint]) -> list[BoolArray]:
     square, _ = filters.squared_distance(np.concatenate(apart), np.concatenate(P))
     found, begin = [], 0
     for one, differ in zip(joints, apart, strict=True):
-        same = np.zeros((len(one.log), len(one.log)), dtype=bool)
+        same: BoolArray = np.zeros((len(one.log), len(one.log)), dtype=bool)
         of = square[begin : begin + len(differ)].reshape(-1, len(one.keys))
         same[_every_two(len(one.log))] = (of < SAME).all(axis=1)
         found.append(same)

@@ -170,7 +170,7 @@ def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
 def coast_after_ns(table: TrackTable) -> IntArray:
     """How long each row may go undetected before it counts as coasting."""
     wait_s = np.minimum(np.maximum(COAST_SCANS * table.interval_s, COAST_LEAST_S), COAST_MOST_S)
-    return (wait_s * 1e9).astype(np.int64)[table.last_sensor]
+    return np.asarray((wait_s * 1e9).astype(np.int64)[table.last_sensor], dtype=np.int64)
 
 
 def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:

@@ -39,7 +39,8 @@ def learn(table: TrackTable, hand: ScanInHand) -> None:
     shown: set[int] = set()
     for plots in hand.plots:
         if 0 < len(rows) * len(plots.z) <= MOST:
-            shown.update(_learn(table, hand, plots, rows, (lately[rows] & noise.shows).any(axis=1)))
+            teaches = np.asarray((lately[rows] & noise.shows).any(axis=1))
+            shown.update(_learn(table, hand, plots, rows, teaches))
     noise.looked(number, hand.scan.time_ns, len(rows), len(shown))
 
 
