@@ -333,7 +333,8 @@ async def missed_by(center: Center, last_event_id: str | None) -> list[bytes]:
     rows = await asyncio.to_thread(center.store.messages_after, after, begins, RESUME_LIMIT + 1)
     if len(rows) > RESUME_LIMIT:
         return snapshot
-    stored = await asyncio.to_thread(lambda: [stored_block(row) for row in rows])
+    shown = [row for row in rows if row["site_id"] not in center.retired_posts]
+    stored = await asyncio.to_thread(lambda: [stored_block(row) for row in shown])
     return stored + blocks
 
 

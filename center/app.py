@@ -21,7 +21,7 @@ from center.fused import FusedPicture, Told, tracks_to_fuse
 from center.fused_memory import FusedMemory
 from center.ingest import Ingest
 from center.live import Hub
-from center.picture import GONE_NS, SILENT_NS, Picture
+from center.picture import GONE_NS, SECOND_NS, SILENT_NS, Picture
 from center.received import FUSED, Received, Refused, read
 from center.settings import CenterSettings
 from center.snapshot import still_now
@@ -47,12 +47,15 @@ class Center:
         self.round_fault: str | None = None
         self.tracking = Tracking()
         self.hub = Hub(self.store.first_event_number)
-        self.ingest = Ingest(settings.broker, self.store, settings.retention_days, self._hand_over, self.tracking.give)
+        self.retired_posts = settings.retired_posts
+        self._returned_posts: set[str] = set()
+        self.ingest = Ingest(settings.broker, self.store, settings.retention, self._hand_over, self._track)
         self.started_ns = time.time_ns()
         self.version = software_version()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._looking: asyncio.Task[FusedTracksMessage] | None = None
-        restore(self.picture, self.store, self.started_ns)
+        self._silence_ns = int(settings.retention.days * 86_400 * SECOND_NS)  # after which a post is off the map
+        restore(self.picture, self.store, self.started_ns, self.retired_posts)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,14 +79,25 @@ class Center:
         fused = [] if self.fused_fault is None else [f"the posts' tracks are not joined: {self.fused_fault}"]
         memory = [] if self._fused_memory.fault is None else [self._fused_memory.fault]
         now = [] if self.round_fault is None else [f"what is now is not told: {self.round_fault}"]
-        return [*self.ingest.faults(), *now, *fused, *memory, *self.tracking.faults()]
+        back = [
+            f"{site_id} stands in [posts] retired and speaks: what it says is kept, but not shown"
+            for site_id in sorted(self._returned_posts)
+        ]
+        return [*self.ingest.faults(), *now, *fused, *memory, *back, *self.tracking.faults()]
 
     def _hand_over(self, received: Received) -> None:
         """From the network thread to the event loop."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._show, received)
 
+    def _track(self, received: Received) -> None:
+        if received.site_id not in self.retired_posts:
+            self.tracking.give(received)
+
     def _show(self, received: Received) -> None:
+        if received.site_id in self.retired_posts:
+            self._returned_posts.add(received.site_id)
+            return
         self.picture.apply(received, time.monotonic_ns())
         self.hub.publish(received.event_number, received.name, event_data(received))
 
@@ -101,6 +115,7 @@ class Center:
     async def _tell_now(self) -> None:
         monotonic_ns = time.monotonic_ns()
         self.picture.expire(monotonic_ns)
+        self.picture.forget_posts(monotonic_ns - self._silence_ns)
         data = still_now(self.picture, rfc3339(time.time_ns()), monotonic_ns)
         self.hub.announce("now", msgspec.json.encode(data))
         await self._fuse(monotonic_ns)
@@ -134,12 +149,14 @@ def event_data(received: Received) -> bytes:
     return msgspec.json.encode({"received": rfc3339(received.received_ns), "message": received.message})
 
 
-def restore(picture: Picture, store: Store, now_ns: int) -> None:
+def restore(picture: Picture, store: Store, now_ns: int, retired_posts: frozenset[str] = frozenset()) -> None:
     """Build the picture as it was: the newest site and health of each post, and the tracks of the last minute.
 
     It is shown as stale until the posts are heard again."""
     heard_ns = time.monotonic_ns() - SILENT_NS - 1
     for row in (*store.latest("site"), *store.latest("health"), *store.tracks_messages_since(now_ns - GONE_NS)):
+        if row["site_id"] in retired_posts:
+            continue
         try:
             received = read(topic(row["site_id"], row["name"]), row["payload"], row["received_ns"])
         except Refused as refused:  # written by an earlier version with other limits

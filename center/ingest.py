@@ -29,9 +29,10 @@ import paho.mqtt.client as mqtt
 
 from center.broker_link import BrokerLink
 from center.clock_witnesses import ClockWitnesses
+from center.keeping import Keeping
 from center.ranges import Range, SequenceRanges
 from center.received import FOR_THE_TRACKER, Received, Refused, read
-from center.settings import BrokerSettings
+from center.settings import BrokerSettings, RetentionSettings
 from center.store import RunKey, Store
 from fusion.wire import VERSION, AckMessage, encode, topic
 
@@ -43,7 +44,7 @@ QUEUE_SIZE = 4_000  # messages waiting for the store, and
 QUEUE_BYTES = 33_554_432  # of them; usual messages have 2 kB
 MAX_RUNS = 10_000  # held in memory; of the one not heard for longest the store is asked again
 OWN = 60  # messages of our own that may still come back: a minute of them
-FORGET_EVERY_S = 600.0
+FORGET_EVERY_S = 60.0
 FIRST_FORGET_S = 60.0  # after the start: until then posts have told what time it is
 FORGET_PAUSE_S = 0.2  # between pieces of what is to be deleted: the posts go first
 RETRY_S = (0.5, 10.0)  # shortest and longest pause after a failed commit
@@ -62,12 +63,12 @@ class Ingest:
         self,
         broker: BrokerSettings,
         store: Store,
-        retention_days: float,
+        retention: RetentionSettings,
         on_received: Deliver,
         on_scans: Deliver = lambda received: None,
     ) -> None:
         self._store, self._on_received, self._on_scans = store, on_received, on_scans
-        self._retention_ns = int(retention_days * 86_400 * 1e9)
+        self._keeping = Keeping(retention, store.path.parent)
         self._queue: queue.Queue[Received | None] = queue.Queue(QUEUE_SIZE)
         self._lock = threading.Lock()  # holds the counts and the known sequence numbers together
         self._known: OrderedDict[RunKey, SequenceRanges] = OrderedDict()  # the one heard last stands last
@@ -79,7 +80,7 @@ class Ingest:
         self.counts = Counts()
         self._link = BrokerLink(broker, self._arrived)
         self._stopping = threading.Event()
-        self._rest_s = min(FORGET_EVERY_S, self._retention_ns / 1e9)
+        self._rest_s = min(FORGET_EVERY_S, self._keeping.retention_ns / 1e9)
         self._forget_at_s = time.monotonic() + min(FIRST_FORGET_S, self._rest_s)
         self._witnesses = ClockWitnesses()
         self._writer = threading.Thread(target=self._write_for_ever, name="store writer", daemon=True)
@@ -124,6 +125,8 @@ class Ingest:
             faults.append(
                 "the clock is more than a day from those of the posts: set it; nothing old is deleted until then"
             )
+        if (shortage := self._keeping.fault()) is not None:
+            faults.append(shortage)
         if not self._writer.is_alive():
             faults.append("the store writer does not run: nothing is stored; start the center again")
         return faults
@@ -293,13 +296,16 @@ class Ingest:
             self.counts.acknowledgements += 1
 
     def _forget(self) -> None:
-        """Delete a piece of what is older than the retention time, unless the clock that tells so is in doubt."""
+        """Delete a piece of what need not be kept, unless the clock that tells its age is in doubt."""
         if self._witnesses.doubt(time.monotonic()):
             self._forget_at_s = time.monotonic() + self._rest_s
             return
         try:
-            deleted, runs = self._store.forget(time.time_ns() - self._retention_ns)
-        except sqlite3.Error as error:
+            deleted, runs = self._store.forget(
+                self._keeping.before_ns(self._store.free_bytes()), time.time_ns() - self._keeping.retention_ns
+            )
+            self._keeping.note(deleted)
+        except (sqlite3.Error, OSError) as error:
             log.error("old messages cannot be deleted: %s", error)
             deleted, runs = 0, []
         with self._lock:

@@ -145,6 +145,11 @@ class Picture:
         ]:
             del self.groups[site_id, run_id, number]
 
+    def forget_posts(self, heard_before_ns: int) -> None:
+        """Take out the posts that were last heard before a time of the center's monotonic clock."""
+        for site_id in [name for name, site in self.sites.items() if site.heard_ns < heard_before_ns]:
+            self._forget_run(self.sites.pop(site_id))
+
     def is_silent(self, site_id: str, monotonic_ns: int) -> bool:
         """Whether a post has not been heard for a while: what it said last is stale."""
         site = self.sites.get(site_id)

@@ -7,8 +7,9 @@
     key = "center.key"                host = "127.0.0.1"
     authority = "authority.crt"       port = 8000
 
-                                      [retention]
-                                      days = 30
+    [posts]                           [retention]
+    retired = ["old-gate"]            days = 30
+                                      least_free_mb = 500
 
 Only [broker] host is needed. Paths are taken from the folder of the file. The center has no log-in, so it listens on the
 loopback interface alone: a reverse proxy with its own log-in may stand in front of it.
@@ -17,6 +18,7 @@ loopback interface alone: a reverse proxy with its own log-in may stand in front
 from __future__ import annotations
 
 import ipaddress
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,13 +34,15 @@ FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "broker": {"host": str, "port": int, "certificate": str, "key": str, "authority": str},
     "store": {"path": str},
     "listen": {"host": str, "port": int},
-    "retention": {"days": (int, float)},
+    "retention": {"days": (int, float), "least_free_mb": (int, float)},
+    "posts": {"retired": list},
 }
-TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", list: "a list", bool: "true or false"}
 DEFAULT_MQTT_PORT, DEFAULT_MQTT_TLS_PORT = 1883, 8883
 DEFAULT_HTTP_PORT = 8000
 DEFAULT_RETENTION_DAYS = 30.0
 HIGHEST_RETENTION_DAYS = 36_500.0  # a hundred years: beyond it nanoseconds leave 64 bits
+DEFAULT_LEAST_FREE_MB = 500.0  # a hundred posts write it in about an hour
 
 
 class SettingsError(Exception):
@@ -57,12 +61,21 @@ class BrokerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """For how long messages are kept, and how much room their disk must have left."""
+
+    days: float = DEFAULT_RETENTION_DAYS
+    least_free_mb: float = DEFAULT_LEAST_FREE_MB
+
+
+@dataclass(frozen=True, slots=True)
 class CenterSettings:
     broker: BrokerSettings
     store_path: Path
     listen_host: str = "127.0.0.1"
     listen_port: int = DEFAULT_HTTP_PORT
-    retention_days: float = DEFAULT_RETENTION_DAYS
+    retention: RetentionSettings = RetentionSettings()
+    retired_posts: frozenset[str] = frozenset()
 
 
 def read_settings(path: Path) -> CenterSettings:
@@ -82,16 +95,14 @@ def read_settings(path: Path) -> CenterSettings:
 def settings_from(tables: Mapping[str, Any], folder: Path) -> CenterSettings:
     """The settings in parsed TOML; relative paths are taken from `folder`. Raises SettingsError without the file's name."""
     check_fields(tables)
-    listen, store, retention = (tables.get(name, {}) for name in ("listen", "store", "retention"))
-    days = float(retention.get("days", DEFAULT_RETENTION_DAYS))
-    if not 0 < days <= HIGHEST_RETENTION_DAYS:
-        raise SettingsError(f"[retention] days is {days:g}; expected more than 0, at most {HIGHEST_RETENTION_DAYS:g}")
+    listen, store = (tables.get(name, {}) for name in ("listen", "store"))
     return CenterSettings(
         broker=broker_from(tables.get("broker", {}), folder),
         store_path=folder / store.get("path", "center.db"),
         listen_host=loopback(listen.get("host", "127.0.0.1")),
         listen_port=port_from("[listen] port", listen.get("port", DEFAULT_HTTP_PORT), lowest=0),
-        retention_days=days,
+        retention=retention_from(tables.get("retention", {})),
+        retired_posts=retired_from(tables.get("posts", {}).get("retired", [])),
     )
 
 
@@ -124,6 +135,23 @@ def broker_from(table: Mapping[str, Any], folder: Path) -> BrokerSettings:
             raise SettingsError(f"[broker] {name} is {str(table[name])!r}; no such file")
     default_port = DEFAULT_MQTT_TLS_PORT if "authority" in files else DEFAULT_MQTT_PORT
     return BrokerSettings(table["host"], port_from("[broker] port", table.get("port", default_port), lowest=1), **files)
+
+
+def retention_from(table: Mapping[str, Any]) -> RetentionSettings:
+    days = float(table.get("days", DEFAULT_RETENTION_DAYS))
+    if not 0 < days <= HIGHEST_RETENTION_DAYS:
+        raise SettingsError(f"[retention] days is {days:g}; expected more than 0, at most {HIGHEST_RETENTION_DAYS:g}")
+    least_free_mb = float(table.get("least_free_mb", DEFAULT_LEAST_FREE_MB))
+    if not 0 <= least_free_mb < math.inf:
+        raise SettingsError(f"[retention] least_free_mb is {least_free_mb:g}; expected 0 or more")
+    return RetentionSettings(days, least_free_mb)
+
+
+def retired_from(found: list[Any]) -> frozenset[str]:
+    for name in found:
+        if not isinstance(name, str) or not name:
+            raise SettingsError(f'[posts] retired holds {name!r}; expected ids of posts, such as ["old-gate"]')
+    return frozenset(found)
 
 
 def port_from(field: str, port: int, lowest: int) -> int:

@@ -101,9 +101,12 @@ class Store:
         keys = [(row["site_id"], row["run_id"]) for row in reversed(rows)]
         return {key: self.committed(key).ranges() for key in keys}
 
-    def forget(self, before_ns: int) -> tuple[int, list[RunKey]]:
-        """Delete a piece of what was received before a time: how many rows (0: nothing is left), and which runs."""
-        deleted, parameters = 0, {"before_ns": before_ns, "limit": DELETE_CHUNK}
+    def forget(self, before_ns: int, posts_before_ns: int) -> tuple[int, list[RunKey]]:
+        """Delete a piece of what was received before a time, and posts that were last heard before another.
+
+        How many rows (0: nothing is left), and which runs."""
+        deleted = 0
+        parameters = {"before_ns": before_ns, "posts_before_ns": posts_before_ns, "limit": DELETE_CHUNK}
         with transaction(self._writer):
             for statement in FORGET:
                 deleted += self._writer.execute(statement, parameters).rowcount
@@ -113,6 +116,12 @@ class Store:
         for key in runs:
             self._committed.pop(key, None)
         return deleted + len(runs), runs
+
+    def free_bytes(self) -> int:
+        """Room in the file itself, left by what was deleted; the writing thread asks."""
+        (pages,) = self._writer.execute("PRAGMA freelist_count").fetchone()
+        (page_bytes,) = self._writer.execute("PRAGMA page_size").fetchone()
+        return int(pages) * int(page_bytes)
 
     def _write_message(self, received: Received, added: dict[RunKey, set[int]]) -> None:
         key, number = (received.site_id, received.run_id), received.sequence
@@ -259,6 +268,8 @@ FORGET = (
     " LIMIT :limit)",
     "DELETE FROM messages WHERE event_number IN"
     " (SELECT event_number FROM messages WHERE received_ns < :before_ns LIMIT :limit)",
+    "DELETE FROM latest WHERE (site_id, name) IN"
+    " (SELECT site_id, name FROM latest WHERE received_ns < :posts_before_ns LIMIT :limit)",
     "DELETE FROM health_samples WHERE (site_id, received_ns) IN"
     " (SELECT site_id, received_ns FROM health_samples WHERE received_ns < :before_ns LIMIT :limit)",
 )

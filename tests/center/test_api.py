@@ -50,6 +50,21 @@ def test_a_post_its_sensors_and_their_health_are_told(center, post, eventually):
     assert health["samples"][-1]["state"] == "degraded"
 
 
+def test_a_retired_post_is_kept_but_not_shown_and_the_center_says_that_it_speaks(make_center, make_post, eventually):
+    old, young = make_post("old-gate"), make_post("new-gate")
+    center = make_center(f'[posts]\nretired = ["{old.site_id}"]\n')
+    for post in (old, young):
+        post.say_health()
+        post.say_tracks(post.track(1))
+        post.wait_acknowledged()
+    shown = [site["site_id"] for site in center.get("/api/sites")["sites"]]
+    assert young.site_id in shown
+    assert old.site_id not in shown
+    assert {track["site_id"] for track in center.get("/api/tracks")["tracks"]} == {young.site_id}
+    eventually(lambda: f"{old.site_id} stands in [posts] retired and speaks" in str(center.get("/healthz")))
+    assert center.read(f"SELECT COUNT(*) FROM messages WHERE site_id = '{old.site_id}' AND name = 'tracks'") == [(1,)]
+
+
 def test_tracks_are_filtered_by_class_and_box_and_tentative_ones_only_come_on_demand(center, post):
     bird = {"bird": 0.9, "drone": 0.1}
     post.say_tracks(

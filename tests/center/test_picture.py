@@ -35,6 +35,15 @@ def test_a_track_goes_when_its_post_goes_on_without_it(say, played_messages):
     assert [key[2] for key in picture.tracks] == [2]
 
 
+def test_a_post_that_was_not_heard_for_long_is_off_the_picture(say, played_messages):
+    picture = Picture()
+    say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T)), monotonic_ns=100)
+    picture.forget_posts(heard_before_ns=100)
+    assert (len(picture.sites), len(picture.tracks)) == (1, 1)
+    picture.forget_posts(heard_before_ns=101)
+    assert (len(picture.sites), len(picture.tracks)) == (0, 0)
+
+
 def test_the_tracks_of_a_silent_post_are_stale_and_then_go(say, played_messages):
     picture = Picture()
     say(picture, "tracks", played_messages.tracks(T, played_messages.track(1, T)), monotonic_ns=0)

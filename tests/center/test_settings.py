@@ -28,7 +28,7 @@ def test_only_the_broker_is_needed(tmp_path):
     path.write_text(BROKER)
     settings = read_settings(path)
     assert (settings.broker.port, settings.listen_host, settings.listen_port) == (1883, "127.0.0.1", 8000)
-    assert (settings.store_path, settings.retention_days) == (tmp_path / "center.db", 30.0)
+    assert (settings.store_path, settings.retention.days) == (tmp_path / "center.db", 30.0)
 
 
 def test_a_broker_with_an_authority_is_spoken_to_over_tls(tmp_path):
@@ -50,11 +50,17 @@ def test_a_broker_with_an_authority_is_spoken_to_over_tls(tmp_path):
             BROKER + 'user = "x"\n',
             "[broker] user is not known; expected one of authority, certificate, host, key, port",
         ),
-        (BROKER + "[lisen]\nport = 1\n", "[lisen] is not known; expected one of broker, listen, retention, store"),
+        (
+            BROKER + "[lisen]\nport = 1\n",
+            "[lisen] is not known; expected one of broker, listen, posts, retention, store",
+        ),
         (BROKER + '[listen]\nhost = "0.0.0.0"\n', "the center has no log-in"),
         (BROKER + '[listen]\nhost = "center.example.net"\n', "expected a loopback address"),
         (BROKER + "[retention]\ndays = 0\n", "[retention] days is 0; expected more than 0"),
         (BROKER + "[retention]\ndays = nan\n", "[retention] days is nan"),
+        (BROKER + "[retention]\nleast_free_mb = -1\n", "[retention] least_free_mb is -1; expected 0 or more"),
+        (BROKER + '[posts]\nretired = "old-gate"\n', "[posts] retired is 'old-gate'; expected a list"),
+        (BROKER + "[posts]\nretired = [3]\n", "[posts] retired holds 3; expected ids of posts"),
         (BROKER + 'certificate = "a.crt"\n', "certificate and key belong together"),
         (BROKER + 'authority = "nowhere.crt"\n', "[broker] authority is 'nowhere.crt'; no such file"),
         ("[broker\n", "is not TOML"),

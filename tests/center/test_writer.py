@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import pytest
 import center.ingest
 from center.ingest import Ingest
 from center.received import Received, read
-from center.settings import BrokerSettings
+from center.settings import BrokerSettings, RetentionSettings
 from center.store import Store, StoreError, transaction
 from fusion.wire import encode, topic
 
@@ -38,8 +38,8 @@ def make_ingest(store: Store) -> Iterator[Callable[..., Ingest]]:
     """An ingest whose messages are handed to it by `hand_in`; it looks for a broker where none is, unless told a port."""
     made: list[Ingest] = []
 
-    def make(port: int = 1) -> Ingest:
-        made.append(Ingest(BrokerSettings("127.0.0.1", port), store, 30.0, lambda received: None))
+    def make(port: int = 1, retention: RetentionSettings = RetentionSettings()) -> Ingest:  # noqa: B008
+        made.append(Ingest(BrokerSettings("127.0.0.1", port), store, retention, lambda received: None))
         made[-1].start()
         return made[-1]
 
@@ -53,6 +53,15 @@ def hand_in(ingest: Ingest, message: msgspec.Struct) -> None:
     arrived = mqtt.MQTTMessage(topic=topic("ridge-04", "tracks").encode())
     arrived.payload = encode(message)
     ingest._arrived(arrived)
+
+
+def fill(store: Store, played_messages: Any, ages_h: Sequence[int]) -> None:
+    """A run and a message of it for each age."""
+    for run, age_h in enumerate(ages_h):
+        message = played_messages.tracks(T, played_messages.track(1, T), run_id=f"run-{run}")
+        received_ns = time.time_ns() - age_h * 3600 * 10**9
+        received = read(topic("ridge-04", "tracks"), encode(message), received_ns)
+        store.write([replace(received, event_number=run + 1)])
 
 
 def numbered(message: msgspec.Struct, sequence: int) -> msgspec.Struct:
@@ -77,7 +86,7 @@ def test_a_forgotten_run_is_forgotten_in_memory_too(store, make_ingest, played_m
     ingest = make_ingest()
     hand_in(ingest, played_messages.tracks(T, played_messages.track(1, T)))
     eventually(lambda: store.message_count() == 1)
-    ingest._retention_ns = 0
+    ingest._keeping.retention_ns = 0
 
     def is_forgotten() -> bool:
         ingest._forget_at_s = 0.0  # the writer may just be setting its next time
@@ -103,7 +112,7 @@ def test_a_center_whose_clock_leaps_ahead_deletes_nothing_and_says_so(
     rounds, waited = [], ingest._witnesses.doubt
     monkeypatch.setattr(ingest._witnesses, "doubt", lambda now_s: rounds.append(now_s) or waited(now_s))
     says(time.time_ns() - 40 * 86_400 * 10**9)  # as if the center had leapt ahead by forty days
-    ingest._retention_ns = 0
+    ingest._keeping.retention_ns = 0
     rounds.clear()
     ingest._forget_at_s = 0.0
     eventually(lambda: len(rounds) > 0)
@@ -117,6 +126,34 @@ def test_a_center_whose_clock_leaps_ahead_deletes_nothing_and_says_so(
         return store.message_count() == 0
 
     eventually(is_forgotten)
+
+
+def test_a_disk_that_runs_out_of_room_loses_the_oldest_but_not_the_last_day(
+    store, make_ingest, played_messages, eventually
+):
+    fill(store, played_messages, ages_h=(700, 30, 20, 1))
+    ingest = make_ingest(retention=RetentionSettings(30.0, least_free_mb=1e12))  # no disk has so much
+    ingest._forget_at_s = 0.0
+    eventually(lambda: {row["run_id"] for row in store.runs()} == {"run-2", "run-3"})
+
+    def tells_that_all_is_gone() -> bool:
+        ingest._forget_at_s = 0.0
+        return any("nothing older than a day is left" in fault for fault in ingest.faults())
+
+    eventually(tells_that_all_is_gone)
+    assert store.message_count() == 2
+
+
+def test_a_disk_with_room_keeps_all_until_its_time(store, make_ingest, played_messages, eventually):
+    fill(store, played_messages, ages_h=(700, 730, 1))
+    ingest = make_ingest(retention=RetentionSettings(30.0, least_free_mb=0.0))
+
+    def is_forgotten() -> bool:
+        ingest._forget_at_s = 0.0
+        return {row["run_id"] for row in store.runs()} == {"run-0", "run-2"}
+
+    eventually(is_forgotten)
+    assert not any("MB left" in fault for fault in ingest.faults())
 
 
 def test_a_message_that_does_not_fit_the_store_is_kept_as_a_fault_and_holds_up_no_other(
@@ -161,7 +198,7 @@ def test_a_fault_of_ours_does_not_end_the_writing_and_is_told(
 
 
 def test_an_ingest_whose_writer_is_dead_says_so(store):
-    ingest = Ingest(BrokerSettings("127.0.0.1", 1), store, 30.0, lambda received: None)
+    ingest = Ingest(BrokerSettings("127.0.0.1", 1), store, RetentionSettings(), lambda received: None)
     assert any("writer does not run" in fault for fault in ingest.faults())
 
 

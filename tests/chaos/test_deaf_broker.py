@@ -84,7 +84,11 @@ def test_the_center_leaves_a_broker_that_does_not_confirm_its_subscription(
 ) -> None:
     monkeypatch.setattr(center.broker_link, "SUBSCRIBED_WITHIN_S", 0.5)
     store = Store(tmp_path / "center.db")
-    ingest = Ingest(center.settings.BrokerSettings("127.0.0.1", deaf_broker.port), store, 1.0, lambda received: None)
+    broker, retention = (
+        center.settings.BrokerSettings("127.0.0.1", deaf_broker.port),
+        center.settings.RetentionSettings(),
+    )
+    ingest = Ingest(broker, store, retention, lambda received: None)
     ingest.start()
     assert deaf_broker.connections.acquire(timeout=10)
     assert deaf_broker.connections.acquire(timeout=10)
