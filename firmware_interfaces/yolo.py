@@ -5,7 +5,8 @@ A reading of "<camera>/vision" is JSON:
     {"access_unit_ns": monotonic ns of the camera's reading that was looked at, "sensor_id": the camera,
      "size_px": [w, h], "looked": [[x, y, w, h], ...], "model_sha256": ..., "provider": ...,
      "detections": [{"class": ..., "confidence": 0..1, "x": ..., "y": ..., "w": ..., "h": ..., "classes": {...}}, ...],
-     "trouble": "" or what is wrong with the picture, "turn": null or how the camera is turned (`camera_turn.py`)}
+     "margin_px": by how much boxes are larger than what they show, "trouble": "" or what is wrong with the picture,
+     "turn": null or how the camera is turned (`camera_turn.py`)}
 
 Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and elevation of the box's middle, no range.
 
@@ -14,6 +15,9 @@ the picture. Then each has its probability times the confidence, else the class 
 has the rest. A class that we do not know is "unknown". That is a plain reading of the confidence, which is not calibrated;
 the tracker weighs it over time. And it may have "speed_px_s": [across, down], how fast its tracklet moves through the picture;
 with a lens that tells its rolling shutter's readout (`fusion/camera.py`), the direction is that at the picture's time.
+
+Boxes are drawn larger than what they show, by "margin_px" where the detector tells: it is taken off before the box's width is
+an angular size. A third of the box is left at least, for the box of a far object is a few pixels out.
 
 A picture that does not show what is there now gives no scan: neither what is in it nor what is missing says anything. One
 that is blurred or covered gives its detections, and misses nothing. One that is unlike what the detector was trained on gives
@@ -43,6 +47,8 @@ MAX_CLASSES = 1000  # models of a thousand classes exist
 FASTEST_PX_S = 1e5  # an insect before a narrow lens
 ROUNDED = 0.01  # probabilities are written with few digits
 EDGE_POINTS = 9  # along each side of a region; a distorted side is a curve
+LEAST_EXTENT = 1 / 3  # of a box that its object fills at least; a margin takes no more
+LARGEST_MARGIN_PX = 1000.0
 SAME_ASPECT = 0.01  # 1920x1080 and 1280x720 are the same picture in another size
 SHOWS_NOTHING = {
     "frozen": "the picture stands still: restart the camera; if it stays so, look for what feeds its stream",
@@ -118,7 +124,8 @@ class Decoder:
         scale = self._scale(found)
         age_ns = reading.monotonic_ns - int(numbers([found.get("access_unit_ns")], 1)[0])
         looked = tuple(self._look(box(region) * scale) for region in rows(found, "looked", MAX_REGIONS))
-        detections = [self._detection(row, scale) for row in rows(found, "detections", MAX_DETECTIONS)]
+        margin_px = margin_of(found)
+        detections = [self._detection(row, scale, margin_px) for row in rows(found, "detections", MAX_DETECTIONS)]
         return Scan(
             self._sensor.sensor_id,
             reading.received_ns - age_ns - self._sensor.latency_ns,
@@ -134,7 +141,7 @@ class Decoder:
             raise Rejected("size", f"pictures are {width:g} x {height:g}, the lens is for {lens_width} x {lens_height}")
         return np.array([lens_width / width, lens_height / height] * 2)
 
-    def _detection(self, row: Any, scale: FloatArray) -> Detection:
+    def _detection(self, row: Any, scale: FloatArray, margin_px: float) -> Detection:
         if not isinstance(row, dict):
             raise Rejected("field", "a detection is no object")
         original = box([row.get(name) for name in "xywh"])
@@ -144,15 +151,11 @@ class Decoder:
         x, y, width, height = original * scale
         late_s = row_time_s(self._lens, y + height / 2)
         x, y = np.array([x, y]) - late_s * scale[:2] * self._speed(row)
+        middle = np.array([x + width / 2, y + height / 2])
+        shown = np.maximum(original[2:] - margin_px, LEAST_EXTENT * original[2:]) * scale[2:]
+        across, down = np.diag(shown / 2)
         center, left, right, top, bottom = pixel_to_direction(
-            self._lens,
-            [
-                (x + width / 2, y + height / 2),
-                (x, y + height / 2),
-                (x + width, y + height / 2),
-                (x + width / 2, y),
-                (x + width / 2, y + height),
-            ],
+            self._lens, np.array([middle, middle - across, middle + across, middle - down, middle + down])
         )
         left_px, top_px, width_px, height_px = (float(v) for v in original)
         return Detection(
@@ -214,6 +217,14 @@ def trouble_of(found: dict[str, Any]) -> str:
     if not isinstance(told, str) or (told != "" and told not in TROUBLES):
         raise Rejected("field", f"trouble is {str(told)[:40]!r}, expected one of {', '.join(TROUBLES)}")
     return told
+
+
+def margin_of(found: dict[str, Any]) -> float:
+    """By how much the boxes are larger than what they show, px. Raises Rejected."""
+    (margin_px,) = numbers([found.get("margin_px", 0.0)], 1)
+    if not 0.0 <= margin_px <= LARGEST_MARGIN_PX:
+        raise Rejected("range", f"margin_px is {margin_px:g}, expected 0 to {LARGEST_MARGIN_PX:g}")
+    return margin_px
 
 
 def rows(found: dict[str, Any], name: str, most: int) -> list[Any]:

@@ -18,7 +18,7 @@ from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import CLASSES, FloatArray
 
-BANDS_M = {  # smallest, largest; boxes are drawn loosely, up to twice the object's width
+BANDS_M = {  # smallest, largest; a detector that does not tell its margin draws boxes up to twice the object's width
     "drone": (0.08, 5.0),  # a palm-sized one, a fixed wing
     "bird": (0.06, 4.0),
     "airplane": (4.0, 120.0),

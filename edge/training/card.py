@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from edge.training.clips import CLASSES, Clip
+from edge.training.drawn_boxes import MARGIN_PX
 
 CARD = """# {name}
 
@@ -18,6 +19,8 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
 - File: `{name}.onnx`, {megabytes:.1f} MB, SHA-256 `{sha256}`
 - Input `images` (batch, 3, height, width), RGB 0..1, height and width multiples of 32; output boxes (centre x, y, width,
   height, pixels) and a probability per class. Pixels are never shrunk: larger pictures are looked at in regions.
+- A box's sides are those of the object and about {visible_margin:g} px (visible) or {infrared_margin:g} px (infrared), as
+  people drew them; entry `box_margin_px` of the metadata tells, so that it is taken off where an angular size is told.
 - {halves}
 - Licence: AGPL-3.0-or-later (trained with ultralytics, which is AGPL-3.0). Trained from random weights.
 
@@ -98,6 +101,8 @@ def write_card(
     return CARD.format(
         name=name,
         **kind,
+        visible_margin=MARGIN_PX["visible"],
+        infrared_margin=MARGIN_PX["ir"],
         megabytes=len(onnx) / 1e6,
         sha256=sha256,
         train_clips=sum(c.split == "train" for c in clips),

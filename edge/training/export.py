@@ -19,6 +19,7 @@ import onnx  # noqa: E402
 import torch  # noqa: E402
 
 from edge.training.clips import CLASSES  # noqa: E402
+from edge.training.drawn_boxes import MARGIN_PX  # noqa: E402
 from edge.training.train import build_model  # noqa: E402
 
 OPSET = 17  # understood by ONNX Runtime 1.12 and younger, and by OpenVINO
@@ -66,6 +67,7 @@ def export(checkpoint: Path, onnx_path: Path, score_shift: float = 0.0) -> None:
         batch="1",
         imgsz="[256, 320]",
         description=f"{NAME}: drone, bird, airplane, helicopter; visible and infrared",
+        box_margin_px=json.dumps({"visible": MARGIN_PX["visible"], "infrared": MARGIN_PX["ir"]}),
         license="AGPL-3.0-or-later",
         training=json.dumps(training),
     )

@@ -19,6 +19,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.vision import margins
+from edge.vision.margins import Margins
 from edge.vision.usual import ENTRY, Usual
 
 SHIPPED_MODEL = Path(__file__).with_name("models") / "sarhad-eyes-1.onnx"
@@ -76,6 +78,7 @@ class Detector(Protocol):
     provider: str  # what computes: CPUExecutionProvider, ultralytics, …
     class_names: tuple[str, ...]
     usual: Usual | None  # what it saw at training; None where it does not tell
+    margins: Margins  # by which its boxes are larger than what they show
     temperature: float  # by which the mean of many looks' class scores is to be divided; 1: never calibrated
 
     def look(
@@ -107,6 +110,7 @@ class OnnxDetector:
         self.class_names = class_names_of(path, self._session)
         self.temperature = temperature_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.usual = usual_of(path, self._session.get_modelmeta().custom_metadata_map)
+        self.margins = margins_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.confidence = confidence
 
     def look(
@@ -185,6 +189,13 @@ def usual_of(path: Path, metadata: dict[str, str]) -> Usual | None:
         return Usual.read(metadata.get(ENTRY))
     except (ValueError, TypeError, KeyError) as wrong:
         raise ModelError(f"{path}: {ENTRY} in the metadata is not ours ({wrong}); expected histograms") from wrong
+
+
+def margins_of(path: Path, metadata: dict[str, str]) -> Margins:
+    try:
+        return Margins.read(metadata.get(margins.ENTRY))
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise ModelError(f"{path}: {margins.ENTRY} in the metadata is not ours ({wrong}); expected pixels") from wrong
 
 
 def cut_regions(image_bgr: Picture, regions: Sequence[Region] | None) -> list[tuple[Region, Picture]]:

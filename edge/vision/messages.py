@@ -93,6 +93,7 @@ class Result(msgspec.Struct, frozen=True, omit_defaults=False):
     skipped_pictures: int = 0  # since the last look: decoded, but an even newer one was there
     damaged_packets: int = 0  # of this camera since the process began
     look: int = 0  # number of this camera's looks before this one, since the process began
+    margin_px: float = 0.0  # by which the boxes are larger than what they show
     trouble: str = ""  # of the picture: a word of `picture_health`; else of `drift`
     turn: TurnFound | None = None  # None: a camera that may turn
 

@@ -196,6 +196,7 @@ class Eyes:
             model_sha256=self._detector.model_sha256,
             provider=self._detector.provider,
             detections=to_found(seen),
+            margin_px=self._detector.margins.of(picture),
             latency_ms=round((self._clock_s() - camera.arrived_s) * 1e3, 1),
             skipped_pictures=skipped,
             damaged_packets=camera.decoder.damaged_count,

@@ -64,6 +64,7 @@ class SecondLook:
             model_sha256=self._detector.model_sha256,
             provider=self._detector.provider,
             detections=to_found(seen),
+            margin_px=self._detector.margins.of(picture),
             skipped_pictures=result.skipped_pictures,
             damaged_packets=result.damaged_packets,
             look=result.look,

@@ -29,6 +29,7 @@ from edge.vision.detector import (
     suppress,
     to_box,
 )
+from edge.vision.margins import Margins
 
 
 class UltralyticsDetector:
@@ -50,7 +51,7 @@ class UltralyticsDetector:
         self.class_names = tuple(names[number] for number in range(len(names)))
         self.model_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.provider = "ultralytics"
-        self.temperature, self.usual = 1.0, None
+        self.temperature, self.usual, self.margins = 1.0, None, Margins()
         self.confidence = confidence
 
     def look(

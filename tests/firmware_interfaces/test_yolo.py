@@ -71,6 +71,32 @@ def test_the_angular_size_is_the_wider_side(
     assert scan.detections[0].box_px == (950.0, 535.0, 20.0, 10.0)
 
 
+def test_the_margin_that_a_detector_draws_is_no_part_of_the_angular_size(
+    sensor: Sensor, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    plain = Lens((1920, 1080), (1000.0, 1000.0), (960.0, 540.0), (0.0, 0.0, 0.0, 0.0, 0.0))
+    near, far = detection(940, 525, 40, 30), detection(948, 530, 24, 20)
+    told = make_yolo_reading(detections=[near, far], margin_px=20.0)
+    halved = make_yolo_reading(
+        size_px=[960, 540], detections=[detection(470, 262.5, 20, 15)], margin_px=10.0, looked=[]
+    )  # a smaller stream: its pixels are twice the lens's
+    (scan,) = Decoder(sensor, plain).feed(make_reading(told))
+    (small,) = Decoder(sensor, plain).feed(make_reading(halved))
+    sizes = [one.angular_size_rad for one in scan.detections]
+    assert sizes == pytest.approx([2 * math.atan(0.010), 2 * math.atan(0.004)])  # 40 - 20; never under a third of 24
+    assert scan.detections[0].box_px == (940.0, 525.0, 40.0, 30.0)  # as it stands in the picture
+    assert small.detections[0].angular_size_rad == pytest.approx(sizes[0])
+
+
+@pytest.mark.parametrize("margin", [-1.0, 1e4, "wide", None])
+def test_a_margin_that_is_none_is_refused(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson, margin: object
+) -> None:
+    decoder = Decoder(sensor, lens)
+    assert decoder.feed(make_reading(make_yolo_reading(margin_px=margin))) == []
+    assert decoder.diagnosis() is not None
+
+
 def test_the_class_named_has_the_confidence_and_unknown_the_rest(
     sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
 ) -> None:

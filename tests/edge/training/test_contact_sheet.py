@@ -7,6 +7,7 @@ import numpy as np
 from edge.training.clips import Clip
 from edge.training.contact_sheet import ENLARGED, NOTHING, as_page, as_picture, cut, gather, mistakes_of
 from edge.vision.detector import Box, Picture, Region
+from edge.vision.margins import Margins
 
 BOX_PX = 12.0
 
@@ -47,7 +48,7 @@ class OneBox:
     """Sees one drone, wherever it is asked."""
 
     confidence, model_sha256, provider, temperature = 0.25, "0" * 64, "made up", 1.0
-    usual = None
+    usual, margins = None, Margins()
     class_names = ("drone", "bird", "airplane", "helicopter")
 
     def look(

@@ -22,6 +22,7 @@ from edge.vision.detector import Box
 from edge.vision.held_camera import HeldCamera
 from edge.vision.landmark_lock import LEARN_S
 from edge.vision.landmarks import project
+from edge.vision.margins import Margins
 from edge.vision.messages import Packet
 from edge.vision.process import Eyes, held_by
 from fusion.frames import body_to_level, enu_to_polar, turn_about
@@ -52,7 +53,7 @@ class FoundThere:
     """A detector that finds one drone where it really is in the picture."""
 
     confidence, model_sha256, provider, class_names = 0.25, "0" * 64, "none", ("drone",)
-    usual, temperature = None, 1.0
+    usual, margins, temperature = None, Margins(), 1.0
     at_px = (0.0, 0.0)
 
     def look(self, _picture: object, _regions: object = None, *, every_class: bool = False) -> list[Box]:

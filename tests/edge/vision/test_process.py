@@ -16,6 +16,7 @@ from camera_stream import encode, flight
 
 from edge.vision.client import VisionProcess
 from edge.vision.detector import SHIPPED_MODEL, Box, Region, load_detector
+from edge.vision.margins import Margins
 from edge.vision.messages import ALIVE, LENGTH, Packet, Settings, frame_message
 from edge.vision.process import CALM_LOOKS, FEWEST_REGIONS, MOST_WAITING_BYTES, Eyes, Pace, Waiting, read_messages, run
 from edge.vision.recompute import SecondLook
@@ -108,7 +109,7 @@ def test_a_slow_machine_looks_at_fewer_regions_and_a_quick_one_at_the_budget() -
 
     class Slow:
         confidence, model_sha256, provider, class_names, temperature = 0.25, "", "", ("drone",), 1.0
-        usual = None
+        usual, margins = None, Margins()
 
         def look(self, picture: object, regions: list[Region], *, every_class: bool = False) -> list[Box]:
             now_s[0] += cost_s[0]
