@@ -17,7 +17,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ from fusion.types import Detection, FloatArray, Polar, Position, RangeRate, Sens
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 Row: TypeAlias = tuple[tuple[float, ...], tuple[float, ...], int]  # values, covariance, place in the scan
+Batch: TypeAlias = tuple[tuple[int, ...], FloatArray, tuple[float, ...]]  # components, values (m, d), one covariance
 
 AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE, EAST, NORTH, UP = range(7)
 POLAR = frozenset((AZIMUTH, ELEVATION, SLANT_RANGE, RANGE_RATE))
@@ -39,6 +41,9 @@ MAX_ANGLE_SIGMA_RAD = math.pi  # an angle less sure than this was not measured
 SMALLEST_VARIANCE = 1e-6  # a sigma of zero is a sensor's boast; the filter needs a little: a millimetre
 SMALLEST_ANGLE_VARIANCE = 1e-9  # 0.03 mrad
 NEAREST_M = 0.1  # closer than this a direction has no meaning
+MANY = 20  # detections, from which it pays to look first whether all are alike
+POLAR_VALUES = attrgetter("azimuth_rad", "elevation_rad", "slant_range_m", "range_rate_m_s")
+POLAR_SIGMAS = attrgetter("azimuth_sigma_rad", "elevation_sigma_rad", "slant_range_sigma_m", "range_rate_sigma_m_s")
 LARGEST = {AZIMUTH: MAX_DISTANCE_M, ELEVATION: math.pi / 2.0, SLANT_RANGE: MAX_DISTANCE_M, RANGE_RATE: MAX_SPEED_M_S}
 
 
@@ -57,6 +62,8 @@ def stack(detections: Sequence[Detection], limit: int) -> list[Plots]:
 
     What is not finite or absurd is left out; beyond `limit` only the most confident are kept.
     """
+    if len(detections) >= MANY and (alike := _all_alike(detections)) is not None:
+        return [alike] if len(alike.z) <= limit else _most_confident([alike], detections, limit)
     batches: dict[tuple[int, ...], list[Row]] = {}
     for index, detection in enumerate(detections):
         row = _row(detection)
@@ -83,6 +90,62 @@ def _stacked(components: tuple[int, ...], batch: Sequence[Row], detections: Sequ
     else:
         R = np.array(noises, float).reshape(count, size, size)[order]
     return Plots(components, z[order], R, index[order])
+
+
+def _all_alike(detections: Sequence[Detection]) -> Plots | None:
+    """The one batch of detections that all measure the same, equally well; None where any needs a look of its own."""
+    measured = [detection.measurement for detection in detections]
+    kinds = set(map(type, measured))
+    if len(kinds) > 1 or not np.isfinite([detection.confidence for detection in detections]).all():
+        return None
+    stacked = {Position: _alike_positions, Polar: _alike_polars}.get(kinds.pop())
+    found = stacked(measured) if stacked is not None else None
+    if found is None:
+        return None
+    components, z, covariance = found
+    order = np.lexsort(z.T[::-1])
+    z = z[order]
+    if (z[1:] == z[:-1]).all(axis=1).any():  # told apart by what else they say
+        return None
+    size = len(components)
+    R = np.broadcast_to(np.array(covariance, float).reshape(size, size), (len(z), size, size))
+    return Plots(components, z, R, order.astype(np.int64))
+
+
+def _alike_positions(measured: Sequence[Any]) -> Batch | None:
+    """Of points with one covariance: components, values (m, d) and covariance by rows."""
+    first = measured[0]
+    given, has_up = first.covariance_m2, first.up_m is not None
+    if not all(one.covariance_m2 == given and (one.up_m is not None) == has_up for one in measured):
+        return None
+    covariance = _position_noise(tuple(given), has_up)
+    if has_up:
+        z = np.array([(one.east_m, one.north_m, one.up_m) for one in measured], float)
+    else:
+        z = np.array([(one.east_m, one.north_m) for one in measured], float)
+    if covariance is None or not (np.abs(z) <= MAX_DISTANCE_M).all():  # NaN neither
+        return None
+    return ((EAST, NORTH, UP) if has_up else (EAST, NORTH)), z, covariance
+
+
+def _alike_polars(measured: Sequence[Any]) -> Batch | None:
+    """Of directions and ranges with the same components and sigmas: the same."""
+    sigmas = {POLAR_SIGMAS(one) for one in measured}
+    columns = list(zip(*map(POLAR_VALUES, measured), strict=True))
+    unknown = [column.count(None) for column in columns]
+    if len(sigmas) > 1 or not set(unknown) <= {0, len(measured)}:
+        return None
+    kinds = [component for component, missing in enumerate(unknown) if not missing]
+    covariance = _noise(tuple(kinds), tuple(map(sigmas.pop().__getitem__, kinds)))
+    z = np.array([columns[kind] for kind in kinds], float).T
+    largest = np.array([LARGEST[component] for component in kinds])
+    if covariance is None or not (np.abs(z) <= largest).all():
+        return None
+    if SLANT_RANGE in kinds and (z[:, kinds.index(SLANT_RANGE)] < NEAREST_M).any():
+        return None
+    if AZIMUTH in kinds:
+        z[:, 0] = (z[:, 0] + math.pi) % (2.0 * math.pi) - math.pi
+    return tuple(kinds), z, covariance
 
 
 def _most_confident(plots: Sequence[Plots], detections: Sequence[Detection], limit: int) -> list[Plots]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -114,6 +115,41 @@ def test_stacked_detections_do_not_depend_on_their_order() -> None:
     for first, second in zip(one, two, strict=True):
         assert np.array_equal(first.z, second.z)
         assert [detections[k] for k in first.index] == [shuffled[k] for k in second.index]
+
+
+@pytest.mark.parametrize("missing", [(), ("range_rate_m_s",), ("slant_range_m", "range_rate_m_s"), ("elevation_rad",)])
+def test_a_scan_of_like_detections_is_stacked_as_they_are_one_by_one(missing: tuple[str, ...]) -> None:
+    random = np.random.default_rng(16)
+    polars = [
+        Polar(
+            *(
+                float(value)
+                for one in zip(random.uniform(1.0, 9.0, 4), (0.02, 0.03, 5.0, 1.0), strict=True)
+                for value in one
+            )
+        )
+        for _ in range(30)
+    ]
+    polars = [replace(one, **({"elevation_rad": one.azimuth_rad / 9.0} | dict.fromkeys(missing))) for one in polars]
+    points = [Position(*random.uniform(-9.0, 9.0, 3).tolist(), (4.0, 0.1, 0.0, 4.0, 0.0, 9.0)) for _ in range(30)]
+    if "elevation_rad" in missing:
+        points = [replace(one, up_m=None, covariance_m2=(4.0, 0.1, 4.0)) for one in points]
+    for measured in (polars, points):
+        scan = [Detection(one, 0.5) for one in measured]
+        (together,), other = stack(scan, 100), Detection(RangeRate(1.0, 1.0), 0.5)
+        apart = next(plots for plots in stack([*scan, other], 100) if len(plots.z) == len(scan))
+        assert together.components == apart.components
+        for one, twin in zip((together.z, together.R, together.index), (apart.z, apart.R, apart.index), strict=True):
+            assert one.tolist() == twin.tolist()
+
+
+def test_a_damaged_number_among_like_detections_is_left_out_alone() -> None:
+    scan = [Detection(Polar(0.1 * k, 0.02, 0.1, 0.02, 100.0, 5.0), 0.9) for k in range(30)]
+    for damaged in (math.nan, 2e6, 0.01):
+        scan[7] = Detection(Polar(0.7, 0.02, 0.1, 0.02, damaged, 5.0), 0.9)
+        assert sorted(stack(scan, 100)[0].index.tolist()) == [k for k in range(30) if k != 7]
+    scan[7] = Detection(Polar(0.8, 0.02, 0.1, 0.02, 100.0, 5.0), 0.3)
+    assert [len(plots.z) for plots in stack(scan, 100)] == [30]
 
 
 def test_beyond_the_limit_the_most_confident_are_kept() -> None:
