@@ -23,7 +23,7 @@ from fusion import direction
 from fusion.association import gate_threshold
 from fusion.denial import TOLD_LASTS_NS, Silence, Told, Transmitter
 from fusion.frames import LocalFrame
-from fusion.lifecycle import UNSEEN_NS, unseen_limit_ns
+from fusion.lifetimes import UNSEEN_NS, unseen_limit_ns
 from fusion.measurement import IntArray, Plots
 from fusion.mounting_error import mounting_covariance
 from fusion.track_table import TrackTable
@@ -121,7 +121,7 @@ class ClaimBook:
     def _compare(
         self, claim: Claim, place: tuple[FloatArray, FloatArray] | None, table: TrackTable, before: HeldClaim | None
     ) -> HeldClaim:
-        fresh = table.is_confirmed & (claim.time_ns - table.last_ns <= unseen_limit_ns(table, UNSEEN_NS))
+        fresh = table.is_confirmed & (claim.time_ns - table.last_ns <= unseen_limit_ns(*table.watched(), UNSEEN_NS))
         own = table.keys.index(before.key) if before is not None and before.key in table.keys else None
         own = own if own is not None and fresh[own] else None
         belongs = table.keys[own] if own is not None else None

@@ -22,9 +22,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fusion.lifetimes import NEVER_NS
+from fusion.measurement import IntArray
 from fusion.types import CLASSES, FloatArray
 
 KNOWN = CLASSES[:-1]
+PLACE = {name: place for place, name in enumerate(KNOWN)}
 PRIOR = np.array([0.22, 0.20, 0.05, 0.05, 0.48])  # drone, bird, airplane, helicopter, unknown
 GUESSES = np.array([0.60, 0.10, 0.15, 0.15])  # as which class a detector reports what it does not recognise
 NAMES = np.array(
@@ -51,22 +54,33 @@ def prior_log(count: int) -> FloatArray:
     return np.tile(np.log(PRIOR), (count, 1))
 
 
-def vote_log_likelihood(votes: Sequence[tuple[tuple[str, float], ...]]) -> FloatArray:
-    """Log likelihood of n detections' votes under each class, shape (n, classes); zeros where one names none of ours."""
-    named: FloatArray = np.array([_named(classes) for classes in votes])
+def vote_log_likelihood(named: FloatArray) -> FloatArray:
+    """Log likelihood of n detections' votes, `named`, under each class, shape (n, classes); zeros where one names none."""
     total = named.sum(axis=1, keepdims=True)
     share, named = np.minimum(total, 1.0), named / np.where(total > 0.0, total, 1.0)
     likelihood = share * (named @ NAMES.T) + (1.0 - share) * (named @ GUESSES)[:, None]
     return np.where(total > 0.0, np.log(np.where(total > 0.0, likelihood, 1.0)), 0.0)
 
 
-def _named(classes: tuple[tuple[str, float], ...]) -> list[float]:
-    """What a vote gives each of the known classes."""
-    found = [0.0] * len(KNOWN)
-    for name, probability in classes:
-        if name in KNOWN and 0.0 < probability <= 1.0:
-            found[KNOWN.index(name)] += probability
-    return found
+def named(votes: Sequence[tuple[tuple[str, float], ...]]) -> FloatArray:
+    """What each of n votes gives each of the known classes, shape (n, known)."""
+    found = [[0.0] * len(KNOWN) for _ in votes]
+    for given, classes in zip(found, votes, strict=True):
+        for name, probability in classes:
+            if name in PLACE and 0.0 < probability <= 1.0:
+                given[PLACE[name]] += probability
+    return np.array(found)
+
+
+def work_in(
+    rows: IntArray, named: FloatArray, class_log: FloatArray, voted_ns: IntArray, number: int, time_ns: int
+) -> None:
+    """Votes (k, known) of a sensor at a time go to these rows, in place of all rows' log weights (n, classes) and of when each
+    sensor voted last, (n, sensors)."""
+    last_ns = voted_ns[rows, number]
+    since_s = np.where(last_ns == NEVER_NS, np.inf, (time_ns - last_ns) / 1e9)
+    class_log[rows] = after_votes(class_log[rows], vote_log_likelihood(named), since_s)
+    voted_ns[rows, number] = time_ns
 
 
 def after_votes(log_weight: FloatArray, vote_log: FloatArray, since_s: FloatArray) -> FloatArray:

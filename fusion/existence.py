@@ -21,6 +21,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fusion import direction
 from fusion.frames import body_to_level
 from fusion.measurement import (
     AZIMUTH,
@@ -41,6 +42,7 @@ Inside: TypeAlias = Callable[[Sensor, Sequence[Look], FloatArray, FloatArray, Fl
 
 ASSUMED_TARGET_M = 0.35  # a small drone's width: what a table by pixels is read for
 ASSUMED_DETECTION_PROBABILITY = 0.5  # weighs a detection of a sensor that tells no probability; never a miss
+LEAST_DETECTING = 0.05  # of a sensor that has just detected
 ASSUMED_FALSE_ALARMS = 1.0  # a scan, where the site file tells none
 ASSUMED_RANGE_M = 2000.0  # where a sensor's coverage is not known
 HIGHEST_EXISTENCE = 0.995  # so that a vanished object is given up after a few misses
@@ -81,7 +83,19 @@ def detection_probability(sensor: Sensor, slant_range_m: FloatArray) -> FloatArr
 def assumed_probability(sensor: Sensor, slant_range_m: FloatArray) -> FloatArray:
     """The same for weighing detections: never unknown, never nought, since it did detect."""
     known = detection_probability(sensor, slant_range_m)
-    return np.asarray(np.maximum(np.where(np.isnan(known), ASSUMED_DETECTION_PROBABILITY, known), 0.05))
+    return np.asarray(np.maximum(np.where(np.isnan(known), ASSUMED_DETECTION_PROBABILITY, known), LEAST_DETECTING))
+
+
+def ranges_of(rows: IntArray, x: FloatArray, sensor: Sensor, is_direction: bool) -> FloatArray:
+    """How far these k rows of x (n, 6) are from a sensor, shape (k,); is_direction: its own coordinates tell."""
+    if is_direction:
+        return np.asarray(np.exp(direction.bounded(x[rows, 2])))
+    return np.asarray(np.sqrt(((x[rows, :3] - stand_of(sensor)) ** 2).sum(axis=1)))
+
+
+def assumed_at(rows: IntArray, x: FloatArray, sensor: Sensor, is_direction: bool) -> FloatArray:
+    """The same of k rows, at their ranges."""
+    return assumed_probability(sensor, ranges_of(rows, x, sensor, is_direction))
 
 
 def is_camera(sensor: Sensor) -> bool:
@@ -199,7 +213,6 @@ def counted_misses(
     seen_ns: IntArray,
     missed_ns: IntArray,
     hang_ns: IntArray,
-    inside: Inside = looked_at,
 ) -> FloatArray:
     """Detection probability of those (n,) whose silence in this scan means something; 0 for the others.
 
@@ -208,7 +221,7 @@ def counted_misses(
     """
     slant_range = np.sqrt(((position_m - stand_of(sensor)) ** 2).sum(axis=1))
     probability = detection_probability(sensor, slant_range)
-    counts = ~np.isnan(probability) & inside(sensor, looks, position_m, sigma_m, mounting_rad)
+    counts = ~np.isnan(probability) & looked_at(sensor, looks, position_m, sigma_m, mounting_rad)
     counts &= time_ns - missed_ns >= hang_ns
     if not sees_at_night(sensor):
         counts &= time_ns - seen_ns <= int(CAMERA_SEES_S * 1e9)

@@ -17,6 +17,7 @@ import numpy as np
 
 from fusion import direction, standing
 from fusion.existence import DENIED_LOG, BoolArray
+from fusion.lifetimes import MAY_GLINT
 from fusion.measurement import IntArray
 from fusion.scan_in_hand import ScanInHand, is_bearing
 from fusion.scan_update import SHARED_HITS
@@ -28,15 +29,6 @@ CONFIRM_RANGED_HITS = 2  # one range may be a false alarm on the line of sight o
 DIRECTION_CONFIRM_HITS, DIRECTION_CONFIRM_AGE_NS = 4, 700_000_000  # a bearing says less
 AWAITED_NS = 1_000_000_000  # a track that may be a direction told of already waits so long for the answer
 STEADY_SHARE = 0.3  # of a sensor's scans must have shown it: a mast that glints now and then is no object
-TENTATIVE_SILENT = 3  # misses of ranging sensors in a row: the range was a false alarm's
-UNSEEN_NS = 5_000_000_000  # a confirmed track is given up; at 15 m/s it may be 75 m and any turn away
-SILENT_NS = 12_000_000_000  # later while the sensor that saw it last says nothing at all: nobody has missed it
-DIRECTION_UNSEEN_NS = 3_000_000_000  # the picture forgets faster: anything may cross it
-TENTATIVE_SCANS, TENTATIVE_LEAST_S = 2.2, 0.6  # a tentative track may miss one scan
-REPORTER_UNSEEN_NS = 3_500_000_000  # Remote ID is sent once a second (ASTM F3411): two reports in a row may be lost
-COAST_SCANS, COAST_LEAST_S, COAST_MOST_S = 2.0, 0.5, 3.0  # unseen this long, a confirmed track is coasting
-SOONEST_COASTING_NS = int(COAST_LEAST_S * 1e9)  # no confirmed row coasts or is given up sooner
-SOONEST_DROPPED_NS = min(UNSEEN_NS, SILENT_NS, DIRECTION_UNSEEN_NS)
 CROSSED_NS = 700_000_000  # so long two sensors must have seen what their rays made
 RANGE_LOST = 0.4  # sigma of the range over the range: beyond it a track in space is a direction again
 RANGE_LOST_M = 100.0  # and beyond this sigma: nobody finds it by such a place sooner than by its direction
@@ -125,13 +117,7 @@ def drop_unseen(table: TrackTable, time_ns: int) -> None:
 
     So goes a row whose numbers have outgrown all measure: it says nothing of where its object is, and must harm no other.
     """
-    unseen_ns = time_ns - table.last_ns
-    goes = unseen_ns > np.where(table.is_confirmed, SOONEST_DROPPED_NS, int(TENTATIVE_LEAST_S * 1e9))
-    if goes.any():
-        goes = unseen_ns > unseen_limit_ns(table)
-    if not np.isfinite(table.x.sum() + table.P.sum()):
-        goes |= ~np.isfinite(table.x).all(axis=1) | ~np.isfinite(table.P).all(axis=(1, 2))
-    rows = goes.nonzero()[0]
+    rows = table.kernels.unseen_too_long(table.x, table.P, time_ns, *table.watched())
     if len(rows) == 0:
         return
     idle = rows[~table.is_confirmed[rows] | standing.stayed(table, rows)].tolist()
@@ -152,37 +138,25 @@ def _note_nothing(table: TrackTable, rows: list[int], time_ns: int) -> None:
     )
 
 
-def unseen_limit_ns(table: TrackTable, silent_ns: int = SILENT_NS) -> IntArray:
-    """How long each row may go unseen; silent_ns: while the sensor that saw it last says nothing at all.
-
-    Only its second scan ends the silence: the first may still find the track again.
-    """
-    of_sensor_s = np.maximum(TENTATIVE_SCANS * table.interval_s, TENTATIVE_LEAST_S)
-    tentative_ns = (of_sensor_s * 1e9).astype(np.int64)[table.last_sensor]
-    if table.reports.any():  # each in its own rhythm, whatever that of all that the receiver hears
-        tentative_ns = np.where(table.reports, np.maximum(tentative_ns, REPORTER_UNSEEN_NS), tentative_ns)
-    is_silent = table.scan_before_ns[table.last_sensor] <= table.last_ns
-    confirmed_ns = np.where(is_silent, silent_ns, UNSEEN_NS)  # a slow sensor may miss one scan
-    confirmed_ns = np.where(table.direction_of >= 0, DIRECTION_UNSEEN_NS, confirmed_ns)
-    return np.where(table.is_confirmed, np.maximum(confirmed_ns, tentative_ns), tentative_ns)
-
-
-def coast_after_ns(table: TrackTable) -> IntArray:
-    """How long each row may go undetected before it counts as coasting."""
-    wait_s = np.minimum(np.maximum(COAST_SCANS * table.interval_s, COAST_LEAST_S), COAST_MOST_S)
-    return np.asarray((wait_s * 1e9).astype(np.int64)[table.last_sensor], dtype=np.int64)
-
-
 def drop_disbelieved(table: TrackTable, settings: TrackerSettings, time_ns: int) -> None:
     """Confirmed rows whose existence has sunk too low or that glint in their place; tentative ones whose range nothing has
     borne out."""
-    lowest = np.where(table.is_confirmed, settings.drop_below, 1e-5)
-    is_crossing = table.ranged_hits == 0
-    denied = (table.silent >= TENTATIVE_SILENT) | (is_crossing & (table.denied_log.min(axis=1) < DENIED_LOG))
-    by_chance = ~table.is_confirmed & (table.direction_of < 0) & denied
-    glints = table.is_confirmed & (table.glints_log > 0.0)
+    marks = table.kernels.disbelieved(
+        table.existence,
+        table.is_confirmed,
+        table.direction_of,
+        table.ranged_hits,
+        table.silent,
+        table.denied_log,
+        table.glints_log,
+        settings.drop_below,
+    )
+    rows = marks.nonzero()[0]
+    if len(rows) == 0:
+        return
+    glints = marks >= MAY_GLINT
     if glints.any():
         glints[glints] = standing.probability(table, glints.nonzero()[0]) > GLINTS
-    rows = ((table.existence < lowest) | by_chance | glints).nonzero()[0]
+        rows = ((marks % MAY_GLINT > 0) | glints).nonzero()[0]
     _note_nothing(table, rows[~table.is_confirmed[rows] | glints[rows]].tolist(), time_ns)
     table.end(rows, "unseen", time_ns)

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fusion import filters
+from fusion import direction, filters
+from fusion.measurement import IntArray
 from fusion.types import FloatArray
 
 LEVELS: FloatArray = np.array([0.1, 1.0, 10.0])  # of the site's q: steady flight, a drone's usual turns, abrupt ones
@@ -76,3 +77,15 @@ def unit_noise(q: FloatArray, since_s: FloatArray) -> FloatArray:
         unit[:, axis, axis + 3] = unit[:, axis + 3, axis] = q[axis] * since_s**2 / 2.0
         unit[:, axis + 3, axis + 3] = q[axis] * since_s
     return unit
+
+
+def density(
+    q: FloatArray, modes: FloatArray, x: FloatArray, direction_of: IntArray, size_log: FloatArray, size_count: IntArray
+) -> FloatArray:
+    """Spectral density of the acceleration, shape (n, 3), in the coordinates of each of n rows, whose columns these are."""
+    as_direction = direction_of >= 0
+    found = q * factor(modes)[:, None]
+    if as_direction.any():
+        range_m = direction.manoeuvre_range_m(x[as_direction, 2], size_log[as_direction], size_count[as_direction])
+        found[as_direction] = (q.max() / range_m**2)[:, None]
+    return found

@@ -16,13 +16,12 @@ import numpy as np
 from fusion import classification, direction
 from fusion.association import gate_threshold
 from fusion.existence import BoolArray
+from fusion.lifetimes import NEVER_NS
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
 from fusion.scan_update import SHARED_HITS
-from fusion.track_table import NEVER_NS, TrackTable
+from fusion.track_table import TrackTable
 from fusion.types import FloatArray, TrackKey
 
-DUPLICATE_WITHIN_M = 60.0
-DUPLICATE_WITHIN_RAD = 0.05
 BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
 DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
 MOST_LIKE = 2  # others that a row may equal before it stands in a crowd
@@ -89,11 +88,8 @@ def _votes_of_both(table: TrackTable, one: int, two: int) -> FloatArray:
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:
     """Two rows that are nowhere apart and were never seen apart lately are one object."""
-    rows = ((table.existence >= 0.5) & (table.origin < 0)).nonzero()[0]
-    if len(rows) < 2:
-        return
     gone: list[int] = []
-    for one, two in _duplicates(table, _near_pairs(table, rows), time_ns):
+    for one, two in _duplicates(table, table.kernels.near_rows(table), time_ns):
         if one in gone or two in gone:
             continue
         stays, goes = (one, two) if _rank(table, one) <= _rank(table, two) else (two, one)
@@ -107,25 +103,6 @@ def merge_duplicates(table: TrackTable, time_ns: int) -> None:
         gone.append(goes)
     if gone:
         table.end(np.array(sorted(gone), dtype=np.int64), "merged", time_ns)
-
-
-def _near_pairs(table: TrackTable, rows: IntArray) -> IntArray:
-    """Pairs (k, 2) of these rows that may be one: close in space, or directions of one mount."""
-    in_space = rows[table.direction_of[rows] < 0]
-    pairs: list[IntArray] = [np.zeros((0, 2), dtype=np.int64)]
-    if len(in_space) > 1:
-        pairs.append(in_space[table.kernels.near_pairs(table.x[in_space, :3], DUPLICATE_WITHIN_M)])
-    towards = rows[table.direction_of[rows] >= 0]
-    if len(towards) > 1:
-        apart = np.abs(residual(table.x[towards, None, :2], table.x[None, towards, :2], (AZIMUTH, ELEVATION))).max(
-            axis=2
-        )
-        of, range_m = table.direction_of[towards], np.exp(direction.bounded(table.x[towards, 2]))
-        place_m = np.array([sensor.position_enu_m for sensor in table.sensors])[of]
-        apart -= np.linalg.norm(place_m[:, None] - place_m, axis=2) / np.minimum(range_m[:, None], range_m)  # parallax
-        apart[table.mount[of][:, None] != table.mount[of]] = np.inf
-        pairs.append(towards[np.argwhere(np.triu(apart < DUPLICATE_WITHIN_RAD, 1))])
-    return np.concatenate(pairs)
 
 
 def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[int, int]]:

@@ -12,11 +12,15 @@ Of several sensors that see a track it leans on the one best mounted, so the lea
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fusion.measurement import IntArray
-from fusion.track_table import TrackTable
 from fusion.types import FloatArray
+
+if TYPE_CHECKING:
+    from fusion.track_table import TrackTable
 
 LEANS_ON_NS = 1_000_000_000  # on sensors that saw it so long before its last detection
 

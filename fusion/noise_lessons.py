@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from fusion.existence import BoolArray
-from fusion.measurement import IntArray, Plots, added_noise, expected, residual
+from fusion.measurement import IntArray, Plots, residual
 from fusion.registration import may_teach
 from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
@@ -53,8 +53,7 @@ def _learn(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, te
     at = [plots.components.index(kind) for kind in noise.kind[own].tolist()]
     components = tuple(plots.components[k] for k in at)
     x, P = table.x[rows], table.P[rows]
-    h, H = expected(x, hand.sensor, components)
-    added = added_noise(x, H, hand.sensor, components, hand.rules.clock_error_s(hand.sensor))
+    h, H, added = table.kernels.foretold(x, hand.sensor, components, hand.rules.clock_error_s(hand.sensor))
     R = added.diagonal(axis1=1, axis2=2)[:, None] + plots.R.diagonal(axis1=1, axis2=2)[None, :, at]
     y = residual(plots.z[None][:, :, at], h[:, None], components)
     foretold = R + ((H @ P) * H).sum(axis=2)[:, None]
@@ -64,5 +63,5 @@ def _learn(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, te
         declared = np.maximum(R[row, plot] - noise.excess[own], 0.0)
         leans = H[row] @ table.leaning[rows[row]]
         off = table.registration.applied[own]
-        noise.learn(own, y[row, plot] + off, foretold[row, plot], declared, leans)
+        noise.learn(own, y[row, plot] + off, foretold[row, plot], declared, leans, table.kernels.learn_noise)
     return [int(one) for one in rows[fits.any(axis=1)]]

@@ -16,10 +16,10 @@ import numpy as np
 from fusion import direction, existence, extra_plots, manoeuvres
 from fusion.association import Pairs, concatenated, gate_threshold, gated_pairs, in_sight
 from fusion.existence import BoolArray
-from fusion.measurement import AZIMUTH, IntArray, Plots, stand_of
+from fusion.measurement import AZIMUTH, IntArray, Plots
 from fusion.scan_in_hand import ScanInHand, is_bearing, measures_range
 from fusion.track_table import TrackTable
-from fusion.types import FloatArray, Sensor
+from fusion.types import FloatArray
 
 MANY_ROWS = 200  # of more, those whose azimuth is far from every plot's are left out at first sight
 IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
@@ -51,6 +51,21 @@ def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, 
             x[guests], P[guests], table.sensors[number], hand.sensor
         )
     return table.kernels.gated_pairs(rows, P, h, H, added, plots, gate)
+
+
+def pairs_of_report(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, goes_first: BoolArray) -> Pairs:
+    """Pairs of those of these rows that may have sent a report that tells its sender; goes_first: of all rows.
+
+    The believed row that has its identity, where that stands near; else it and those that have none."""
+    theirs = [row for row in rows[table.reports[rows]].tolist() if table.identities[row] == hand.identity]
+    believed = np.array([row for row in theirs if goes_first[row]], dtype=np.int64)
+    if len(believed):
+        pairs = pairs_of(table, hand, plots, believed, False)
+        if len(pairs.row):
+            return pairs
+    may_be = ~table.reports[rows]
+    may_be |= np.isin(rows, theirs)
+    return pairs_of(table, hand, plots, rows[may_be], False)
 
 
 def pairs_in_space(
@@ -116,11 +131,11 @@ def _credible(
         return np.arange(len(pairs.row))
     place_m, sigma_m = x[pairs.row, :3], np.sqrt(table.kernels.largest_variance(P[pairs.row]))
     mounting_rad = np.full(len(pairs.row), hand.sensor.mounting_sigma_rad)
-    credible = existence.looked_at(hand.sensor, hand.scan.looked, place_m, sigma_m, mounting_rad)
+    credible = table.kernels.looked_at(hand.sensor, hand.scan.looked, place_m, sigma_m, mounting_rad)
     if credible.all():
         return np.arange(len(pairs.row))
     wide = -existence.SURELY_SIGMAS
-    may_be = existence.looked_at(hand.sensor, hand.scan.looked, place_m, wide * sigma_m, wide * mounting_rad)
+    may_be = table.kernels.looked_at(hand.sensor, hand.scan.looked, place_m, wide * sigma_m, wide * mounting_rad)
     lately_ns = hand.scan.time_ns - int(existence.CAMERA_SEES_S * 1e9)
     credible |= may_be & (table.seen_ns[rows[pairs.row], hand.number] >= lately_ns)
     followed = table.directions_of(hand.number) & (table.hits >= FOLLOWED_HITS)
@@ -139,8 +154,8 @@ def scores(
 
 def probability_of(table: TrackTable, hand: ScanInHand, rows: IntArray, as_direction: bool) -> FloatArray:
     """Chance to detect each of these rows, shape (k,)."""
-    slant_range = ranges(table, hand.sensor, rows, as_direction)
-    return table.learned.probability(hand.number, existence.assumed_probability(hand.sensor, slant_range))
+    assumed = table.kernels.assumed_at(rows, table.x, hand.sensor, as_direction)
+    return table.learned.probability(hand.number, assumed)
 
 
 def density_at(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) -> FloatArray:
@@ -179,12 +194,6 @@ def expect_more(table: TrackTable, hand: ScanInHand, plots: Plots) -> None:
         taken = [place for place, index in enumerate(plots.index.tolist()) if index in hand.taken]
         more = extra_plots.density(plots, np.array(taken, dtype=np.int64))
         hand.alarms[plots.components] = alarm_density(table, hand, plots) + more
-
-
-def ranges(table: TrackTable, sensor: Sensor, rows: IntArray, as_direction: bool) -> FloatArray:
-    if as_direction:
-        return np.asarray(np.exp(direction.bounded(table.x[rows, 2])))
-    return np.asarray(np.sqrt(((table.x[rows, :3] - stand_of(sensor)) ** 2).sum(axis=1)))
 
 
 def may_report(table: TrackTable, hand: ScanInHand, rows: IntArray) -> BoolArray:

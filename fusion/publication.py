@@ -17,23 +17,20 @@ from typing import TypeAlias
 import numpy as np
 from msgspec.structs import replace
 
-from fusion import direction, motion, silence, true_size, true_speed
-from fusion.classification import probabilities
+from fusion import direction, motion
 from fusion.existence import BoolArray
-from fusion.lifecycle import SOONEST_COASTING_NS, SOONEST_DROPPED_NS, coast_after_ns, unseen_limit_ns
 from fusion.measurement import IntArray
-from fusion.mounting_error import mounting_covariance
+from fusion.telling import COUNTED, REPUBLISH_NS, SEEN, pack
 from fusion.track_table import TrackTable
 from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatArray, Track, TrackKey
 
 SEEN_LATELY_NS = 5_000_000_000  # sensors that have seen a track so lately are named
-REPUBLISH_NS = 950_000_000  # ticks tell of a moving track about once a second
 TICK_MARGIN_NS = 1_000_000_000  # a tick waits this much longer than a scan before it drops: scans are on their way
 SAME_STATE = 1e-4  # metres or radians
 FORGET_EVERY_NS = 1_000_000_000
 FORGET_NS = 60_000_000_000  # dropped tracks are remembered this long, far beyond any rewind
 
-STATUSES = ("", "confirmed", "coasting", "dropped")  # as `told_status` counts them
+STATUSES = ("", "confirmed", "coasting", "dropped")  # as `lifetimes.statuses` counts them
 
 ClaimsOf = Callable[[Sequence[TrackKey], int], list[tuple[ClaimAgreement, ...]]]
 
@@ -41,7 +38,6 @@ ClaimsOf = Callable[[Sequence[TrackKey], int], list[tuple[ClaimAgreement, ...]]]
 # A row as its last update left it, packed: when it was last detected, how often, as seen by which sensor (int64), and its
 # state (6 float64). It changes with every detection worked in, and with nothing else.
 Seen: TypeAlias = bytes
-COUNTED, SEEN = 3, 9  # numbers of 8 bytes; a table's `told` holds all, then status and time
 
 
 @dataclass(slots=True)
@@ -81,10 +77,7 @@ class Publication:
         confirmed = table.is_confirmed.nonzero()[0]
         statuses = _statuses(table, confirmed, time_ns, is_tick)
         self._take_up(table)
-        packed = _packed(table, confirmed)
-        told = table.told[confirmed]
-        news = _were_detected(told, packed)
-        asked = (_may_be_news(told, packed, statuses, time_ns, is_tick) & ~news).nonzero()[0]
+        packed, news, asked = table.kernels.news(table, confirmed, statuses, time_ns, is_tick)
         settled: list[int] = []
         for k, seen in zip(asked.tolist(), _rows_of(packed[asked]), strict=True):
             known = self._book.get(table.keys[confirmed[k]])
@@ -124,7 +117,7 @@ class Publication:
         rows = np.array([row])
         self._take_up(table)
         statuses = _statuses(table, rows, time_ns, True)
-        return tuple(self._publish(table, rows, statuses, _packed(table, rows), time_ns))
+        return tuple(self._publish(table, rows, statuses, pack(table, rows), time_ns))
 
     def _take_up(self, table: TrackTable) -> None:
         """Another table, after a rewind: what was told of its rows is in the book alone."""
@@ -135,7 +128,7 @@ class Publication:
     def _publish(
         self, table: TrackTable, rows: IntArray, statuses: IntArray, packed: IntArray, time_ns: int
     ) -> list[Track]:
-        """Tell of these rows, of which these are the statuses and `_packed`, and note what was told."""
+        """Tell of these rows, of which these are the statuses and `telling.pack`, and note what was told."""
         if len(rows) == 0:
             return []
         told = Told(rows, [], [], [STATUSES[place] for place in statuses.tolist()])
@@ -170,13 +163,7 @@ class Publication:
         if len(rows) == 0:
             return []
         x, P, towards = _predicted(table, rows, time_ns)
-        classes = silence.doubted(
-            probabilities(
-                table.class_log[rows] + true_size.log_likelihood(table, rows) + true_speed.log_likelihood(table, rows)
-            ),
-            table,
-            rows,
-        )
+        classes = table.kernels.classes(table, rows)
         seen_ns, missed_ns, since_ns = table.seen_ns[rows], table.missed_ns[rows], time_ns - SEEN_LATELY_NS
         names = tuple(sensor.sensor_id for sensor in table.sensors)
         lately = _named(names, seen_ns > since_ns)
@@ -270,37 +257,7 @@ def _state(seen: Seen) -> FloatArray:
 
 def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) -> IntArray:
     """Status of each of these rows at a time, as its place in STATUSES."""
-    unseen_ns = time_ns - table.last_ns[rows]
-    longest_ns = unseen_ns.max(initial=0)
-    statuses = np.ones(len(rows), dtype=np.int64)
-    if longest_ns > SOONEST_COASTING_NS:
-        statuses[unseen_ns > coast_after_ns(table)[rows]] = STATUSES.index("coasting")
-    if longest_ns > SOONEST_DROPPED_NS:
-        limit_ns = unseen_limit_ns(table)[rows] + (TICK_MARGIN_NS if is_tick else 0)
-        statuses[unseen_ns > limit_ns] = STATUSES.index("dropped")
-    return statuses
-
-
-def _were_detected(told: IntArray, packed: IntArray) -> BoolArray:
-    """Which rows, shapes (n, 11) and (n, 9), this table told of as living, and have been detected since: surely news."""
-    lives = (told[:, SEEN] != 0) & (told[:, SEEN] != STATUSES.index("dropped"))
-    return np.asarray(lives & (packed[:, :COUNTED] != told[:, :COUNTED]).any(axis=1))
-
-
-def _may_be_news(told: IntArray, packed: IntArray, statuses: IntArray, time_ns: int, is_tick: bool) -> BoolArray:
-    """Which rows, shapes (n, 11) and (n, 9), differ, in whatever digit, from what was last told of them."""
-    asked = (packed != told[:, :SEEN]).any(axis=1) | (statuses != told[:, SEEN])
-    if is_tick:
-        asked |= time_ns - told[:, SEEN + 1] >= REPUBLISH_NS
-    return np.asarray(asked)
-
-
-def _packed(table: TrackTable, rows: IntArray) -> IntArray:
-    """What `Seen` is made of, shape (n, 9)."""
-    packed = np.empty((len(rows), SEEN), dtype=np.int64)
-    packed[:, 0], packed[:, 1], packed[:, 2] = table.last_ns[rows], table.hits[rows], table.direction_of[rows]
-    packed[:, COUNTED:] = table.updated_x[rows].view(np.int64)
-    return packed
+    return table.kernels.statuses(rows, time_ns, TICK_MARGIN_NS if is_tick else 0, *table.watched())
 
 
 def _rows_of(packed: IntArray) -> list[Seen]:
@@ -329,7 +286,7 @@ def _predicted(
     if dt_s > 0.0:
         x, P = motion.predict(x, P, dt_s, table.density(rows))
     towards: list[Direction | None] = [None] * len(rows)
-    P = P + mounting_covariance(table, rows) + table.registration.told_covariance(table.leaning[rows])
+    P = table.kernels.widened(table, rows, P)
     for place in as_direction.tolist():
         sensor = table.sensors[int(table.direction_of[rows[place]])]
         towards[place] = told = direction.to_direction(x[place], P[place], sensor)

@@ -54,6 +54,9 @@ LARGEST_SQUARE = 4.0  # normalised innovation squared per component: beyond, it 
 Learned: TypeAlias = Callable[  # `learn`
     [FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], None
 ]
+Compared: TypeAlias = Callable[  # `compared`
+    [int, IntArray, FloatArray, int, IntArray, BoolArray, FloatArray, BoolArray], BoolArray
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Registration:
         self._stand_m = np.array([sensor.position_enu_m for sensor in sensors], float).reshape(-1, 3)
         self._ranging = np.array([sensor.accuracy.slant_range_m is not None for sensor in sensors], dtype=bool)
         self._of = np.array([number for number, _ in self.places], dtype=np.int64)
+        self._of_range = np.array([kind == SLANT_RANGE for _, kind in self.places], dtype=bool)
         self._selections: dict[tuple[int, tuple[int, ...]], FloatArray] = {}
         self._prior = np.array([PRIOR[KINDS.index(kind)] for _, kind in self.places])
         self._information: FloatArray = np.diag(self._prior**-2.0)
@@ -109,7 +113,8 @@ class Registration:
         """An independent copy."""
         other = Registration.__new__(Registration)
         other._sensors, other.places, other._prior = self._sensors, self.places, self._prior
-        other._stand_m, other._ranging, other._of = self._stand_m, self._ranging, self._of
+        other._stand_m, other._ranging = self._stand_m, self._ranging
+        other._of, other._of_range = self._of, self._of_range
         other._selections, other._may_be_due = self._selections, self._may_be_due
         other._information, other._pull = self._information.copy(), self._pull.copy()
         other._recent, other._jumps, other._doubts = self._recent.copy(), self._jumps, self._doubts
@@ -133,31 +138,20 @@ class Registration:
         shift = self.selection(number, plots.components) @ self.applied
         return Plots(plots.components, plots.z - shift, plots.R, plots.index) if shift.any() else plots
 
-    def compared(self, number: int, seen_ns: IntArray, position_m: FloatArray, time_ns: int) -> BoolArray:
-        """Which biases (n, b) this sensor's measurements of n tracks can tell of: another sensor has seen those just now.
-
-        seen_ns: when each sensor saw each track last, shape (n, sensors); position_m: ENU, shape (n, 3). A range is borne
-        out by another range, or by a line of sight that crosses. Without either only the motion model would tell, and a turn
-        that it does not know looks like a bias of range.
-        """
-        lately = seen_ns > time_ns - COMPARED_NS
-        lately[:, number] = True
-        found = np.asarray(lately.sum(axis=1, keepdims=True) > lately[:, self._of])  # by another than its own
-        for column, (of, kind) in enumerate(self.places):
-            if kind == SLANT_RANGE:
-                found[:, column] = (lately & self.witnesses(of, kind, position_m)).any(axis=1)
-        return found
+    def compared(
+        self, number: int, seen_ns: IntArray, position_m: FloatArray, time_ns: int, found_by: Compared | None = None
+    ) -> BoolArray:
+        """Which biases (n, b) this sensor's measurements of n tracks can tell of, as `compared` finds."""
+        return (found_by or compared)(
+            number, seen_ns, position_m, time_ns, self._of, self._of_range, self._stand_m, self._ranging
+        )
 
     def witnesses(self, number: int, kind: int, position_m: FloatArray) -> BoolArray:
         """Which sensors (n, sensors) can tell of this one's bias by what they see at ENU positions (n, 3)."""
+        if kind == SLANT_RANGE:
+            return _cross(number, position_m, self._stand_m, self._ranging)
         can = np.ones((len(position_m), len(self._sensors)), dtype=bool)
         can[:, number] = False
-        if kind == SLANT_RANGE:
-            lines = position_m[:, None, :] - self._stand_m
-            square, own = (lines**2).sum(axis=2), lines[:, number : number + 1]
-            along, own_square = (lines * own).sum(axis=2), square[:, number : number + 1]
-            across = square * own_square - along**2  # of the cross product
-            can &= self._ranging | (across > CROSSING_SINE**2 * np.maximum(square, 1.0) * np.maximum(own_square, 1.0))
         return can
 
     def learn(self, y: FloatArray, S: FloatArray, A: FloatArray, learned: Learned | None = None) -> None:
@@ -220,10 +214,14 @@ class Registration:
 
     def told_covariance(self, G: FloatArray) -> FloatArray:
         """What is left unknown of the applied biases, on tracks with these G (n, 6, b), shape (n, 6, 6)."""
+        unknown = self.unknown()
+        return np.zeros((len(G), 6, 6)) if unknown is None else np.asarray(G @ unknown @ G.transpose(0, 2, 1))
+
+    def unknown(self) -> FloatArray | None:
+        """Covariance (b, b) of the biases that are applied; None where none is."""
         if not self.applied.any():
-            return np.zeros((len(G), 6, 6))
-        known = self._covariance * np.outer(self.applied != 0.0, self.applied != 0.0)
-        return np.asarray(G @ known @ G.transpose(0, 2, 1))
+            return None
+        return np.asarray(self._covariance * np.outer(self.applied != 0.0, self.applied != 0.0))
 
     def biases(self) -> tuple[Bias, ...]:
         """What is known of every sensor that measures an angle."""
@@ -249,6 +247,42 @@ class Registration:
 
     def _observable(self) -> BoolArray:
         return np.asarray(self._sigma() < OBSERVABLE * self._prior)
+
+
+def compared(
+    number: int,
+    seen_ns: IntArray,
+    position_m: FloatArray,
+    time_ns: int,
+    of: IntArray,
+    of_range: BoolArray,
+    stand_m: FloatArray,
+    ranging: BoolArray,
+) -> BoolArray:
+    """Which biases (n, b) a sensor's measurements of n tracks can tell of: another sensor has seen those just now.
+
+    seen_ns: when each sensor saw each track last, shape (n, sensors); position_m: ENU, shape (n, 3); of each bias, whose it is
+    and whether of range; of each sensor, where it stands and whether it measures ranges. A range is borne out by another
+    range, or by a line of sight that crosses. Without either only the motion model would tell, and a turn that it does not
+    know looks like a bias of range.
+    """
+    lately = seen_ns > time_ns - COMPARED_NS
+    lately[:, number] = True
+    found = np.asarray(lately.sum(axis=1, keepdims=True) > lately[:, of])  # by another than its own
+    for column in of_range.nonzero()[0].tolist():
+        found[:, column] = (lately & _cross(int(of[column]), position_m, stand_m, ranging)).any(axis=1)
+    return found
+
+
+def _cross(number: int, position_m: FloatArray, stand_m: FloatArray, ranging: BoolArray) -> BoolArray:
+    """Which sensors (n, sensors) bear out the range at which this one sees ENU positions (n, 3)."""
+    lines = position_m[:, None, :] - stand_m
+    square, own = (lines**2).sum(axis=2), lines[:, number : number + 1]
+    along, own_square = (lines * own).sum(axis=2), square[:, number : number + 1]
+    across = square * own_square - along**2  # of the cross product
+    can = ranging | (across > CROSSING_SINE**2 * np.maximum(square, 1.0) * np.maximum(own_square, 1.0))
+    can[:, number] = False
+    return np.asarray(can)
 
 
 def learn(

@@ -23,6 +23,7 @@ from fusion import (
 from fusion.assignment import assign
 from fusion.association import Pairs, unambiguous
 from fusion.existence import BoolArray
+from fusion.lifetimes import NEVER_NS
 from fusion.measurement import (
     AZIMUTH,
     IntArray,
@@ -34,14 +35,14 @@ from fusion.pairing import (
     may_report,
     pairs_in_space,
     pairs_of,
+    pairs_of_report,
     probability_of,
-    ranges,
     scores,
     unwatched_s,
 )
 from fusion.registration import may_teach
 from fusion.scan_in_hand import ScanInHand, is_bearing, learns_detection, measures_range
-from fusion.track_table import NEVER_NS, TrackTable
+from fusion.track_table import TrackTable
 from fusion.types import Explanation, FloatArray
 
 PLAIN_LOG = math.log(9.0)  # a bearing without elevation is a track's where the odds for it are nine to one
@@ -66,7 +67,10 @@ def _associate_rows(
     rows = rows[table.seen_ns[rows, hand.number] != hand.scan.time_ns]
     if len(rows) == 0:
         return
-    pairs = pairs_of(table, hand, plots, rows, as_direction)
+    if hand.identity is not None and hand.origin is None:
+        pairs = pairs_of_report(table, hand, plots, rows, goes_first)
+    else:
+        pairs = pairs_of(table, hand, plots, rows, as_direction)
     for first in (True, False):
         is_open = goes_first[pairs.row] == first
         if not first:  # joint hypotheses may have given some of them theirs
@@ -199,26 +203,15 @@ def _work_in_pairs(
         if hand.origin is None:
             standing.note(table, hand.number, plots, row, taken.plot, taken.log_likelihood)
         _learn_biases(table, hand, plots.components, taken, before, share[chosen])
-    table.x[row], table.P[row] = x, P
-    table.x[torn], table.P[torn] = torn_x, torn_P
-    table.carried_ns[row] = table.carried_ns[torn] = hand.scan.time_ns
-    table.updated_x[row] = table.x[row]
-    believed = existence.bayes(table.existence[row], ratio[chosen])
-    if hand.identity is not None:
-        believed = np.where(_is_denied(table, row), table.existence[row], believed)
-    table.existence[row] = believed
-    table.hits[row] += 1
+    ranged, is_report = measures_range(plots), hand.identity is not None
+    table.kernels.take(table, hand.number, hand.scan.time_ns, row, x, P, ratio[chosen], ranged, is_report)
+    if len(torn):
+        table.x[torn], table.P[torn], table.carried_ns[torn] = torn_x, torn_P, hand.scan.time_ns
+        table.updated_x[row] = table.x[row]
     if not as_direction and learns_detection(table, hand):
-        declared = existence.detection_probability(hand.sensor, ranges(table, hand.sensor, row, False))
+        declared = existence.detection_probability(hand.sensor, existence.ranges_of(row, table.x, hand.sensor, False))
         sure = table.is_confirmed[row] & (share[chosen] == 1.0)
         table.learned.note_hits(hand.number, np.nan_to_num(declared), sure.astype(np.float64))
-    if measures_range(plots):
-        table.ranged_hits[row] += 1
-        table.silent[row] = 0
-    table.last_ns[row] = hand.scan.time_ns
-    table.last_sensor[row] = hand.number
-    table.seen_ns[row, hand.number] = hand.scan.time_ns
-    table.denied_log[row, hand.number] = 0.0
     index = plots.index[taken.plot]
     if not as_direction:
         hand.taken.update(zip(index.tolist(), row.tolist(), strict=True))
@@ -232,16 +225,6 @@ def _work_in_pairs(
             table.identify(one_row, hand.identity)
     vote(table, hand, row, index)
     _explain(table, hand, plots, pairs, taken)
-
-
-def _is_denied(table: TrackTable, rows: IntArray) -> BoolArray:
-    """Rows of which a report tells no news, since a sensor that should see them does not.
-
-    All reports of one transmitter are true together or made up together, so no number of them outweighs that. What is not
-    yet believed is denied by one miss, what is, by as many as are no chance.
-    """
-    limit = np.where(table.is_confirmed[rows], existence.DENIED_LOG, 0.0)
-    return np.asarray(table.denied_log[rows].min(axis=1) < limit)
 
 
 def _weigh_manoeuvres(
@@ -283,26 +266,23 @@ def _learn_biases(
     may = may_teach(table.existence[row], table.hits[row]) & table.is_confirmed[row] & (share == 1.0)
     if not may.any():
         return
-    row, y, S, A = row[may], pairs.y[may], pairs.S[may], A[may]
-    compared = registration.compared(hand.number, table.seen_ns[row], table.x[row, :3], hand.scan.time_ns)
-    teaching = compared.any(axis=1)
-    if teaching.any():
-        registration.learn(y[teaching], S[teaching], A[teaching] * compared[teaching, None, :], table.kernels.learn)
+    of_rows = table.seen_ns[row], table.x[row, :3], hand.scan.time_ns
+    teaches = registration.compared(hand.number, *of_rows, table.kernels.compared) & may[:, None]
+    by = teaches.any(axis=1).nonzero()[0]
+    if len(by):
+        registration.learn(pairs.y[by], pairs.S[by], A[by] * teaches[by, None, :], table.kernels.learn)
 
 
 def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray) -> None:
     """Classes named by these detections go to these rows."""
     votes = [hand.scan.detections[index].classes for index in indices.tolist()]
-    named = [k for k, classes in enumerate(votes) if classes]
-    if not named:
+    telling = [k for k, classes in enumerate(votes) if classes]
+    if not telling:
         return
-    if len(named) < len(votes):
-        rows, votes = rows[named], [votes[k] for k in named]
-    log = classification.vote_log_likelihood(votes)
-    last = table.voted_ns[rows, hand.number]
-    since_s = np.where(last == NEVER_NS, np.inf, (hand.scan.time_ns - last) / 1e9)
-    table.class_log[rows] = classification.after_votes(table.class_log[rows], log, since_s)
-    table.voted_ns[rows, hand.number] = hand.scan.time_ns
+    if len(telling) < len(votes):
+        rows, votes = rows[telling], [votes[k] for k in telling]
+    named = classification.named(votes)
+    table.kernels.vote(rows, named, table.class_log, table.voted_ns, hand.number, hand.scan.time_ns)
 
 
 def learn_size(table: TrackTable, hand: ScanInHand, row: int, index: int) -> None:

@@ -19,8 +19,9 @@ Hanson, Solving least squares problems (1974), 23, for the signs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from scipy.optimize import nnls
@@ -47,6 +48,7 @@ RIDGE = 1e-3  # on the equations: what two may both be held for, each is for hal
 LEAST_SHARE = 0.3  # of the objects where a sensor looks, of which it must show something
 SHARE_OF = 50.0  # looks at objects that this share is of
 LARGEST = 5.0  # units: who errs by more is of no use, and what errs so may be anything
+Learned: TypeAlias = Callable[..., None]  # `learn`
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +120,14 @@ class SensorNoise:
 
     def is_due(self, number: int, time_ns: int) -> bool:
         """Whether this sensor's scan is to teach; oftener at first and while something is in doubt."""
-        own, since_ns = self.of == number, time_ns - self._lesson_ns[number]
-        if since_ns < LESSON_NS or not own.any():
+        since_ns = time_ns - self._lesson_ns[number]
+        if since_ns < LESSON_NS:
             return False
+        own = (self.of == number).nonzero()[0]
+        if since_ns >= CALM_LESSON_NS or len(own) == 0:
+            return len(own) > 0
         is_calm = (self._lessons[own] >= LEAST).all() and (self._doubt()[own] < DOUBT).all()
-        return bool(since_ns >= CALM_LESSON_NS or not is_calm)
+        return not is_calm
 
     def looked(self, number: int, time_ns: int, objects: int, shown: int) -> None:
         """This sensor looked where so many objects are that others hold, and showed something near so many of them."""
@@ -141,33 +146,21 @@ class SensorNoise:
         for column in self.columns(number, (kind,)).tolist():
             self._mean[column] += size
 
-    def learn(self, own: IntArray, y: FloatArray, foretold: FloatArray, R: FloatArray, leans: FloatArray) -> None:
+    def learn(
+        self,
+        own: IntArray,
+        y: FloatArray,
+        foretold: FloatArray,
+        R: FloatArray,
+        leans: FloatArray,
+        learned: Learned | None = None,
+    ) -> None:
         """Raw innovations y (n, d) of one sensor's columns (d,), and their variances as foretold, believed noise included.
 
         R (n, d): the declared part of those; leans (n, d, b): H G."""
         self._declared[own] = R.mean(axis=0)
-        for place, column in enumerate(own.tolist()):
-            A = np.abs(leans[:, place])
-            A[:, own] = 0.0
-            A *= A @ self._alike  # those that err alike lead it astray together
-            A[:, column] = 1.0
-            believed = foretold[:, place]
-            V = believed - self.excess[column]
-            lessons = self._lessons[column]
-            square = np.minimum((y[:, place] - self._mean[column]) ** 2 * lessons / (lessons + 1.0), CLIPPED * believed)
-            found = square - V + A @ self.excess - self.excess[column]  # P holds what others are believed to err
-            if lessons > 0.0:
-                A, w = A * self._unit, 0.5 / V**2
-                self._information += (A.T * w) @ A
-                self._pull += A.T @ (w * found)
-                self._left_alone += A.T @ (w * V) * SLACK
-            self._lessons[column] = lessons = min(lessons + 1.0, STEADY)
-            self._mean[column] += (y[:, place].mean() - self._mean[column]) / lessons
-        root = np.ones(len(self.places))
-        root[own] = np.sqrt(FADE)
-        self._information *= np.outer(root, root)
-        self._pull *= root
-        self._left_alone *= root
+        known = self._information, self._pull, self._left_alone, self._mean, self._lessons
+        (learned or learn)(own, y, foretold, leans, self._alike, self._unit, self.excess, *known)
         self.excess = self._solved() * self._unit
 
     def _doubt(self) -> FloatArray:
@@ -204,3 +197,45 @@ class SensorNoise:
                 told = float(np.sqrt(learned)), float(np.sqrt(declared))
                 found.append(Noise(self._sensors[number].sensor_id, KIND_NAMES[kind], *told))
         return tuple(found)
+
+
+def learn(
+    own: IntArray,
+    y: FloatArray,
+    foretold: FloatArray,
+    leans: FloatArray,
+    alike: FloatArray,
+    unit: FloatArray,
+    excess: FloatArray,
+    information: FloatArray,
+    pull: FloatArray,
+    left_alone: FloatArray,
+    mean: FloatArray,
+    lessons: FloatArray,
+) -> None:
+    """Work the lessons of one sensor's columns into the equations of all b of them, in place; see `SensorNoise.learn`.
+
+    alike (b, b): which columns err alike; unit (b,), variances; then what is known: the excesses believed, the equations, what
+    pulls at them, what would if all were as declared, and the mean innovation with the lessons that it is of."""
+    for place, column in enumerate(own.tolist()):
+        A = np.abs(leans[:, place])
+        A[:, own] = 0.0
+        A *= A @ alike  # those that err alike lead it astray together
+        A[:, column] = 1.0
+        believed = foretold[:, place]
+        V = believed - excess[column]
+        many = lessons[column]
+        square = np.minimum((y[:, place] - mean[column]) ** 2 * many / (many + 1.0), CLIPPED * believed)
+        found = square - V + A @ excess - excess[column]  # P holds what others are believed to err
+        if many > 0.0:
+            A, w = A * unit, 0.5 / V**2
+            information += (A.T * w) @ A
+            pull += A.T @ (w * found)
+            left_alone += A.T @ (w * V) * SLACK
+        lessons[column] = many = min(many + 1.0, STEADY)
+        mean[column] += (y[:, place].mean() - mean[column]) / many
+    root = np.ones(len(pull))
+    root[own] = np.sqrt(FADE)
+    information *= np.outer(root, root)
+    pull *= root
+    left_alone *= root

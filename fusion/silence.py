@@ -11,13 +11,18 @@ may lose again (it may be jammed), so its silence says nothing from then on.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fusion import direction, existence
+from fusion.lifetimes import NEVER_NS
 from fusion.measurement import IntArray
-from fusion.scan_in_hand import ScanInHand
-from fusion.track_table import NEVER_NS, TrackTable
 from fusion.types import CLASSES, FloatArray
+
+if TYPE_CHECKING:
+    from fusion.scan_in_hand import ScanInHand
+    from fusion.track_table import TrackTable
 
 SEES = 0.7  # share of drones and birds that a sensor sees as its site file says: some are foam and stand still
 MOST_DOUBT = 6.0  # ln: silence alone makes nothing certain
@@ -50,10 +55,10 @@ def _probability(table: TrackTable, hand: ScanInHand, rows: IntArray, share: flo
     place = np.empty((len(rows), 3))
     for of in np.unique(table.direction_of[rows]).tolist():
         mine = table.direction_of[rows] == of
-        place[mine] = direction.to_enu(s[mine], table.P[rows[mine]], table.sensors[of])[0][:, :3]
+        place[mine] = direction.place_of(s[mine], table.sensors[of])
     across_m = np.sqrt(table.P[rows, 0, 0] + table.P[rows, 1, 1]) * np.exp(s[:, 2])
     turned = np.full(len(rows), hand.sensor.mounting_sigma_rad)
-    inside = existence.looked_at(hand.sensor, hand.scan.looked or (), place, across_m, turned)
+    inside = table.kernels.looked_at(hand.sensor, hand.scan.looked or (), place, across_m, turned)
     away_m = np.linalg.norm(place - np.array(hand.sensor.position_enu_m), axis=1)
     return np.where(inside, np.nan_to_num(existence.detection_probability(hand.sensor, away_m)), 0.0)
 

@@ -18,13 +18,13 @@ from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import BoolArray, survive
 from fusion.joint import Joint
 from fusion.kernels import PLAIN, Kernels
+from fusion.lifetimes import NEVER_NS
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
 from fusion.sensor_noise import SensorNoise
 from fusion.sensor_rates import Newcomers, SensorRates
 from fusion.types import Explanation, FloatArray, Sensor, TrackKey
 
-NEVER_NS = -(2**62)
 FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
 INTERVAL_WEIGHT = 0.2  # of the newest in the running mean
 SAME_TIME_S = 1e-4  # scans of one sensor nearer than this came at one time
@@ -269,14 +269,13 @@ class TrackTable:
 
     def density(self, rows: IntArray | slice = slice(None)) -> FloatArray:
         """Spectral density of the acceleration of these rows, shape (n, 3), in the coordinates of each."""
-        x, as_direction = self.x[rows], self.direction_of[rows] >= 0
-        density = self.q * manoeuvres.factor(self.modes[rows])[:, None]
-        if as_direction.any():
-            range_m = direction.manoeuvre_range_m(
-                x[as_direction, 2], self.size_log[rows][as_direction], self.size_count[rows][as_direction]
-            )
-            density[as_direction] = (self.q.max() / range_m**2)[:, None]
-        return density
+        of_rows = self.x[rows], self.direction_of[rows], self.size_log[rows], self.size_count[rows]
+        return self.kernels.density(self.q, self.modes[rows], *of_rows)
+
+    def watched(self) -> tuple[BoolArray, IntArray, IntArray, IntArray, BoolArray, FloatArray, IntArray]:
+        """What `lifetimes.py` asks of rows and sensors."""
+        of_rows = self.is_confirmed, self.direction_of, self.last_sensor, self.last_ns, self.reports
+        return (*of_rows, self.interval_s, self.scan_before_ns)
 
     def identify(self, row: int, identity: str | None) -> None:
         """This is who a row says it is."""

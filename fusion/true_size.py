@@ -10,13 +10,17 @@ of `BAND_SIGMA`. All looks show the same size, so it counts once, however often 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fusion.existence import is_camera
 from fusion.measurement import IntArray
-from fusion.scan_in_hand import ScanInHand
-from fusion.track_table import TrackTable
 from fusion.types import CLASSES, FloatArray
+
+if TYPE_CHECKING:
+    from fusion.scan_in_hand import ScanInHand
+    from fusion.track_table import TrackTable
 
 BANDS_M = {  # smallest, largest; a detector that does not tell its margin draws boxes up to twice the object's width
     "drone": (0.08, 5.0),  # a palm-sized one, a fixed wing

@@ -15,13 +15,17 @@ Source: Bruderer, Boldt, Flight characteristics of birds: I. Radar measurements 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fusion.existence import is_camera
 from fusion.measurement import IntArray
-from fusion.scan_in_hand import ScanInHand
-from fusion.track_table import TrackTable
 from fusion.types import CLASSES, FloatArray
+
+if TYPE_CHECKING:
+    from fusion.scan_in_hand import ScanInHand
+    from fusion.track_table import TrackTable
 
 FASTEST_M_S, SIGMA_M_S = 20.0, 1.5  # of birds that cruise
 WIND_M_S = 2.6  # sigma of what carries them
@@ -36,6 +40,11 @@ def learn(table: TrackTable, hand: ScanInHand) -> None:
     if not is_camera(hand.sensor) or not hand.taken:
         return
     rows = np.array(sorted(set(hand.taken.values())))
+    table.kernels.note_speeds(table, rows)
+
+
+def note_speeds(table: TrackTable, rows: IntArray) -> None:
+    """Take in the speeds of those of these rows that are in space, and whose speed is known."""
     variance = np.maximum(table.P[rows, 3, 3], table.P[rows, 4, 4])
     rows = rows[(table.direction_of[rows] < 0) & (variance < SURE_M_S**2)]
     table.speed_count[rows] += 1

@@ -2,6 +2,9 @@
 
     prediction.py   how states go on, and what a sensor should measure of them
     updates.py      gates, manoeuvres, the Kalman filter's update, biases
+    taking.py       what a detection leaves in a row
+    rows.py         what time and silence do to rows
+    telling.py      what is told of rows
     places.py       what was looked at, where false alarms lie, crowds and neighbours
 
 Each function has the name, the arguments and the answers of its twin there, which tells what they mean; the equations stand
@@ -15,21 +18,39 @@ what a constant elsewhere may be tuned to comes in as an argument. Shapes: n row
 components, b biases.
 """
 
-from fusion.compiled.places import largest_variance, looked_at, near_pairs, probabilities, thickest
-from fusion.compiled.prediction import carry, foretold
+from fusion.compiled.places import assumed_at, largest_variance, looked_at, near_rows, probabilities, thickest
+from fusion.compiled.prediction import carry, density, foretold
+from fusion.compiled.rows import disbelieved, overlooked, statuses, unseen_limit_ns, unseen_too_long
+from fusion.compiled.taking import compared, learn_noise, note_speeds, take, vote
+from fusion.compiled.telling import classes, news, widened
 from fusion.compiled.updates import gated_pairs, leaned, learn, update, weighed
 
 __all__ = [
+    "assumed_at",
     "carry",
+    "classes",
+    "compared",
+    "density",
+    "disbelieved",
     "foretold",
     "gated_pairs",
     "largest_variance",
     "leaned",
     "learn",
+    "learn_noise",
     "looked_at",
-    "near_pairs",
+    "near_rows",
+    "news",
+    "note_speeds",
+    "overlooked",
     "probabilities",
+    "statuses",
+    "take",
     "thickest",
+    "unseen_limit_ns",
+    "unseen_too_long",
     "update",
+    "vote",
     "weighed",
+    "widened",
 ]

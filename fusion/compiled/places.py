@@ -1,4 +1,4 @@
-"""What lies where: existence.py, clutter_map.py, crowds.py and near pairs of association.py, compiled."""
+"""What lies where: existence.py, clutter_map.py, crowds.py and neighbours.py, compiled."""
 
 from __future__ import annotations
 
@@ -55,6 +55,27 @@ def looked_at(position_m, place, rotation, turned, limits, sigma_m, mounting_rad
             ):
                 found[k] = True
                 break
+    return found
+
+
+@compiled("f8[::1](i8[::1], f8[:,::1], b1, f8[::1], f8, f8[:,::1], f8, f8, f8[::1])")
+def assumed_at(rows, x, is_direction, place, pixels_m, by_pixels, assumed, least, ln_ranges):
+    """existence.py; pixels_m: pixels on target times range, and the table of what they mean."""
+    found = np.empty(len(rows))
+    last = len(by_pixels) - 1
+    for k in range(len(rows)):
+        row, square = rows[k], 0.0
+        for a in range(3):
+            square += (x[row, a] - place[a]) ** 2
+        away = math.exp(min(max(x[row, 2], ln_ranges[0]), ln_ranges[1])) if is_direction else math.sqrt(square)
+        pixels, at = pixels_m / max(away, 0.1), 0
+        p = by_pixels[0, 1] if not pixels > by_pixels[0, 0] else by_pixels[last, 1]
+        if by_pixels[0, 0] < pixels < by_pixels[last, 0]:
+            while by_pixels[at + 1, 0] <= pixels:
+                at += 1
+            slope = (by_pixels[at + 1, 1] - by_pixels[at, 1]) / (by_pixels[at + 1, 0] - by_pixels[at, 0])
+            p = slope * (pixels - by_pixels[at, 0]) + by_pixels[at, 1]
+        found[k] = max(assumed if math.isnan(p) else p, least)
     return found
 
 
@@ -145,21 +166,48 @@ def probabilities(row, column, weight, missed, unknown, largest_weight, still, m
     return message
 
 
-@compiled("i8[:,::1](f8[:,::1], f8)")
-def near_pairs(points, distance):
-    """merging.py, in whatever order."""
-    order = np.argsort(points[:, 0], kind="mergesort")
+@compiled("i8[:,::1](f8[:,::1], f8[::1], i8[::1], i8[::1], i8[::1], f8[:,::1], f8, f8, f8, f8[::1])")
+def near_rows(x, existence, origin, direction_of, mount, stand_m, believed, within_m, within_rad, ln_ranges):
+    """neighbours.py: rows in space by their order in east, then directions; ln_ranges: least and most."""
+    space, towards, spaces, directions = np.empty(len(x), np.int64), np.empty(len(x), np.int64), 0, 0
+    for k in range(len(x)):
+        if existence[k] >= believed and origin[k] < 0:
+            if direction_of[k] < 0:
+                space[spaces] = k
+                spaces += 1
+            else:
+                towards[directions] = k
+                directions += 1
+    space, towards = space[:spaces], towards[:directions]
+    order = space[np.argsort(x[space, 0], kind="mergesort")]
     found, count = np.empty((64, 2), np.int64), 0
-    for first in range(len(order)):
+    for first in range(spaces):
         one = order[first]
-        for second in range(first + 1, len(order)):
+        for second in range(first + 1, spaces):
             two = order[second]
-            east = points[two, 0] - points[one, 0]
-            if east > distance:
+            east = x[two, 0] - x[one, 0]
+            if east > within_m:
                 break
-            if east**2 + (points[two, 1] - points[one, 1]) ** 2 + (points[two, 2] - points[one, 2]) ** 2 <= distance**2:
+            if east**2 + (x[two, 1] - x[one, 1]) ** 2 + (x[two, 2] - x[one, 2]) ** 2 <= within_m**2:
                 if count == len(found):
                     found = np.concatenate((found, found))
                 found[count, 0], found[count, 1] = min(one, two), max(one, two)
+                count += 1
+    for first in range(directions):
+        one = towards[first]
+        for second in range(first + 1, directions):
+            two = towards[second]
+            of_one, of_two = direction_of[one], direction_of[two]
+            if mount[of_one] != mount[of_two]:
+                continue
+            apart = max(abs(_wrapped(x[one, 0] - x[two, 0])), abs(x[one, 1] - x[two, 1]))
+            stands = 0.0
+            for a in range(3):
+                stands += (stand_m[of_one, a] - stand_m[of_two, a]) ** 2
+            nearest = math.exp(min(max(min(x[one, 2], x[two, 2]), ln_ranges[0]), ln_ranges[1]))
+            if apart - math.sqrt(stands) / nearest < within_rad:  # but for the parallax
+                if count == len(found):
+                    found = np.concatenate((found, found))
+                found[count, 0], found[count, 1] = one, two
                 count += 1
     return found[:count].copy()

@@ -1,4 +1,5 @@
-"""How states go on with time, and what a sensor should measure of them: motion.py and measurement.py, compiled."""
+"""How states go on with time, and what a sensor should measure of them: motion.py, manoeuvres.py and
+measurement.py, compiled."""
 
 from __future__ import annotations
 
@@ -85,3 +86,23 @@ def foretold(x, place, rotation, components, nearest_m, position_sigma_m, clock_
             if components[i] == AZIMUTH or components[i] == ELEVATION:
                 added[k, i, i] += mounting_sigma_rad * mounting_sigma_rad
     return h, H, added
+
+
+@compiled("f8[:,::1](f8[::1], f8[:,::1], f8[:,::1], i8[::1], f8[::1], i8[::1], f8[::1], f8[::1])")
+def density(q, modes, x, direction_of, size_log, size_count, levels_q, limits):
+    """manoeuvres.py; limits: least and most ln range, the nearest range, and the ln of a small target's size."""
+    n, found = len(modes), np.empty((len(modes), 3))
+    highest = max(q[0], q[1], q[2])
+    for k in range(n):
+        if direction_of[k] >= 0:
+            range_m = math.exp(min(max(x[k, 2], limits[0]), limits[1]))
+            if size_count[k] > 0:
+                range_m = min(range_m, limits[3] / math.exp(size_log[k]))
+            found[k] = highest / max(range_m, limits[2]) ** 2
+            continue
+        factor = 0.0
+        for level in range(len(levels_q)):
+            factor += modes[k, level] * levels_q[level]
+        for a in range(3):
+            found[k, a] = q[a] * factor
+    return found

@@ -13,7 +13,9 @@ DRONE = (("drone", 0.8),)
 def after(votes: list[tuple[tuple[str, float], ...]], every_s: float) -> dict[str, float]:
     log = classification.prior_log(1)
     for vote in votes:
-        log = classification.after_votes(log, classification.vote_log_likelihood([vote]), np.array([every_s]))
+        log = classification.after_votes(
+            log, classification.vote_log_likelihood(classification.named([vote])), np.array([every_s])
+        )
     return dict(zip(CLASSES, classification.probabilities(log)[0].tolist(), strict=True))
 
 
@@ -45,7 +47,7 @@ def test_a_class_never_becomes_so_certain_that_it_cannot_turn() -> None:
 
 @pytest.mark.parametrize("vote", [(), (("tree", 0.9),), (("drone", float("nan")),), (("drone", 7.0),)])
 def test_votes_for_nothing_of_ours_say_nothing(vote: tuple[tuple[str, float], ...]) -> None:
-    assert not classification.vote_log_likelihood([vote]).any()
+    assert not classification.vote_log_likelihood(classification.named([vote])).any()
 
 
 def test_a_bird_that_a_weak_detector_calls_a_drone_most_of_the_time_is_still_no_drone() -> None:

@@ -9,8 +9,9 @@ import pytest
 from fusion import direction, motion
 from fusion.classification import prior_log
 from fusion.joint import Joint
+from fusion.lifetimes import NEVER_NS
 from fusion.merging import APART_NS, merge_directions, merge_duplicates
-from fusion.track_table import NEVER_NS, Births, TrackTable
+from fusion.track_table import Births, TrackTable
 from fusion.types import Sensor
 
 SECOND_NS = 1_000_000_000
