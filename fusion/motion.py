@@ -17,7 +17,9 @@ import numpy as np
 from fusion.types import FloatArray
 
 MANOEUVRE_S = 1.0  # how long a drone holds one acceleration; q = acceleration² × this
-VERTICAL_SHARE = 0.15  # of the horizontal q: drones and birds change height more gently than course
+VERTICAL_SHARE = (
+    0.03  # of the horizontal q: what flies keeps its height, and climbs and sinks steadily where it does not
+)
 
 
 def spectral_density(acceleration_m_s2: float) -> FloatArray:

@@ -256,9 +256,9 @@ def test_tracks_of_two_that_waited_together_know_half_a_minute_later_that_they_m
 
 @pytest.mark.parametrize("count", [2, 16])
 def test_who_is_who_stays_open_for_two_and_not_in_a_swarm(count: int) -> None:
-    """Objects 55 m apart, whose gates just meet: in a swarm all neighbours could be one another for ever."""
+    """Objects 50 m apart, whose gates just meet: in a swarm all neighbours could be one another for ever."""
     random, tracker, opened = np.random.default_rng(1), Tracker([SENSOR]), 0
-    places = np.stack([*np.divmod(np.arange(count), 4), np.zeros(count)], axis=1) * 55.0 + np.array(
+    places = np.stack([*np.divmod(np.arange(count), 4), np.zeros(count)], axis=1) * 50.0 + np.array(
         [200.0, 300.0, 60.0]
     )
     R = (SIGMA_M**2, 0.0, 0.0, SIGMA_M**2, 0.0, SIGMA_M**2)

@@ -104,7 +104,7 @@ def test_of_three_the_one_that_sways_is_blamed_and_no_other(seed: int, start_ns:
     assert {sensor_id for sensor_id, _ in told(tracker)} == {"second"}
 
 
-@pytest.mark.parametrize("phase", [0.0, 2.0])
+@pytest.mark.parametrize("phase", [1.0, 2.0])  # in unison they are two against one
 def test_two_cameras_that_sway_do_not_blame_an_honest_radar(phase: float, start_ns: int) -> None:
     sensors = [RADAR, CAMERA, SECOND]
     off = {"camera": sway, "second": lambda time_s: sway(time_s, phase)}

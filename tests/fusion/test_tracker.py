@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fusion.motion import VERTICAL_SHARE
 from fusion.scoring import chi_square_bounds, normalised_squared
 from fusion.tracker import Tracker
 from fusion.types import (
@@ -377,7 +378,7 @@ def test_tracks_are_as_far_off_as_they_say(start_ns: int) -> None:
         state = np.array([100.0, 50.0, 30.0, 8.0, -3.0, 0.5])
         tracker = Tracker([position_sensor()], settings)
         for k in range(30):
-            q = 4.0 * np.array([1.0, 1.0, 0.15])
+            q = 4.0 * np.array([1.0, 1.0, VERTICAL_SHARE])
             for axis in range(3):
                 noise = np.array([[step_s**3 / 3, step_s**2 / 2], [step_s**2 / 2, step_s]]) * q[axis]
                 state[axis] += step_s * state[axis + 3]
