@@ -21,8 +21,8 @@ tracking (2004), for the likeliest one as output; Salmond, Mixture reduction alg
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -102,13 +102,16 @@ def with_states(joints: Sequence[Joint], states: States) -> list[Joint]:
     return found
 
 
-def predicted(joints: Sequence[Joint], dt_s: float, q: FloatArray) -> list[Joint]:
+def predicted(
+    joints: Sequence[Joint], dt_s: float, q: FloatArray, carry: Callable[..., None] = motion.carry
+) -> list[Joint]:
     """The same sets, dt_s later; q (3,), the site's."""
     if not joints:
         return []
     states = states_of(joints)
-    x, P = motion.predict(states.x, states.P, dt_s, q * manoeuvres.factor(states.modes)[:, None])
-    return with_states(joints, replace(states, x=x, P=P))
+    leaning = np.zeros((len(states.x), 6, 0))
+    carry(states.x, states.P, leaning, q * manoeuvres.factor(states.modes)[:, None], dt_s)
+    return with_states(joints, states)
 
 
 def spread(one: Joint) -> FloatArray:

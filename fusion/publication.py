@@ -8,7 +8,7 @@ of other sensors.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
@@ -27,6 +27,7 @@ from fusion.types import CLASSES, ClaimAgreement, Direction, Explanation, FloatA
 SEEN_LATELY_NS = 5_000_000_000  # sensors that have seen a track so lately are named
 TICK_MARGIN_NS = 1_000_000_000  # a tick waits this much longer than a scan before it drops: scans are on their way
 SAME_STATE = 1e-4  # metres or radians
+TOGETHER = 8  # arrays of tracks told at once that share their memory
 FORGET_EVERY_NS = 1_000_000_000
 FORGET_NS = 60_000_000_000  # dropped tracks are remembered this long, far beyond any rewind
 
@@ -133,8 +134,8 @@ class Publication:
             return []
         told = Told(rows, [], [], [STATUSES[place] for place in statuses.tolist()])
         keys = [table.keys[row] for row in rows.tolist()]
-        for key in keys:
-            known = self._book.get(key)
+        before = list(map(self._book.get, keys))
+        for known in before:
             if known is None or known.track.status == "dropped":
                 told.numbers.append(self._next_number)
                 told.revisions.append(1)
@@ -143,8 +144,11 @@ class Publication:
                 told.numbers.append(known.track.track_number)
                 told.revisions.append(known.track.revision + 1)
         tracks = self._form(table, told, time_ns)
-        for key, seen, track in zip(keys, _rows_of(packed), tracks, strict=True):
-            self._book[key] = Published(track, seen)
+        for key, known, seen, track in zip(keys, before, _rows_of(packed), tracks, strict=True):
+            if known is None:
+                self._book[key] = Published(track, seen)
+            else:
+                known.track, known.seen = track, seen
         table.told[rows, :SEEN], table.told[rows, SEEN], table.told[rows, SEEN + 1] = packed, statuses, time_ns
         return tracks
 
@@ -173,7 +177,7 @@ class Publication:
         explanations = [table.explanations[row] for row in rows.tolist()]
         tracks = []
         for number, revision, status, state, covariance, r, share, claims, seen_by, should, last_ns, towards_k, why in zip(
-            told.numbers, told.revisions, told.statuses, x, P, table.existence[rows].tolist(),
+            told.numbers, told.revisions, told.statuses, _apart(x), _apart(P), table.existence[rows].tolist(),
             map(tuple, classes.tolist()), self._claims_of(keys, time_ns), lately, silent, table.last_ns[rows].tolist(),
             towards, explanations, strict=True,
         ):  # fmt: skip
@@ -184,8 +188,8 @@ class Publication:
                     number,
                     revision,
                     time_ns,
-                    state.copy(),  # a view would keep the states of all
-                    covariance.copy(),
+                    state,
+                    covariance,
                     r,
                     status,
                     "unseen" if status == "dropped" else None,
@@ -263,6 +267,12 @@ def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) ->
 def _rows_of(packed: IntArray) -> list[Seen]:
     whole, size = packed.tobytes(), 8 * SEEN
     return [whole[k : k + size] for k in range(0, len(whole), size)]
+
+
+def _apart(values: FloatArray) -> Iterator[FloatArray]:
+    """One array after the other of many, (n, ...): few share their memory, or each would keep that of all."""
+    for first in range(0, len(values), TOGETHER):
+        yield from values[first : first + TOGETHER].copy()
 
 
 def _named(names: tuple[str, ...], chosen: BoolArray) -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import compress
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
 INTERVAL_WEIGHT = 0.2  # of the newest in the running mean
 SAME_TIME_S = 1e-4  # scans of one sensor nearer than this came at one time
 LONGEST_INTERVAL_S = 15.0
+LEAST_ROOM = 16  # rows that a column may grow by before it moves
 TOLD = 11  # numbers that are kept of what was told of a row
 
 ARRAYS = (
@@ -114,6 +116,7 @@ class TrackTable:
         self.registration = Registration(sensors)
         self.leaning: FloatArray = np.zeros((0, 6, len(self.registration.places)))  # G of registration.py
         self.noise = SensorNoise(sensors, self.registration.places, self.mount)
+        self._rooms: dict[str, FloatArray] = {}  # what the columns stand at the beginning of
         self.keys: list[TrackKey] = []
         self.explanations: list[Explanation | None] = []
         self.identities: list[str | None] = []
@@ -146,7 +149,7 @@ class TrackTable:
         other.kernels = self.kernels
         other.sensors, other.mount, other.q, other.time_ns = self.sensors, self.mount, self.q, self.time_ns
         other.post = self.post
-        other.stand_m, other.mounting_rad = self.stand_m, self.mounting_rad
+        other.stand_m, other.mounting_rad, other._rooms = self.stand_m, self.mounting_rad, {}
         for name in ARRAYS:
             if name != "told":
                 setattr(other, name, getattr(self, name).copy())
@@ -167,12 +170,17 @@ class TrackTable:
         self.told = np.zeros((len(self), TOLD), dtype=np.int64)
 
     def keep(self, kept: BoolArray) -> None:
-        """Only these rows remain."""
+        """Only these rows remain. Those before the first that goes, which are most, stay where they are."""
         if kept.all():
             return
-        rows, stays = kept.nonzero()[0], kept.tolist()
+        first, stays = int(kept.argmin()), kept.tolist()
+        later = kept[first:].nonzero()[0] + first
+        count = first + len(later)
         for name in ARRAYS:
-            setattr(self, name, getattr(self, name).take(rows, axis=0))
+            column = getattr(self, name)
+            if len(later) and column.flags.writeable:  # a snapshot's `told` is nothing
+                column[first:count] = column[later]
+            setattr(self, name, column[:count])
         for name in LISTS:
             setattr(self, name, list(compress(getattr(self, name), stays)))
 
@@ -244,7 +252,7 @@ class TrackTable:
             "told": np.zeros((count, TOLD), dtype=np.int64),
         }
         for name in ARRAYS:
-            setattr(self, name, np.concatenate([getattr(self, name), new[name]]))
+            setattr(self, name, self._grown(name, new[name]))
         self.keys.extend(births.keys)
         self.explanations.extend([None] * count)
         self.identities.extend([None] * count)
@@ -252,6 +260,17 @@ class TrackTable:
         self.explained_by.extend([None] * count)
         self.born.extend(births.born or [None] * count)
         return np.arange(first, first + count, dtype=np.int64)
+
+    def _grown(self, name: str, new: Any) -> Any:
+        """A column with new rows at its end, in the room that it has there, or in a larger one."""
+        column, room = getattr(self, name), self._rooms.get(name)
+        first, count = len(column), len(column) + len(new)
+        if room is None or column.base is not room or len(room) < count:
+            room = np.empty((count + count // 2 + LEAST_ROOM, *column.shape[1:]), column.dtype)
+            room[:first] = column
+            self._rooms[name] = room
+        room[first:count] = new
+        return room[:count]
 
     def predict(self, time_ns: int) -> None:
         """Carry every row to a time that is not before the table's."""
@@ -264,7 +283,7 @@ class TrackTable:
         self.kernels.carry(self.x, self.P, self.leaning, self.density(), dt_s)
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
-        self.joints = joint.predicted(self.joints, dt_s, self.q)
+        self.joints = joint.predicted(self.joints, dt_s, self.q, self.kernels.carry)
         self.existence = survive(self.existence, dt_s)
 
     def density(self, rows: IntArray | slice = slice(None)) -> FloatArray:
