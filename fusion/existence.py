@@ -134,6 +134,18 @@ def looked_at(
     return inside
 
 
+def within_looks(
+    rows: IntArray, x: FloatArray, P: FloatArray, sensor: Sensor, looks: Sequence[Look]
+) -> tuple[BoolArray, BoolArray]:
+    """Which of k of these states (n, 6) lie surely inside, by one sigma, and which may, by three, shapes (k,)."""
+    place_m, sigma_m = x[rows, :3], np.sqrt(largest_variance(P[rows]))
+    mounting_rad = np.full(len(rows), sensor.mounting_sigma_rad)
+    surely = looked_at(sensor, looks, place_m, sigma_m, mounting_rad)
+    if surely.all():
+        return surely, surely
+    return surely, looked_at(sensor, looks, place_m, -SURELY_SIGMAS * sigma_m, -SURELY_SIGMAS * mounting_rad)
+
+
 @lru_cache(maxsize=1024)
 def turned_by(orientation: Orientation) -> FloatArray:
     """Body to level, shape (3, 3); not to be written to. Looks are few and come again."""

@@ -29,7 +29,7 @@ import math
 import numpy as np
 
 from fusion import direction, existence
-from fusion.measurement import AZIMUTH, IntArray, Plots, added_noise, expected, residual, rotation_of
+from fusion.measurement import AZIMUTH, IntArray, Plots, expected, residual, rotation_of
 from fusion.scan_in_hand import ScanInHand
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, Sensor
@@ -55,8 +55,8 @@ def listen(table: TrackTable, hand: ScanInHand) -> None:
     since_s = 0.0 if table.listened_ns is None else (hand.scan.time_ns - table.listened_ns) / 1e9  # to whichever finder
     table.listened_ns = hand.scan.time_ns
     in_space = np.flatnonzero(table.direction_of < 0)
-    h, H = expected(table.x[in_space], hand.sensor, (AZIMUTH,))
-    noise = added_noise(table.x[in_space], H, hand.sensor, (AZIMUTH,), hand.rules.clock_error_s(hand.sensor))
+    clock_error_s = hand.rules.clock_error_s(hand.sensor)
+    h, H, noise = table.kernels.foretold(table.x[in_space], hand.sensor, (AZIMUTH,), clock_error_s)
     variance = (H @ table.P[in_space] @ H.transpose(0, 2, 1) + noise)[:, 0, 0]
     ratio = _ratio(table, hand, table.x[in_space, :3], h[:, 0], variance, bearings(hand))
     free = _free(table, hand, in_space, h[:, 0], variance)

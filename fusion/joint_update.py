@@ -197,9 +197,14 @@ def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
 
 def _stands_in_crowd(table: TrackTable, confirmed_m: FloatArray, rows: IntArray) -> bool:
     """Whether of these places of confirmed tracks as many as make a crowd lie within some sigmas of one of these rows."""
-    reach_m2 = NEAR_SIGMAS**2 * table.P[rows, :3, :3].trace(axis1=1, axis2=2)
-    apart_m2 = ((confirmed_m - table.x[rows, None, :3]) ** 2).sum(axis=2)
-    return bool(((apart_m2 < reach_m2[:, None]).sum(axis=1) >= crowds.CROWD).any())
+    reaches_m2 = NEAR_SIGMAS**2 * table.P[rows, :3, :3].trace(axis1=1, axis2=2)
+    for place_m, reach_m2 in zip(table.x[rows, :3], reaches_m2, strict=True):
+        near = (confirmed_m[:, 0] - place_m[0]) ** 2 < reach_m2
+        if np.count_nonzero(near) >= crowds.CROWD:
+            apart_m2 = ((confirmed_m[near] - place_m) ** 2).sum(axis=1)
+            if np.count_nonzero(apart_m2 < reach_m2) >= crowds.CROWD:
+                return True
+    return False
 
 
 def _branched(

@@ -82,6 +82,8 @@ class Kernels:
     assumed_at: Callable[[IntArray, FloatArray, Sensor, bool], FloatArray]
     note_speeds: Callable[[TrackTable, IntArray], None]
     learn_noise: sensor_noise.Learned
+    are_equal: Callable[[TrackTable, IntArray], BoolArray]
+    within_looks: Callable[[IntArray, FloatArray, FloatArray, Sensor, Sequence[Look]], tuple[BoolArray, BoolArray]]
 
 
 PLAIN = Kernels(
@@ -111,6 +113,8 @@ PLAIN = Kernels(
     existence.assumed_at,
     true_speed.note_speeds,
     sensor_noise.learn,
+    neighbours.are_equal,
+    existence.within_looks,
 )
 
 
@@ -154,6 +158,13 @@ def kernels(is_compiled: bool) -> Kernels:
         turned, limits = _packed(tuple(looks))
         where = stand_of(sensor), rotation_of(sensor), turned, limits
         found: BoolArray = compiled.looked_at(whole(position_m), *where, sigma_m, mounting_rad)
+        return found
+
+    def within_looks(
+        rows: IntArray, x: FloatArray, P: FloatArray, sensor: Sensor, looks: Sequence[Look]
+    ) -> tuple[BoolArray, BoolArray]:
+        where = stand_of(sensor), rotation_of(sensor), *_packed(tuple(looks)), sensor.mounting_sigma_rad
+        found: tuple[BoolArray, BoolArray] = compiled.within_looks(rows, x, P, *where, existence.SURELY_SIGMAS)
         return found
 
     def thickest(plots: Plots, kept: FloatArray, weight: FloatArray) -> FloatArray:
@@ -259,10 +270,20 @@ def kernels(is_compiled: bool) -> Kernels:
         found: BoolArray = compiled.compared(number, seen_ns, whole(position_m), *of, *limits)
         return found
 
+    bearing = len(neighbours.BEARING_AND_RATE)
+    equal_within = [association.gate_threshold(neighbours.DUPLICATE_PROBABILITY, size) for size in (6, bearing)]
+
     def near_rows(table: TrackTable) -> IntArray:
         columns = table.x, table.existence, table.origin, table.direction_of, table.mount, table.stand_m
         within = neighbours.BELIEVED, neighbours.DUPLICATE_WITHIN_M, neighbours.DUPLICATE_WITHIN_RAD
         found: IntArray = compiled.near_rows(*columns, *within, ln_ranges)
+        return found
+
+    def are_equal(table: TrackTable, pairs: IntArray) -> BoolArray:
+        of = table.direction_of[pairs]
+        if (of[:, 0] != of[:, 1]).any():  # one seen beside the other
+            return neighbours.are_equal(table, pairs)
+        found: BoolArray = compiled.are_equal(whole(pairs), table.x, table.P, table.direction_of, *equal_within)
         return found
 
     def assumed_at(rows: IntArray, x: FloatArray, sensor: Sensor, is_direction: bool) -> FloatArray:
@@ -308,6 +329,8 @@ def kernels(is_compiled: bool) -> Kernels:
         assumed_at,
         note_speeds,
         learn_noise,
+        are_equal,
+        within_looks,
     )
 
 

@@ -13,17 +13,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from fusion import classification, direction
-from fusion.association import gate_threshold
+from fusion import classification
 from fusion.existence import BoolArray
 from fusion.lifetimes import NEVER_NS
-from fusion.measurement import AZIMUTH, ELEVATION, IntArray, residual
+from fusion.measurement import IntArray
 from fusion.scan_update import SHARED_HITS
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, TrackKey
 
-BEARING_AND_RATE = np.array([0, 1, 3, 4])  # of a direction's state
-DUPLICATE_PROBABILITY = 0.5  # states nearer than half of all equal pairs would be
 MOST_LIKE = 2  # others that a row may equal before it stands in a crowd
 APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an echo and its ghost
 APART_NS = 10_000_000_000  # so many scans that showed both make two objects of them, for so long
@@ -112,37 +109,11 @@ def _duplicates(table: TrackTable, pairs: IntArray, time_ns: int) -> list[tuple[
     """
     if len(pairs) == 0:
         return []
-    equal = _are_equal(table, pairs)
+    equal = table.kernels.are_equal(table, pairs)
     others = np.bincount(pairs[equal].ravel(), minlength=len(table))
     crowded = (others[pairs] > MOST_LIKE).any(axis=1)
     found = pairs[equal & ~crowded & ~_seen_apart(table, pairs, time_ns)].tolist()
     return sorted((one, two) for one, two in found if _may_be_one(table.identities[one], table.identities[two]))
-
-
-def _are_equal(table: TrackTable, pairs: IntArray) -> BoolArray:
-    """Which pairs (k, 2) have states that half of all equal pairs would be farther apart than."""
-    equal = np.zeros(len(pairs), dtype=bool)
-    in_space = table.direction_of[pairs[:, 0]] < 0
-    for of, compared in ((in_space, np.arange(6)), (~in_space, BEARING_AND_RATE)):  # a direction's range tells nothing
-        one, two = pairs[of].T
-        if len(one) == 0:
-            continue
-        components = (AZIMUTH,) if compared is BEARING_AND_RATE else ()
-        apart = residual(table.x[one][:, compared], table.x[two][:, compared], components)
-        S = (table.P[one] + table.P[two])[:, compared[:, None], compared]
-        for k in np.flatnonzero(table.direction_of[one] != table.direction_of[two]).tolist():
-            seen, added = _beside(table, int(one[k]), int(two[k]))
-            apart[k, :2], S[k, :2, :2] = residual(table.x[one[k], :2], seen, (AZIMUTH, ELEVATION)), S[k, :2, :2] + added
-        distance = (apart * np.linalg.solve(S, apart[:, :, None])[:, :, 0]).sum(axis=1)
-        equal[of] = distance < gate_threshold(DUPLICATE_PROBABILITY, len(compared))
-    return equal
-
-
-def _beside(table: TrackTable, one: int, two: int) -> tuple[FloatArray, FloatArray]:
-    """The second row's bearing (2,) as the first row's camera on the same mount would see it, and what that adds to S."""
-    by, of = table.sensors[table.direction_of[one]], table.sensors[table.direction_of[two]]
-    h, _, added = direction.seen_beside(table.x[two : two + 1], table.P[two : two + 1], of, by)
-    return h[0], added[0]
 
 
 def _seen_apart(table: TrackTable, pairs: IntArray, time_ns: int) -> BoolArray:

@@ -63,9 +63,9 @@ def pairs_of_report(table: TrackTable, hand: ScanInHand, plots: Plots, rows: Int
         pairs = pairs_of(table, hand, plots, believed, False)
         if len(pairs.row):
             return pairs
-    may_be = ~table.reports[rows]
-    may_be |= np.isin(rows, theirs)
-    return pairs_of(table, hand, plots, rows[may_be], False)
+    might = ~table.reports[rows]
+    might |= np.isin(rows, theirs)
+    return pairs_of(table, hand, plots, rows[might], False)
 
 
 def pairs_in_space(
@@ -129,15 +129,11 @@ def _credible(
     """
     if len(pairs.row) == 0 or not hand.scan.looked:
         return np.arange(len(pairs.row))
-    place_m, sigma_m = x[pairs.row, :3], np.sqrt(table.kernels.largest_variance(P[pairs.row]))
-    mounting_rad = np.full(len(pairs.row), hand.sensor.mounting_sigma_rad)
-    credible = table.kernels.looked_at(hand.sensor, hand.scan.looked, place_m, sigma_m, mounting_rad)
+    credible, may_be = table.kernels.within_looks(pairs.row, x, P, hand.sensor, hand.scan.looked)
     if credible.all():
         return np.arange(len(pairs.row))
-    wide = -existence.SURELY_SIGMAS
-    may_be = table.kernels.looked_at(hand.sensor, hand.scan.looked, place_m, wide * sigma_m, wide * mounting_rad)
     lately_ns = hand.scan.time_ns - int(existence.CAMERA_SEES_S * 1e9)
-    credible |= may_be & (table.seen_ns[rows[pairs.row], hand.number] >= lately_ns)
+    credible = credible | may_be & (table.seen_ns[rows[pairs.row], hand.number] >= lately_ns)
     followed = table.directions_of(hand.number) & (table.hits >= FOLLOWED_HITS)
     directions = pairs_of(table, hand, plots, followed.nonzero()[0], True)
     return np.flatnonzero(credible | np.isin(pairs.plot, directions.plot))

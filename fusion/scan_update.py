@@ -8,6 +8,7 @@ with tracks in space (`merging.py` joins them).
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -121,11 +122,14 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
         return None
 
     def measure(rows: IntArray, x: FloatArray, P: FloatArray) -> Pairs:
-        found = pairs_in_space(table, hand, plots, rows, x, P)
         may = table.seen_ns[rows, hand.number] != hand.scan.time_ns
         if hand.identity is not None:
             may &= may_report(table, hand, rows)
-        return found.chosen(may[found.row].nonzero()[0])
+        asked = may.nonzero()[0]
+        if len(asked) == len(rows):
+            return pairs_in_space(table, hand, plots, rows, x, P)
+        found = pairs_in_space(table, hand, plots, rows[asked], x[asked], P[asked])
+        return replace(found, row=asked[found.row])
 
     def score(row: IntArray, of: Pairs) -> FloatArray:
         probability = probability_of(table, hand, row, False)

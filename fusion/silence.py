@@ -41,14 +41,16 @@ def note(table: TrackTable, hand: ScanInHand) -> None:
     rows = np.flatnonzero(due)
     if len(rows) == 0:
         return
-    probability = np.min([_probability(table, hand, rows, share) for share in ALONG], axis=0)
+    share = np.repeat(ALONG, len(rows))
+    probability = _probability(table, hand, np.tile(rows, len(ALONG)), share).reshape(len(ALONG), -1).min(axis=0)
     rows, probability = rows[probability > 0.0], probability[probability > 0.0]
     table.missed_ns[rows, number] = time_ns
     table.denied_log[rows, number] += np.log(1.0 - SEES * np.minimum(probability, 1.0))
 
 
-def _probability(table: TrackTable, hand: ScanInHand, rows: IntArray, share: float) -> FloatArray:
-    """Chance (n,) that the sensor sees what stands at a share of the ranges of these directions; 0: it does not look there."""
+def _probability(table: TrackTable, hand: ScanInHand, rows: IntArray, share: FloatArray) -> FloatArray:
+    """Chance (n,) that the sensor sees what stands at a share (n,) of the ranges of these directions; 0: it does not look
+    there."""
     spread = direction.NINETY_PERCENT * np.sqrt(table.P[rows, 2, 2])
     s = table.x[rows].copy()
     s[:, 2] = direction.bounded(s[:, 2] + (2.0 * share - 1.0) * spread)

@@ -18,14 +18,23 @@ what a constant elsewhere may be tuned to comes in as an argument. Shapes: n row
 components, b biases.
 """
 
-from fusion.compiled.places import assumed_at, largest_variance, looked_at, near_rows, probabilities, thickest
+from fusion.compiled.places import (
+    are_equal,
+    assumed_at,
+    largest_variance,
+    looked_at,
+    near_rows,
+    probabilities,
+    thickest,
+)
 from fusion.compiled.prediction import carry, density, foretold
-from fusion.compiled.rows import disbelieved, overlooked, statuses, unseen_limit_ns, unseen_too_long
+from fusion.compiled.rows import disbelieved, overlooked, statuses, unseen_limit_ns, unseen_too_long, within_looks
 from fusion.compiled.taking import compared, learn_noise, note_speeds, take, vote
 from fusion.compiled.telling import classes, news, widened
 from fusion.compiled.updates import gated_pairs, leaned, learn, update, weighed
 
 __all__ = [
+    "are_equal",
     "assumed_at",
     "carry",
     "classes",
@@ -53,4 +62,5 @@ __all__ = [
     "vote",
     "weighed",
     "widened",
+    "within_looks",
 ]

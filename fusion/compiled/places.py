@@ -211,3 +211,36 @@ def near_rows(x, existence, origin, direction_of, mount, stand_m, believed, with
                 found[count, 0], found[count, 1] = one, two
                 count += 1
     return found[:count].copy()
+
+
+@compiled("b1[::1](i8[:,::1], f8[:,::1], f8[:,:,::1], i8[::1], f8, f8)")
+def are_equal(pairs, x, P, direction_of, gate_in_space, gate_towards):
+    """neighbours.py, of two rows in space or two directions of one sensor."""
+    found = np.zeros(len(pairs), np.bool_)
+    y, S, compared = np.empty(6), np.empty((6, 6)), np.empty(6, np.int64)
+    for k in range(len(pairs)):
+        one, two, size = pairs[k, 0], pairs[k, 1], 0
+        towards = direction_of[one] >= 0
+        for a in range(6):
+            if not towards or a % 3 != 2:
+                compared[size] = a
+                size += 1
+        for i in range(size):
+            y[i] = x[one, compared[i]] - x[two, compared[i]]
+            for j in range(size):
+                S[i, j] = P[one, compared[i], compared[j]] + P[two, compared[i], compared[j]]
+        if towards:
+            y[0] = _wrapped(y[0])
+        square = 0.0
+        for c in range(size):  # S = L D Lᵀ, one column at a time
+            if not S[c, c] > 0.0:
+                square = np.inf
+                break
+            square += y[c] * y[c] / S[c, c]
+            for i in range(c + 1, size):
+                factor = S[i, c] / S[c, c]
+                y[i] -= factor * y[c]
+                for j in range(c + 1, size):
+                    S[i, j] -= factor * S[c, j]
+        found[k] = square < (gate_towards if towards else gate_in_space)
+    return found

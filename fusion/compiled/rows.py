@@ -1,4 +1,5 @@
-"""What time and silence do to rows: lifetimes.py and overlooked.py, compiled. Shapes: n rows of the table, s sensors."""
+"""What time and silence do to rows: lifetimes.py, overlooked.py and looks of
+existence.py, compiled. Shapes: n rows of the table, s sensors."""
 
 from __future__ import annotations
 
@@ -170,6 +171,24 @@ def overlooked(
             rows[count], probability[count] = k, p
             count += 1
     return rows[:count].copy(), probability[:count].copy()
+
+
+@compiled(
+    "Tuple((b1[::1], b1[::1]))(i8[::1], f8[:,::1], f8[:,:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[:,::1], f8, f8)"
+)
+def within_looks(rows, x, P, place, rotation, turned, limits, mounting_rad, sigmas):
+    """existence.py; sigmas: by which what lies outside may lie inside."""
+    surely, perhaps, level = np.empty(len(rows), np.bool_), np.empty(len(rows), np.bool_), np.empty(3)
+    for k in range(len(rows)):
+        row = rows[k]
+        for a in range(3):
+            level[a] = 0.0
+            for b in range(3):
+                level[a] += (x[row, b] - place[b]) * rotation[b, a]
+        sigma_m = math.sqrt(_largest_variance(P, row))
+        surely[k] = _is_inside(level, sigma_m, mounting_rad, turned, limits)
+        perhaps[k] = surely[k] or _is_inside(level, -sigmas * sigma_m, -sigmas * mounting_rad, turned, limits)
+    return surely, perhaps
 
 
 @compiled("i8[::1](f8[::1], b1[::1], i8[::1], i8[::1], i8[::1], f8[:,::1], f8[::1], f8, f8, i8, f8)")

@@ -343,4 +343,8 @@ def learn(y, S, A, information, pull, covariance, prior, recent, constants):
         for e in range(biases):
             pull[b] += information[b, e] * mean[e]
     information += taught
-    covariance[:] = np.linalg.inv(information)
+    left_all = information.copy()
+    covariance[:] = 0.0
+    for b in range(biases):
+        covariance[b, b] = 1.0
+    _solve(left_all, covariance, biases)

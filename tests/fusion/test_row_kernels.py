@@ -102,6 +102,9 @@ def test_the_same_rows_are_overlooked(seed: int, number: int) -> None:
     known = *columns, table.post != table.post[number], sensor, number, NOW_NS, LOOKS
     (rows, probability), (other_rows, other_probability) = (of.overlooked(*known) for of in (PLAIN, kernels(True)))
     assert rows.tolist() == other_rows.tolist()
+    states = np.arange(len(table)), table.x, table.P, sensor, LOOKS
+    one, other = (np.array(of.within_looks(*states)) for of in (PLAIN, kernels(True)))
+    assert (one == other).all()
     same(probability, other_probability)
 
 
@@ -172,12 +175,18 @@ def test_the_same_biases_are_compared_and_rows_move_alike(seed: int, number: int
 
 
 @settings(max_examples=60, deadline=None)
-@given(seeds, st.integers(2, 120))
-def test_the_same_rows_are_neighbours(seed: int, count: int) -> None:
+@given(seeds, st.integers(2, 120), st.sampled_from([0.1, 1.0, 30.0]))
+def test_the_same_rows_are_neighbours_and_equal(seed: int, count: int, random_scale: float) -> None:
     table = table_of(np.random.default_rng(seed), count)
     table.x[:, :3] *= 0.2
     one, other = (of.near_rows(table).reshape(-1, 2).tolist() for of in (PLAIN, kernels(True)))
     assert sorted(one) == sorted(other)
+    pairs = np.array(one, dtype=np.int64).reshape(-1, 2)
+    table.P *= random_scale
+    assert (PLAIN.are_equal(table, pairs) == kernels(True).are_equal(table, pairs)).all()
+    of_one = pairs[(table.direction_of[pairs[:, 0]] == table.direction_of[pairs[:, 1]])]
+    table.x[of_one[:, 1]] = table.x[of_one[:, 0]] + 0.5
+    assert (PLAIN.are_equal(table, of_one) == kernels(True).are_equal(table, of_one)).all()
 
 
 @settings(max_examples=60, deadline=None)
