@@ -42,17 +42,15 @@ def looked_at(position_m, place, rotation, turned, limits, sigma_m, mounting_rad
         slant_range = max(math.sqrt(level[0] ** 2 + level[1] ** 2 + level[2] ** 2), 0.1)
         angle = sigma_m[k] / slant_range + mounting_rad[k]
         for look in range(len(limits)):
+            of = limits[look]
+            if not of[4] + sigma_m[k] <= slant_range <= of[5] - sigma_m[k]:
+                continue
             for a in range(3):
                 body[a] = level[0] * turned[look, 0, a] + level[1] * turned[look, 1, a] + level[2] * turned[look, 2, a]
             azimuth = math.atan2(body[0], body[1])
             elevation = math.atan2(body[2], math.hypot(body[0], body[1]))
-            of = limits[look]
             across = angle * of[6]
-            if (
-                of[0] + across <= azimuth <= of[1] - across
-                and of[2] + angle <= elevation <= of[3] - angle
-                and of[4] + sigma_m[k] <= slant_range <= of[5] - sigma_m[k]
-            ):
+            if of[0] + across <= azimuth <= of[1] - across and of[2] + angle <= elevation <= of[3] - angle:
                 found[k] = True
                 break
     return found

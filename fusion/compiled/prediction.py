@@ -33,16 +33,16 @@ def carry(x, P, leaning, density, dt_s):
 
 
 @compiled()
-def _expected(x, place, rotation, components, nearest_m, h, H):
-    """measurement.py: h (d,) and H (d, 6) of one state (6,)."""
+def _expected(x, place, rotation, components, nearest_m, h, H, d, v, slope):
+    """measurement.py: h (d,) and H (d, 6) of one state (6,); d, v, slope (3,) are written to."""
     H[:] = 0.0
     if components[0] >= EAST:
         for row in range(len(components)):
             h[row] = x[components[row] - EAST]
             H[row, components[row] - EAST] = 1.0
         return
-    d, v, slope = np.zeros(3), np.zeros(3), np.zeros(3)
     for a in range(3):
+        d[a] = v[a] = 0.0
         for b in range(3):
             d[a] += rotation[b, a] * (x[b] - place[b])
             v[a] += rotation[b, a] * x[b + 3]
@@ -60,11 +60,12 @@ def _expected(x, place, rotation, components, nearest_m, h, H):
             slope[2] = g / (r * r)
         elif component == SLANT_RANGE:
             h[row] = r
-            slope[:] = d / r
+            for a in range(3):
+                slope[a] = d[a] / r
         else:
             h[row] = (v[0] * d[0] + v[1] * d[1] + v[2] * d[2]) / r
-            slope[:] = (v - h[row] * d / r) / r
             for a in range(3):
+                slope[a] = (v[a] - h[row] * d[a] / r) / r
                 H[row, a + 3] = (rotation[a, 0] * d[0] + rotation[a, 1] * d[1] + rotation[a, 2] * d[2]) / r
         for a in range(3):
             H[row, a] = rotation[a, 0] * slope[0] + rotation[a, 1] * slope[1] + rotation[a, 2] * slope[2]
@@ -75,8 +76,9 @@ def foretold(x, place, rotation, components, nearest_m, position_sigma_m, clock_
     """measurement.py."""
     n, d = len(x), len(components)
     h, H, added, along = np.empty((n, d)), np.empty((n, d, 6)), np.empty((n, d, d)), np.empty(d)
+    away, moves, slope = np.empty(3), np.empty(3), np.empty(3)
     for k in range(n):
-        _expected(x[k], place, rotation, components, nearest_m, h[k], H[k])
+        _expected(x[k], place, rotation, components, nearest_m, h[k], H[k], away, moves, slope)
         for i in range(d):
             along[i] = clock_error_s * (H[k, i, 0] * x[k, 3] + H[k, i, 1] * x[k, 4] + H[k, i, 2] * x[k, 5])
         for i in range(d):

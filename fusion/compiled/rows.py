@@ -109,6 +109,8 @@ def _is_inside(level, sigma_m, mounting_rad, turned, limits):
     angle = sigma_m / slant_range + mounting_rad
     for look in range(len(limits)):
         of, axes = limits[look], turned[look]
+        if not of[4] + sigma_m <= slant_range <= of[5] - sigma_m:
+            continue
         right = level[0] * axes[0, 0] + level[1] * axes[1, 0] + level[2] * axes[2, 0]
         forward = level[0] * axes[0, 1] + level[1] * axes[1, 1] + level[2] * axes[2, 1]
         up = level[0] * axes[0, 2] + level[1] * axes[1, 2] + level[2] * axes[2, 2]
@@ -117,11 +119,7 @@ def _is_inside(level, sigma_m, mounting_rad, turned, limits):
             math.atan2(up, math.hypot(right, forward)),
             angle * of[6],
         )
-        if (
-            of[0] + across <= azimuth <= of[1] - across
-            and of[2] + angle <= elevation <= of[3] - angle
-            and of[4] + sigma_m <= slant_range <= of[5] - sigma_m
-        ):
+        if of[0] + across <= azimuth <= of[1] - across and of[2] + angle <= elevation <= of[3] - angle:
             return True
     return False
 
