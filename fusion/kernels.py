@@ -9,42 +9,35 @@ differ in the last digits of sums: of two runs whose bytes are compared both mus
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fusion import (
     association,
     classification,
     clutter_map,
     crowds,
-    direction,
     existence,
     filters,
     lifetimes,
     manoeuvres,
     measurement,
     motion,
-    mounting_error,
     neighbours,
     overlooked,
     registration,
     sensor_noise,
-    silence,
     taking,
     telling,
-    true_size,
     true_speed,
 )
 from fusion.association import Pairs
-from fusion.existence import BoolArray, Inside, is_full_circle, turned_by
-from fusion.measurement import AZIMUTH, RANGE_RATE, IntArray, Plots, rotation_of, stand_of
-from fusion.types import DetectionProbability, FloatArray, Look, Sensor
+from fusion.existence import BoolArray, Inside
+from fusion.measurement import IntArray, Plots
+from fusion.types import FloatArray, Look, Sensor
 
 if TYPE_CHECKING:
     from fusion.track_table import TrackTable
@@ -87,34 +80,34 @@ class Kernels:
 
 
 PLAIN = Kernels(
-    motion.carry,
-    measurement.foretold,
-    association.gated_pairs,
-    manoeuvres.weighed,
-    filters.update,
-    registration.leaned,
-    registration.learn,
-    existence.largest_variance,
-    existence.looked_at,
-    clutter_map.thickest,
-    crowds.probabilities,
-    neighbours.near_rows,
-    overlooked.overlooked,
-    lifetimes.unseen_too_long,
-    lifetimes.statuses,
-    lifetimes.disbelieved,
-    telling.news,
-    telling.classes,
-    telling.widened,
-    manoeuvres.density,
-    taking.take,
-    classification.work_in,
-    registration.compared,
-    existence.assumed_at,
-    true_speed.note_speeds,
-    sensor_noise.learn,
-    neighbours.are_equal,
-    existence.within_looks,
+    carry=motion.carry,
+    foretold=measurement.foretold,
+    gated_pairs=association.gated_pairs,
+    weighed=manoeuvres.weighed,
+    update=filters.update,
+    leaned=registration.leaned,
+    learn=registration.learn,
+    largest_variance=existence.largest_variance,
+    looked_at=existence.looked_at,
+    thickest=clutter_map.thickest,
+    probabilities=crowds.probabilities,
+    near_rows=neighbours.near_rows,
+    overlooked=overlooked.overlooked,
+    unseen_too_long=lifetimes.unseen_too_long,
+    statuses=lifetimes.statuses,
+    disbelieved=lifetimes.disbelieved,
+    news=telling.news,
+    classes=telling.classes,
+    widened=telling.widened,
+    density=manoeuvres.density,
+    take=taking.take,
+    vote=classification.work_in,
+    compared=registration.compared,
+    assumed_at=existence.assumed_at,
+    note_speeds=true_speed.note_speeds,
+    learn_noise=sensor_noise.learn,
+    are_equal=neighbours.are_equal,
+    within_looks=existence.within_looks,
 )
 
 
@@ -128,239 +121,6 @@ def kernels(is_compiled: bool) -> Kernels:
     """The set that a tracker uses. Raises ImportError where compiled ones are asked for and numba is missing."""
     if not is_compiled:
         return PLAIN
-    from fusion import compiled
+    from fusion import compiled_stages
 
-    whole = np.ascontiguousarray  # a batch's noise may be one matrix that stands for all
-
-    times_s = np.array([manoeuvres.HOLDS_S, manoeuvres.TELLING_S, manoeuvres.AHEAD_S])
-    of_errors = registration.SLACK, registration.LARGEST_SQUARE, registration.WINDOW, registration.MOVED
-    known = np.array([*of_errors, registration.FADE_WHEN_MOVED, registration.FADE])
-    usual_squares = clutter_map.USUAL_COUNT * clutter_map.USUAL_SPEED_M_S**2
-    radii, thick = np.array(clutter_map.RADII), np.array([clutter_map.CHANCE, clutter_map.USUAL_COUNT, usual_squares])
-    belief = crowds.LARGEST_WEIGHT, crowds.STILL, crowds.MAX_ROUNDS
-
-    def foretold(
-        x: FloatArray, sensor: Sensor, components: tuple[int, ...], clock_error_s: float
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        where = stand_of(sensor), rotation_of(sensor), _numbers(components), measurement.NEAREST_M
-        h, H, added = compiled.foretold(x, *where, sensor.position_sigma_m, clock_error_s, sensor.mounting_sigma_rad)
-        return h, H, added
-
-    def gated_pairs(
-        rows: IntArray, P: FloatArray, h: FloatArray, H: FloatArray, added: FloatArray, plots: Plots, gate: float
-    ) -> Pairs:
-        measured = _numbers(plots.components), whole(plots.z), whole(plots.R)
-        return Pairs(*compiled.gated_pairs(rows, P, whole(h), H, added, *measured, gate))
-
-    def looked_at(
-        sensor: Sensor, looks: Sequence[Look], position_m: FloatArray, sigma_m: FloatArray, mounting_rad: FloatArray
-    ) -> BoolArray:
-        turned, limits = _packed(tuple(looks))
-        where = stand_of(sensor), rotation_of(sensor), turned, limits
-        found: BoolArray = compiled.looked_at(whole(position_m), *where, sigma_m, mounting_rad)
-        return found
-
-    def within_looks(
-        rows: IntArray, x: FloatArray, P: FloatArray, sensor: Sensor, looks: Sequence[Look]
-    ) -> tuple[BoolArray, BoolArray]:
-        where = stand_of(sensor), rotation_of(sensor), *_packed(tuple(looks)), sensor.mounting_sigma_rad
-        found: tuple[BoolArray, BoolArray] = compiled.within_looks(rows, x, P, *where, existence.SURELY_SIGMAS)
-        return found
-
-    def thickest(plots: Plots, kept: FloatArray, weight: FloatArray) -> FloatArray:
-        is_azimuth, rate, places = _columns(plots.components)
-        variance = whole(np.diagonal(plots.R, axis1=1, axis2=2))
-        ball = clutter_map.UNIT_BALL[places]
-        found: FloatArray = compiled.thickest(
-            whole(plots.z), variance, is_azimuth, rate, kept, weight, radii, ball, thick
-        )
-        return found
-
-    never_ns = np.iinfo(np.int64).min
-    limits_ns = np.array([lifetimes.UNSEEN_NS, lifetimes.DIRECTION_UNSEEN_NS, lifetimes.REPORTER_UNSEEN_NS])
-    tentative = np.array([lifetimes.TENTATIVE_SCANS, lifetimes.TENTATIVE_LEAST_S])
-    coasting = np.array([lifetimes.COAST_SCANS, lifetimes.COAST_LEAST_S, lifetimes.COAST_MOST_S])
-    ln_ranges = np.array([direction.LEAST_LN_RANGE, direction.MOST_LN_RANGE])
-    disbelieved_below = lifetimes.TENTATIVE_BELOW, lifetimes.TENTATIVE_SILENT, existence.DENIED_LOG
-
-    def silent_rows(*of: Any) -> tuple[IntArray, FloatArray]:
-        *columns, sensor, number, time_ns, looks = of
-        since_ns = never_ns if existence.sees_at_night(sensor) else time_ns - int(existence.CAMERA_SEES_S * 1e9)
-        hang_ns = existence.misses_hang_ns(sensor), overlooked.TENTATIVE_MISSES_HANG_NS
-        times_ns = np.array([*hang_ns, overlooked.OTHERS_SEE_NS, since_ns])
-        where = stand_of(sensor), rotation_of(sensor), *_packed(tuple(looks)), sensor.mounting_sigma_rad
-        found: tuple[IntArray, FloatArray] = compiled.overlooked(
-            *columns, number, time_ns, times_ns, *where, *_by_pixels(sensor.detection_probability), ln_ranges
-        )
-        return found
-
-    def limit_ns(*watched: Any) -> IntArray:
-        found: IntArray = compiled.unseen_limit_ns(*watched, lifetimes.SILENT_NS, limits_ns, tentative)
-        return found
-
-    def unseen_too_long(x: FloatArray, P: FloatArray, time_ns: int, *watched: Any) -> IntArray:
-        found: IntArray = compiled.unseen_too_long(x, P, time_ns, watched[3], limit_ns(*watched))
-        return found
-
-    def statuses(rows: IntArray, time_ns: int, margin_ns: int, *watched: Any) -> IntArray:
-        _, _, last_sensor, last_ns, _, interval_s, _ = watched
-        of_rows = last_ns, last_sensor, interval_s, limit_ns(*watched)
-        found: IntArray = compiled.statuses(rows, time_ns, margin_ns, *of_rows, coasting)
-        return found
-
-    def disbelieved(*of: Any) -> IntArray:
-        found: IntArray = compiled.disbelieved(*of, *disbelieved_below)
-        return found
-
-    ln_bands, is_small = whole(true_size.LN_BANDS), whole(silence.SMALL)
-    of_size, of_wind = (true_size.LEAST_LOOKS, true_size.BAND_SIGMA), (true_speed.SIGMA_M_S, true_speed.WIND_M_S)
-    of_speed = true_speed.LEAST_LOOKS, true_speed.FASTEST_M_S, *of_wind, true_speed.MOST_DOUBT
-    doubts = np.array([*of_size, *of_speed, silence.MOST_DOUBT])
-
-    def news(
-        table: TrackTable, rows: IntArray, statuses: IntArray, time_ns: int, is_tick: bool
-    ) -> tuple[IntArray, BoolArray, IntArray]:
-        columns = table.last_ns, table.hits, table.direction_of, table.updated_x.view(np.int64)
-        since_ns = telling.REPUBLISH_NS if is_tick else np.iinfo(np.int64).max
-        found: tuple[IntArray, BoolArray, IntArray] = compiled.news(
-            rows, table.told, statuses, *columns, telling.DROPPED, time_ns, since_ns
-        )
-        return found
-
-    def classes(table: TrackTable, rows: IntArray) -> FloatArray:
-        learned = table.metres_log, table.metres_count, table.speed_m_s, table.speed_count, table.way_m_s
-        columns = table.class_log, *learned, table.direction_of, table.seen_ns, table.denied_log
-        found: FloatArray = compiled.classes(rows, *columns, ln_bands, is_small, lifetimes.NEVER_NS, doubts)
-        return found
-
-    def widened(table: TrackTable, rows: IntArray, P: FloatArray) -> FloatArray:
-        columns = table.x, table.direction_of, table.seen_ns, table.last_ns, table.stand_m, table.mounting_rad
-        unknown = table.registration.unknown()
-        leans = table.leaning, no_biases if unknown is None else unknown, unknown is not None
-        found: FloatArray = compiled.widened(rows, P, *columns, mounting_error.LEANS_ON_NS, *leans)
-        return found
-
-    no_biases = np.zeros((0, 0))
-    small_m = math.sqrt(direction.SMALLEST_TARGET_M * direction.LARGEST_SMALL_M)
-    ranges = np.array([direction.LEAST_LN_RANGE, direction.MOST_LN_RANGE, direction.NEAREST_M, small_m])
-    named_as = classification.NAMES, classification.GUESSES, np.log(classification.PRIOR)
-    times = classification.PICTURE_S, classification.VIEW_S, classification.LONGEST_FADE_S, classification.FADE_S
-    of_votes = np.array([classification.FRESH, *times, classification.SMALLEST_LOG])
-
-    def take(
-        table: TrackTable,
-        number: int,
-        time_ns: int,
-        rows: IntArray,
-        x: FloatArray,
-        P: FloatArray,
-        ratio: FloatArray,
-        is_ranged: bool,
-        is_report: bool,
-    ) -> None:
-        states = table.x, table.P, table.updated_x, table.existence, table.is_confirmed, table.hits
-        ranged, times = (table.ranged_hits, table.silent), (table.carried_ns, table.last_ns)
-        of_sensors = table.last_sensor, table.seen_ns, table.denied_log
-        new = rows, x, P, ratio, number, time_ns, is_ranged, is_report
-        highest = existence.HIGHEST_EXISTENCE, existence.DENIED_LOG
-        compiled.take(*new, *states, *ranged, *times, *of_sensors, *highest)
-
-    def compared(number: int, seen_ns: IntArray, position_m: FloatArray, *of: Any) -> BoolArray:
-        limits = registration.COMPARED_NS, registration.CROSSING_SINE
-        found: BoolArray = compiled.compared(number, seen_ns, whole(position_m), *of, *limits)
-        return found
-
-    bearing = len(neighbours.BEARING_AND_RATE)
-    equal_within = [association.gate_threshold(neighbours.DUPLICATE_PROBABILITY, size) for size in (6, bearing)]
-
-    def near_rows(table: TrackTable) -> IntArray:
-        columns = table.x, table.existence, table.origin, table.direction_of, table.mount, table.stand_m
-        within = neighbours.BELIEVED, neighbours.DUPLICATE_WITHIN_M, neighbours.DUPLICATE_WITHIN_RAD
-        found: IntArray = compiled.near_rows(*columns, *within, ln_ranges)
-        return found
-
-    def are_equal(table: TrackTable, pairs: IntArray) -> BoolArray:
-        of = table.direction_of[pairs]
-        if (of[:, 0] != of[:, 1]).any():  # one seen beside the other
-            return neighbours.are_equal(table, pairs)
-        found: BoolArray = compiled.are_equal(whole(pairs), table.x, table.P, table.direction_of, *equal_within)
-        return found
-
-    def assumed_at(rows: IntArray, x: FloatArray, sensor: Sensor, is_direction: bool) -> FloatArray:
-        known = *_by_pixels(sensor.detection_probability), existence.ASSUMED_DETECTION_PROBABILITY
-        found: FloatArray = compiled.assumed_at(
-            rows, x, is_direction, stand_of(sensor), *known, existence.LEAST_DETECTING, ln_ranges
-        )
-        return found
-
-    def note_speeds(table: TrackTable, rows: IntArray) -> None:
-        columns = table.x, table.P, table.direction_of, table.speed_m_s, table.speed_count, table.way_m_s
-        compiled.note_speeds(rows, *columns, true_speed.SURE_M_S, true_speed.LOOKS)
-
-    of_noise = np.array([sensor_noise.SLACK, sensor_noise.CLIPPED, sensor_noise.STEADY, sensor_noise.FADE])
-
-    def learn_noise(own: IntArray, y: FloatArray, foretold: FloatArray, leans: FloatArray, *known: FloatArray) -> None:
-        compiled.learn_noise(own, whole(y), whole(foretold), whole(leans), *known, of_noise)
-
-    return Kernels(
-        compiled.carry,
-        foretold,
-        gated_pairs,
-        lambda *of: compiled.weighed(*of, manoeuvres.LEVELS, manoeuvres.USUAL, times_s),
-        compiled.update,
-        compiled.leaned,
-        lambda *of: compiled.learn(*of, known),
-        compiled.largest_variance,
-        looked_at,
-        thickest,
-        lambda *of: compiled.probabilities(*of, *belief),
-        near_rows,
-        silent_rows,
-        unseen_too_long,
-        statuses,
-        disbelieved,
-        news,
-        classes,
-        widened,
-        lambda *of: compiled.density(*of, manoeuvres.LEVELS, ranges),
-        take,
-        lambda *of: compiled.vote(*of, lifetimes.NEVER_NS, *named_as, of_votes),
-        compared,
-        assumed_at,
-        note_speeds,
-        learn_noise,
-        are_equal,
-        within_looks,
-    )
-
-
-@lru_cache(maxsize=256)
-def _numbers(components: tuple[int, ...]) -> IntArray:
-    return np.array(components, dtype=np.int64)
-
-
-@lru_cache(maxsize=256)
-def _by_pixels(model: DetectionProbability | None) -> tuple[float, FloatArray]:
-    """Pixels on target times range, m, and the table (k, 2) that `existence.detection_probability` reads."""
-    if model is not None and model.by_pixels and model.pixels_per_rad is not None:
-        return existence.ASSUMED_TARGET_M * model.pixels_per_rad, np.array(model.by_pixels, float)
-    constant = None if model is None else model.constant
-    return 0.0, np.array([[0.0, np.nan if constant is None else constant]])
-
-
-@lru_cache(maxsize=256)
-def _columns(components: tuple[int, ...]) -> tuple[BoolArray, int, int]:
-    """Which are azimuths (d,), where the range rate stands or -1, and how many others there are."""
-    rate = components.index(RANGE_RATE) if RANGE_RATE in components else -1
-    return np.array([one == AZIMUTH for one in components]), rate, len(components) - (rate >= 0)
-
-
-@lru_cache(maxsize=256)
-def _packed(looks: tuple[Look, ...]) -> tuple[FloatArray, FloatArray]:
-    """Body to level (l, 3, 3); limits of azimuth, elevation, range, and how far a margin counts for azimuth, (l, 7)."""
-    limits: list[Any] = [
-        [*look.azimuth_rad, *look.elevation_rad, *look.slant_range_m, 0.0 if is_full_circle(look) else 1.0]
-        for look in looks
-    ]
-    turned = np.array([turned_by(look.orientation) for look in looks], float).reshape(-1, 3, 3)
-    return turned, np.array(limits, float).reshape(-1, 7)
+    return Kernels(**{field.name: getattr(compiled_stages, field.name) for field in fields(Kernels)})
