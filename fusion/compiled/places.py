@@ -79,7 +79,7 @@ def assumed_at(rows, x, is_direction, place, pixels_m, by_pixels, assumed, least
 
 @compiled("f8[::1](f8[:,::1], f8[:,::1], b1[::1], i8, f8[:,::1], f8[::1], f8[::1], f8, f8[::1])")
 def thickest(z, variance, is_azimuth, rate, kept, weight, radii, unit_ball, constants):
-    """clutter_map.py; rate: the column of range rates, -1 where there is none; constants: as `compiled_stages.py` lists them."""
+    """clutter_map.py; rate: the column of range rates, -1 where there is none; constants: see `compiled_stages.py`."""
     chance, usual_count, usual_squares = constants
     count, d = z.shape
     found = np.zeros(count)

@@ -41,7 +41,7 @@ def take(
 
 @compiled("void(i8[::1], f8[:,::1], f8[:,::1], i8[:,::1], i8, i8, i8, f8[:,::1], f8[::1], f8[::1], f8[::1])")
 def vote(rows, named, class_log, voted_ns, number, time_ns, never_ns, names, guesses, prior_log, constants):
-    """classification.py, in place of the columns of all rows; constants: as `compiled_stages.py` lists them."""
+    """classification.py, in place of the columns of all rows; constants: see `compiled_stages.py`."""
     fresh, picture_s, view_s, longest_fade_s, fade_s, smallest_log = constants
     classes, known = names.shape
     for k in range(len(rows)):
@@ -127,7 +127,7 @@ def note_speeds(rows, x, P, direction_of, speed_m_s, speed_count, way_m_s, sure_
 def learn_noise(
     own, y, foretold, leans, alike, unit, excess, information, pull, left_alone, mean, lessons, constants
 ):  # fmt: skip
-    """sensor_noise.py, in place; constants: as `compiled_stages.py` lists them."""
+    """sensor_noise.py, in place; constants: see `compiled_stages.py`."""
     slack, clipped, steady, fade = constants
     count, biases = len(y), len(pull)
     leaning, A = np.empty(biases), np.empty(biases)

@@ -41,7 +41,7 @@ def classes(
     rows, class_log, metres_log, metres_count, speed_m_s, speed_count, way_m_s, direction_of, seen_ns, denied_log,
     ln_bands, is_small, never_ns, constants,
 ):  # fmt: skip
-    """telling.py; ln_bands (classes, 2) of sizes; constants: as `compiled_stages.py` lists them. The second class is birds', the last
+    """telling.py; ln_bands (classes, 2) of sizes; constants: see `compiled_stages.py`. The second class is birds', the last
     is unknown."""
     size_looks, size_sigma, speed_looks, fastest, of_birds, of_wind, most_by_speed, most_by_silence = constants
     count = class_log.shape[1]

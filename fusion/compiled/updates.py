@@ -291,7 +291,7 @@ def leaned(leaning, P, H, S, D, share):
 
 @compiled("void(f8[:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,::1], f8[::1], f8[:,::1], f8[::1], f8[:,::1], f8[::1])")
 def learn(y, S, A, information, pull, covariance, prior, recent, constants):
-    """registration.py, in place of what the biases are known by; constants: as `compiled_stages.py` lists them."""
+    """registration.py, in place of what the biases are known by; constants: see `compiled_stages.py`."""
     slack, largest_square, window, moved, fade_when_moved, fade_else = constants
     count, d, biases = A.shape
     mean, AC, spread = covariance @ pull, np.empty((d, biases)), np.empty((d, d))
