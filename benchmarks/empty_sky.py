@@ -56,7 +56,7 @@ def watch(
     told: dict[int, list[wire.TrackMessage]] = defaultdict(list)
     for look, (time_ns, picture) in enumerate(shown):
         following.see(half_grey(picture))
-        seen = following.tell(time_ns, detector.look(picture), CONFIDENCE)
+        seen = following.tell(time_ns, picture, detector.look(picture), CONFIDENCE)
         looks.update(one.number for one in seen if one.number)
         result = Result(
             access_unit_ns=time_ns,

@@ -96,6 +96,7 @@ def finish(onnx_path: Path, data: Path, every: int) -> None:
     from edge.training.seen import seen_at_training
     from edge.vision.detector import load_detector
     from edge.vision.image_tracks import SURE
+    from edge.vision.patches import ENTRY as CLOSER_LOOK
     from edge.vision.usual import ENTRY
 
     describe(onnx_path, **{ENTRY: seen_at_training(load_detector(onnx_path, SURE), read_clips(data, "train"))})
@@ -109,9 +110,10 @@ def finish(onnx_path: Path, data: Path, every: int) -> None:
     )
     shipped = onnx_path.read_bytes()
     sha256 = hashlib.sha256(shipped).hexdigest()
-    training = json.loads(metadata_of(onnx_path)["training"])
+    metadata = metadata_of(onnx_path)
+    training, closer = json.loads(metadata["training"]), CLOSER_LOOK in metadata
     clips = [*read_clips(data, "train"), *read_clips(data, "val")]
-    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips))
+    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips, closer))
     print(json.dumps(measured, indent=2))
 
 

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.vision import margins
+from edge.vision import margins, patches
 from edge.vision.margins import Margins
+from edge.vision.patches import CloserLook
 from edge.vision.usual import ENTRY, Usual
 
 SHIPPED_MODEL = Path(__file__).with_name("models") / "sarhad-eyes-1.onnx"
@@ -79,6 +80,7 @@ class Detector(Protocol):
     class_names: tuple[str, ...]
     usual: Usual | None  # what it saw at training; None where it does not tell
     margins: Margins  # by which its boxes are larger than what they show
+    closer_look: CloserLook | None  # at several looks of one object; None where it has no such network
     temperature: float  # by which the mean of many looks' class scores is to be divided; 1: never calibrated
 
     def look(
@@ -111,6 +113,7 @@ class OnnxDetector:
         self.temperature = temperature_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.usual = usual_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.margins = margins_of(path, self._session.get_modelmeta().custom_metadata_map)
+        self.closer_look = closer_look_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.confidence = confidence
 
     def look(
@@ -196,6 +199,13 @@ def margins_of(path: Path, metadata: dict[str, str]) -> Margins:
         return Margins.read(metadata.get(margins.ENTRY))
     except (ValueError, TypeError, KeyError) as wrong:
         raise ModelError(f"{path}: {margins.ENTRY} in the metadata is not ours ({wrong}); expected pixels") from wrong
+
+
+def closer_look_of(path: Path, metadata: dict[str, str]) -> CloserLook | None:
+    try:
+        return CloserLook.read(metadata.get(patches.ENTRY))
+    except Exception as broken:  # onnxruntime has no common class for what can be wrong with a file
+        raise ModelError(f"{path}: {patches.ENTRY} in the metadata is no network ({first_line(broken)})") from broken
 
 
 def cut_regions(image_bgr: Picture, regions: Sequence[Region] | None) -> list[tuple[Region, Picture]]:

@@ -1,4 +1,4 @@
-"""From one look to the next: the camera's own motion, tracklets, which boxes are worth telling, and drift.
+"""From one look to the next: the camera's own motion, tracklets and what they are, which boxes are worth telling, and drift.
 
 Looking live and looking again at a recording both go through here, picture for picture, so both find the same.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge.vision.camera_motion import CameraMotion, Grey
-from edge.vision.detector import Box, Detector, Region
+from edge.vision.closer_look import CloserLooks
+from edge.vision.detector import Box, Detector, Picture, Region
 from edge.vision.drift import Drift
 from edge.vision.image_tracks import UNSURE, ImageTracks, Seen
 from edge.vision.regions import HALF
@@ -21,6 +22,7 @@ class Following:
 
     def __init__(self, detector: Detector) -> None:
         self._motion, self._tracks = CameraMotion(), ImageTracks(detector.class_names, detector.temperature)
+        self._closer = CloserLooks(detector)
         self.drift = Drift(detector.usual)
         self._grey: Grey | None = None
         self.shift_px = (0.0, 0.0)  # of the scenery, from the last picture to this one, in pixels of `grey`
@@ -30,17 +32,20 @@ class Following:
         self._grey, self.shift_px = grey, self._motion.shift(grey)
         return self.shift_px
 
-    def link(self, monotonic_ns: int, boxes: Sequence[Box]) -> list[Seen]:
-        """The boxes of this picture, each with its tracklet."""
+    def link(self, monotonic_ns: int, picture: Picture, boxes: Sequence[Box]) -> list[Seen]:
+        """The boxes of this picture, each with its tracklet and what that is."""
         across, down = self.shift_px
-        return self._tracks.follow(monotonic_ns / 1e9, boxes, (across / HALF, down / HALF))
+        linked = self._tracks.follow(monotonic_ns / 1e9, boxes, (across / HALF, down / HALF))
+        return self._closer.see(monotonic_ns / 1e9, picture, linked)
 
-    def tell(self, monotonic_ns: int, boxes: Sequence[Box], confidence: float, trouble: str = "") -> list[Seen]:
+    def tell(
+        self, monotonic_ns: int, picture: Picture, boxes: Sequence[Box], confidence: float, trouble: str = ""
+    ) -> list[Seen]:
         """Those that are sure enough, or that a steady tracklet vouches for; surest first.
 
         trouble: why the picture does not show what is there now; of such a one, drift learns nothing.
         """
-        linked = self.link(monotonic_ns, boxes)
+        linked = self.link(monotonic_ns, picture, boxes)
         if trouble:
             self.drift.doubt()
         elif self._grey is not None:

@@ -39,7 +39,11 @@ class Margins:
         return cls(*both)
 
     def of(self, picture_bgr: npt.NDArray[np.uint8]) -> float:
-        """In this picture: one without colour is infrared, as the model itself decides."""
-        places = picture_bgr[::EVERY_PX, ::EVERY_PX]
-        colour = float((places.max(axis=2) - places.min(axis=2)).mean())
-        return self.visible_px if colour > GREY else self.infrared_px
+        """In this picture; the model itself decides alike."""
+        return self.visible_px if has_colour(picture_bgr) else self.infrared_px
+
+
+def has_colour(picture_bgr: npt.NDArray[np.uint8]) -> bool:
+    """A picture without colour is an infrared one."""
+    places = picture_bgr[::EVERY_PX, ::EVERY_PX]
+    return float((places.max(axis=2) - places.min(axis=2)).mean()) > GREY

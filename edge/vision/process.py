@@ -185,7 +185,7 @@ class Eyes:
         camera.outlook.budget = camera.pace.affordable(self._affordable())
         regions = camera.outlook.choose(grey, decoded.size_px, [*camera.cues, *camera.seen], shift_px)
         boxes = self._timed_look(picture, regions)
-        seen = camera.following.tell(decoded.monotonic_ns, boxes, self._confidence, trouble)
+        seen = camera.following.tell(decoded.monotonic_ns, picture, boxes, self._confidence, trouble)
         camera.seen = cues_of(seen)
         camera.look_count += 1
         return Result(

@@ -55,7 +55,7 @@ class SecondLook:
         grey = half_grey(picture)
         trouble = self._healths[result.sensor_id].see(result.access_unit_ns, grey, following.see(grey))
         boxes = self._detector.look(picture, to_regions(result.looked))
-        seen = following.tell(result.access_unit_ns, boxes, self._confidence, trouble)
+        seen = following.tell(result.access_unit_ns, picture, boxes, self._confidence, trouble)
         again = Result(
             access_unit_ns=result.access_unit_ns,
             sensor_id=result.sensor_id,

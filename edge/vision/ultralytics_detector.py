@@ -51,7 +51,7 @@ class UltralyticsDetector:
         self.class_names = tuple(names[number] for number in range(len(names)))
         self.model_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.provider = "ultralytics"
-        self.temperature, self.usual, self.margins = 1.0, None, Margins()
+        self.temperature, self.usual, self.margins, self.closer_look = 1.0, None, Margins(), None
         self.confidence = confidence
 
     def look(

@@ -26,7 +26,7 @@ def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture
     following = Following(detector)
     for number, (time_s, picture) in enumerate(frames):
         following.see(half_grey(picture))
-        yield following.link(nanoseconds(number, time_s), detector.look(picture))
+        yield following.link(nanoseconds(number, time_s), picture, detector.look(picture))
 
 
 def look_as_a_post(
@@ -39,7 +39,7 @@ def look_as_a_post(
         grey = half_grey(picture)
         shift_px = following.see(grey)
         regions = outlook.choose(grey, (picture.shape[1], picture.shape[0]), cues, shift_px)
-        seen = following.link(nanoseconds(number, time_s), detector.look(picture, regions))
+        seen = following.link(nanoseconds(number, time_s), picture, detector.look(picture, regions))
         told = [one for one in seen if one.box.confidence >= CONFIDENCE or one.vouched]
         cues = cues_of(told)
         yield regions, seen

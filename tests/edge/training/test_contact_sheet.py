@@ -48,7 +48,7 @@ class OneBox:
     """Sees one drone, wherever it is asked."""
 
     confidence, model_sha256, provider, temperature = 0.25, "0" * 64, "made up", 1.0
-    usual, margins = None, Margins()
+    usual, margins, closer_look = None, Margins(), None
     class_names = ("drone", "bird", "airplane", "helicopter")
 
     def look(

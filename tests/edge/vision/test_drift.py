@@ -85,7 +85,9 @@ def test_a_black_or_covered_picture_is_another_fault_and_no_drift_after_it(begun
     following.drift = Drift(USUAL)
     for step in range(300):
         following.see(picture(8, 3) if begun <= step < 200 else picture(100, 30))
-        following.tell(step * 500_000_000, [], 0.25, "covered" if begun + 64 <= step < 200 else "")
+        following.tell(
+            step * 500_000_000, np.zeros((40, 50, 3), np.uint8), [], 0.25, "covered" if begun + 64 <= step < 200 else ""
+        )
         assert following.drift.word == ""
 
 
@@ -150,5 +152,5 @@ def test_days_that_were_not_trained_on_raise_no_alarm(modality: str) -> None:
             time_s += 2.0
             grey = half_grey(shown)
             following.see(grey)
-            following.tell(round(time_s * 1e9), detector.look(shown), 0.25)
+            following.tell(round(time_s * 1e9), shown, detector.look(shown), 0.25)
             assert following.drift.word == "", clip.name

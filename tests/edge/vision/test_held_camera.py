@@ -53,7 +53,7 @@ class FoundThere:
     """A detector that finds one drone where it really is in the picture."""
 
     confidence, model_sha256, provider, class_names = 0.25, "0" * 64, "none", ("drone",)
-    usual, margins, temperature = None, Margins(), 1.0
+    usual, margins, closer_look, temperature = None, Margins(), None, 1.0
     at_px = (0.0, 0.0)
 
     def look(self, _picture: object, _regions: object = None, *, every_class: bool = False) -> list[Box]:

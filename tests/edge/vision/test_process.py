@@ -109,7 +109,7 @@ def test_a_slow_machine_looks_at_fewer_regions_and_a_quick_one_at_the_budget() -
 
     class Slow:
         confidence, model_sha256, provider, class_names, temperature = 0.25, "", "", ("drone",), 1.0
-        usual, margins = None, Margins()
+        usual, margins, closer_look = None, Margins(), None
 
         def look(self, picture: object, regions: list[Region], *, every_class: bool = False) -> list[Box]:
             now_s[0] += cost_s[0]
