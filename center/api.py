@@ -364,7 +364,8 @@ def received_from(row: Row) -> Any:
 def site_or_404(center: Center, site_id: str) -> SiteNow:
     one = center.picture.sites.get(site_id)
     if one is None:
-        raise HTTPException(404, f"post {site_id!r} has never reported")
+        why = "stands in [posts] retired" if site_id in center.retired_posts else "has never reported"
+        raise HTTPException(404, f"post {site_id!r} {why}")
     return one
 
 

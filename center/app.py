@@ -48,7 +48,7 @@ class Center:
         self.tracking = Tracking()
         self.hub = Hub(self.store.first_event_number)
         self.retired_posts = settings.retired_posts
-        self._returned_posts: set[str] = set()
+        self._returned_posts: dict[str, int] = {}  # when each was heard last, by the monotonic clock
         self.ingest = Ingest(settings.broker, self.store, settings.retention, self._hand_over, self._track)
         self.started_ns = time.time_ns()
         self.version = software_version()
@@ -81,7 +81,8 @@ class Center:
         now = [] if self.round_fault is None else [f"what is now is not told: {self.round_fault}"]
         back = [
             f"{site_id} stands in [posts] retired and speaks: what it says is kept, but not shown"
-            for site_id in sorted(self._returned_posts)
+            for site_id, heard_ns in sorted(self._returned_posts.items())
+            if time.monotonic_ns() - heard_ns < GONE_NS
         ]
         return [*self.ingest.faults(), *now, *fused, *memory, *back, *self.tracking.faults()]
 
@@ -96,7 +97,7 @@ class Center:
 
     def _show(self, received: Received) -> None:
         if received.site_id in self.retired_posts:
-            self._returned_posts.add(received.site_id)
+            self._returned_posts[received.site_id] = time.monotonic_ns()
             return
         self.picture.apply(received, time.monotonic_ns())
         self.hub.publish(received.event_number, received.name, event_data(received))

@@ -242,6 +242,8 @@ class Ingest:
                 if self.counts.store_fault is None:
                     log.error("the store cannot write: %s; trying again, nothing is acknowledged until then", error)
                 self.counts.store_fault = str(error)
+                if time.monotonic() >= self._forget_at_s:
+                    self._forget()  # which makes room, where that is what is wanting
                 if self._stopping.wait(pause_s):
                     return []  # the posts still have it
                 pause_s = min(2 * pause_s, longest_s)
@@ -297,17 +299,15 @@ class Ingest:
 
     def _forget(self) -> None:
         """Delete a piece of what need not be kept, unless the clock that tells its age is in doubt."""
-        if self._witnesses.doubt(time.monotonic()):
-            self._forget_at_s = time.monotonic() + self._rest_s
-            return
+        deleted, runs = 0, []
         try:
-            deleted, runs = self._store.forget(
-                self._keeping.before_ns(self._store.free_bytes()), time.time_ns() - self._keeping.retention_ns
-            )
-            self._keeping.note(deleted)
+            self._keeping.look(self._store.free_bytes())
+            if not self._witnesses.doubt(time.monotonic()):
+                silent_since_ns = time.time_ns() - self._keeping.retention_ns
+                deleted, runs = self._store.forget(self._keeping.before_ns(), silent_since_ns)
+                self._keeping.note(deleted)
         except (sqlite3.Error, OSError) as error:
             log.error("old messages cannot be deleted: %s", error)
-            deleted, runs = 0, []
         with self._lock:
             for key in runs:
                 self._known.pop(key, None)

@@ -31,11 +31,14 @@ class Keeping:
         self._room_bytes = 0.0
         self._is_anything_left = True
 
-    def before_ns(self, free_in_file: int) -> int:
-        """What was received before this time may go, with so many bytes free inside the store's file."""
+    def look(self, free_in_file: int) -> None:
+        """See how much room there is, with so many bytes free inside the store's file. Raises OSError."""
         disk = os.statvfs(self._folder)
         self._room_bytes = disk.f_bavail * disk.f_frsize + free_in_file
         self._is_short = self._room_bytes < self._least_bytes * (ENOUGH if self._is_short else 1.0)
+
+    def before_ns(self) -> int:
+        """What was received before this time may go."""
         age_ns = min(self.retention_ns, LEAST_KEPT_NS) if self._is_short else self.retention_ns
         return time.time_ns() - age_ns
 
@@ -48,7 +51,7 @@ class Keeping:
         if not self._is_short:
             return None
         room = f"the store's disk has {self._room_bytes / MEGABYTE:.0f} MB left"
-        least = f"less than [retention] least_free_mb = {self._least_bytes / MEGABYTE:g}"
-        if self._is_anything_left:
-            return f"{room}, {least}: the oldest messages are deleted before their time"
-        return f"{room}, {least}, and nothing older than a day is left to delete: make room on it"
+        if not self._is_anything_left:
+            return f"{room}, and nothing older than a day to delete: make room on it"
+        enough = ENOUGH * self._least_bytes / MEGABYTE
+        return f"{room}: the oldest messages are deleted before their time, until it is {enough:g} MB"

@@ -102,7 +102,7 @@ class Store:
         return {key: self.committed(key).ranges() for key in keys}
 
     def forget(self, before_ns: int, posts_before_ns: int) -> tuple[int, list[RunKey]]:
-        """Delete a piece of what was received before a time, and posts that were last heard before another.
+        """Delete a piece of what was received before a time, and posts and runs that were last heard before another.
 
         How many rows (0: nothing is left), and which runs."""
         deleted = 0
@@ -268,12 +268,12 @@ FORGET = (
     " LIMIT :limit)",
     "DELETE FROM messages WHERE event_number IN"
     " (SELECT event_number FROM messages WHERE received_ns < :before_ns LIMIT :limit)",
-    "DELETE FROM latest WHERE (site_id, name) IN"
-    " (SELECT site_id, name FROM latest WHERE received_ns < :posts_before_ns LIMIT :limit)",
+    "DELETE FROM latest WHERE site_id IN (SELECT site_id FROM latest GROUP BY site_id"
+    " HAVING MAX(received_ns) < :posts_before_ns LIMIT :limit)",  # a post tells its site once a run
     "DELETE FROM health_samples WHERE (site_id, received_ns) IN"
     " (SELECT site_id, received_ns FROM health_samples WHERE received_ns < :before_ns LIMIT :limit)",
 )
-OLD_RUNS = "SELECT site_id, run_id FROM runs WHERE last_received_ns < :before_ns LIMIT :limit"
+OLD_RUNS = "SELECT site_id, run_id FROM runs WHERE last_received_ns < :posts_before_ns LIMIT :limit"
 
 
 def hold(path: Path) -> int:

@@ -113,7 +113,8 @@ class OnnxDetector:
         self.temperature = temperature_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.usual = usual_of(path, self._session.get_modelmeta().custom_metadata_map)
         self.margins = margins_of(path, self._session.get_modelmeta().custom_metadata_map)
-        self.closer_look = closer_look_of(path, self._session.get_modelmeta().custom_metadata_map)
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self.closer_look = closer_look_of(path, metadata, len(self.class_names))
         self.confidence = confidence
 
     def look(
@@ -201,11 +202,18 @@ def margins_of(path: Path, metadata: dict[str, str]) -> Margins:
         raise ModelError(f"{path}: {margins.ENTRY} in the metadata is not ours ({wrong}); expected pixels") from wrong
 
 
-def closer_look_of(path: Path, metadata: dict[str, str]) -> CloserLook | None:
+def closer_look_of(path: Path, metadata: dict[str, str], classes: int) -> CloserLook | None:
+    """The network that tells these many classes, tried once. Raises ModelError."""
     try:
-        return CloserLook.read(metadata.get(patches.ENTRY))
+        network = CloserLook.read(metadata.get(patches.ENTRY))
+        told = classes if network is None else len(network.log_probabilities([patches.BLANK]))
     except Exception as broken:  # onnxruntime has no common class for what can be wrong with a file
         raise ModelError(f"{path}: {patches.ENTRY} in the metadata is no network ({first_line(broken)})") from broken
+    if told != classes:
+        raise ModelError(
+            f"{path}: {patches.ENTRY} in the metadata tells {told} classes; expected the model's {classes}"
+        )
+    return network
 
 
 def cut_regions(image_bgr: Picture, regions: Sequence[Region] | None) -> list[tuple[Region, Picture]]:

@@ -27,6 +27,7 @@ RIM_PX = 2  # of a view: sky
 FAINTEST = 2.0  # grey levels added to the contrast by which a view is divided: noise is not blown up
 
 Patch = npt.NDArray[np.uint8]
+BLANK: Patch = np.zeros((PATCH_PX, PATCH_PX), np.uint8)
 Values = npt.NDArray[np.float32]
 
 

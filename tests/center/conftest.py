@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -457,16 +458,22 @@ def post(broker: Broker, center: CenterProcess, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture
-def listen_live(center: CenterProcess) -> Iterator[Callable[..., LiveReader]]:
+def read_live() -> Iterator[Callable[..., LiveReader]]:
+    """Of any center."""
     readers: list[LiveReader] = []
 
-    def make(last_event_id: int | None = None) -> LiveReader:
+    def make(center: CenterProcess, last_event_id: int | None = None) -> LiveReader:
         readers.append(LiveReader(center.url, last_event_id))
         return readers[-1]
 
     yield make
     for reader in readers:
         reader.close()
+
+
+@pytest.fixture
+def listen_live(center: CenterProcess, read_live: Callable[..., LiveReader]) -> Callable[..., LiveReader]:
+    return partial(read_live, center)
 
 
 class PlayedMessages:
@@ -491,6 +498,14 @@ class PlayedMessages:
         run_id: str = "run-1",
     ) -> TracksMessage:
         return TracksMessage(VERSION, "ridge-04", run_id, 1, rfc3339(time_ns), tracks, claims, groups)
+
+    @staticmethod
+    def site() -> SiteMessage:
+        place = point(LATITUDE_DEG, LONGITUDE_DEG, 40.0)
+        return SiteMessage(
+            version=VERSION, site_id="ridge-04", run_id="run-1", sequence=1, time=now(), **place, sensors=(),
+            site_sha256="00", software="test",
+        )  # fmt: skip
 
     @staticmethod
     def health(

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 
-from edge.vision.closer_look import EVERY_S, FEWEST_PATCHES, MOST_PATCHES, CloserLooks, Kept, by_both
-from edge.vision.detector import Box, ModelError, closer_look_of, load_detector
+from edge.vision.closer_look import (
+    EVERY_S,
+    FEWEST_PATCHES,
+    MOST_A_PICTURE,
+    MOST_PATCHES,
+    CloserLooks,
+    Kept,
+    by_both,
+)
+from edge.vision.detector import SHIPPED_MODEL, Box, ModelError, closer_look_of, load_detector
 from edge.vision.image_tracks import Seen
 from edge.vision.margins import Margins
 from edge.vision.patches import ENTRY, PATCH_PX, VIEW_PX, Patch, middle_of, of_one_contrast, patch_of, without_sky
@@ -68,11 +77,15 @@ def test_the_patches_kept_show_the_whole_life_of_a_tracklet() -> None:
     for step in range(600):
         time_s = step / 30
         if time_s - kept.last_kept_s >= kept.every_s:
-            kept.take(time_s, np.full((1, 1), step % 256, np.uint8))
+            kept.take(time_s, np.full((1, 1), len(times), np.uint8))
             times.append(time_s)
     assert len(kept.patches) <= MOST_PATCHES
-    assert kept.every_s > 1.0
     assert len(times) < 40
+    shown_s = [times[patch.item()] for patch in kept.patches]
+    assert shown_s[0] == 0.0
+    assert shown_s[-1] > 20.0 - 2 * kept.every_s
+    gaps_s = np.diff(shown_s)
+    assert gaps_s.max() < 1.5 * gaps_s.min()
 
 
 def test_votes_and_closer_look_count_the_same() -> None:
@@ -130,4 +143,26 @@ def test_the_network_that_ships_tells_probabilities_and_the_same_again() -> None
 @pytest.mark.parametrize("written", ["?", base64.b64encode(b"no network").decode()])
 def test_a_damaged_entry_gets_one_clear_error(written: str) -> None:
     with pytest.raises(ModelError, match=r"a\.onnx: closer_look in the metadata is no network"):
-        closer_look_of(Path("a.onnx"), {ENTRY: written})
+        closer_look_of(Path("a.onnx"), {ENTRY: written}, 4)
+
+
+def test_a_network_of_other_classes_is_refused_at_the_start() -> None:
+    session = onnxruntime.InferenceSession(str(SHIPPED_MODEL), providers=["CPUExecutionProvider"])
+    entry = session.get_modelmeta().custom_metadata_map[ENTRY]
+    assert closer_look_of(Path("a.onnx"), {ENTRY: entry}, 4) is not None
+    with pytest.raises(
+        ModelError, match=r"a\.onnx: closer_look in the metadata tells 4 classes; expected the model's 3"
+    ):
+        closer_look_of(Path("a.onnx"), {ENTRY: entry}, 3)
+
+
+def test_of_many_tracklets_a_few_are_looked_at_in_each_picture_and_all_in_turn() -> None:
+    detector = WithSure()
+    camera = CloserLooks(detector)  # type: ignore[arg-type]
+    seen = [Seen(boxed(300, 220, 12), number, CLASSES, True) for number in range(1, 11)]
+    named, asked = [], 0
+    for step in range(30):
+        named = [max(one.classes, key=lambda vote: vote[1])[0] for one in camera.see(step * EVERY_S, sky(), seen)]
+        assert len(detector.closer_look.asked) - asked <= MOST_A_PICTURE
+        asked = len(detector.closer_look.asked)
+    assert named == ["bird"] * 10
