@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from fusion.compiled.decorator import compiled
+from fusion.compiled.places import variance_of_one
 
 
 @compiled("i8[::1](b1[::1], i8[::1], i8[::1], i8[::1], b1[::1], f8[::1], i8[::1], i8, i8[::1], f8[::1])")
@@ -90,18 +91,6 @@ def _read(value, table):
     return slope * (value - table[at, 0]) + table[at, 1]
 
 
-@compiled("f8(f8[:,:,::1], i8)")
-def _largest_variance(P, k):
-    """existence.py: of one row."""
-    q = (P[k, 0, 0] + P[k, 1, 1] + P[k, 2, 2]) / 3.0
-    ee, nn, uu = P[k, 0, 0] - q, P[k, 1, 1] - q, P[k, 2, 2] - q
-    en, eu, nu = P[k, 0, 1], P[k, 0, 2], P[k, 1, 2]
-    p = math.sqrt((ee * ee + nn * nn + uu * uu + 2.0 * (en * en + eu * eu + nu * nu)) / 6.0)
-    determinant = ee * (nn * uu - nu * nu) - en * (en * uu - nu * eu) + eu * (en * nu - nn * eu)
-    cosine = min(max(determinant / max(2.0 * p**3, 2.2250738585072014e-308), -1.0), 1.0)
-    return q + 2.0 * p * math.cos(math.acos(cosine) / 3.0)
-
-
 @compiled("b1(f8[::1], f8, f8, f8[:,:,::1], f8[:,::1])")
 def _is_inside(level, sigma_m, mounting_rad, turned, limits):
     """existence.py: whether one place, seen from the sensor, lies surely in one of the looks."""
@@ -162,7 +151,7 @@ def overlooked(
                 level[a] = 0.0
                 for b in range(3):
                     level[a] += (x[k, b] - place[b]) * rotation[b, a]
-            sigma_m = math.sqrt(_largest_variance(P, k))
+            sigma_m = math.sqrt(variance_of_one(P, k))
         away = math.sqrt(level[0] ** 2 + level[1] ** 2 + level[2] ** 2)
         p = _read(pixels_m / max(away, 0.1), by_pixels)
         if p > 0.0 and _is_inside(level, sigma_m, 0.0 if own else mounting_rad, turned, limits):
@@ -183,7 +172,7 @@ def within_looks(rows, x, P, place, rotation, turned, limits, mounting_rad, sigm
             level[a] = 0.0
             for b in range(3):
                 level[a] += (x[row, b] - place[b]) * rotation[b, a]
-        sigma_m = math.sqrt(_largest_variance(P, row))
+        sigma_m = math.sqrt(variance_of_one(P, row))
         surely[k] = _is_inside(level, sigma_m, mounting_rad, turned, limits)
         perhaps[k] = surely[k] or _is_inside(level, -sigmas * sigma_m, -sigmas * mounting_rad, turned, limits)
     return surely, perhaps
