@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,17 +30,23 @@ SEEN_WITHIN_NS = (
 @click.argument("scenario_dir", type=click.Path(path_type=Path))
 @click.option("--out", "out_path", type=click.Path(path_type=Path, dir_okay=False), required=True, help="JSON lines.")
 @click.option("--known-association", is_flag=True, help="Take who is who from truth.npz: the bound of any association.")
+@click.option("--compiled", is_flag=True, help="By numba: quicker, the same tracks but for their last digits.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures of the run as JSON.")
-def command(scenario_dir: Path, out_path: Path, known_association: bool, as_json: bool) -> None:
+def command(scenario_dir: Path, out_path: Path, known_association: bool, compiled: bool, as_json: bool) -> None:
     """Run the tracker on SCENARIO_DIR and write its tracks at every score time.
 
     Cooperative reports act as measurements here, since they are the only sensor of some objects. Each line holds what the
     messages that had arrived by then tell, predicted to that time.
     """
     from edge.tracking_scenarios import ScenarioError, read_scenario
+    from fusion.kernels import can_compile
 
+    if compiled and not can_compile():
+        click.echo("sarhad track: --compiled needs numba, which is not installed: pip install 'sarhad[fast]'", err=True)
+        sys.exit(2)
     try:
         scenario = read_scenario(scenario_dir)
+        scenario = replace(scenario, settings=replace(scenario.settings, compiled=compiled))
         figures = run(scenario, out_path, known_association)
     except ScenarioError as error:
         click.echo(f"sarhad track: {error}", err=True)
@@ -107,18 +114,27 @@ def run(
 
 def line_at(tracker: Tracker, time_s: float) -> str:
     """What is believed at a time, as one line; tracks of which only the direction is known have no position to write."""
+    import msgspec
+    import numpy as np
+
     time_ns = round(time_s * 1e9)
-    tracks = [
-        {
-            "id": track.track_number,
-            "x": [round(float(value), 3) for value in track.state[:3]],
-            "v": [round(float(value), 3) for value in track.state[3:]],
-            "cls": "bird" if max(track.classes, key=lambda entry: entry[1])[0] == "bird" else "drone",
-            "P": [[round(float(value), 4) for value in row] for row in track.covariance],
-        }
+    told = [
+        track
         for track in tracker.tracks_at(time_ns)
         if track.direction is None
         and track.existence_probability >= BELIEVED
         and time_ns - track.last_detection_ns <= SEEN_WITHIN_NS
     ]
-    return json.dumps({"t": time_s, "tracks": tracks}) + "\n"
+    states = np.round(np.array([track.state for track in told]), 3).tolist()
+    covariances = np.round(np.array([track.covariance for track in told]), 4).tolist()
+    tracks = [
+        {
+            "id": track.track_number,
+            "x": state[:3],
+            "v": state[3:],
+            "cls": "bird" if max(track.classes, key=lambda entry: entry[1])[0] == "bird" else "drone",
+            "P": covariance,
+        }
+        for track, state, covariance in zip(told, states, covariances, strict=True)
+    ]
+    return msgspec.json.encode({"t": time_s, "tracks": tracks}).decode() + "\n"
