@@ -25,6 +25,7 @@ from typing import Any, TypeAlias
 
 from center.ranges import Range, SequenceRanges
 from center.received import Received
+from center.reserve import Reserve
 from fusion.wire import HealthMessage, TrackMessage, TracksMessage, parse_rfc3339
 
 MIGRATIONS = ("schema.sql",)  # in order; PRAGMA user_version counts those a file has seen
@@ -47,9 +48,11 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._held = hold(path)
+        self._reserve = Reserve(path)
         try:
-            self._writer = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
-            migrate(self._writer, path)
+            self._writer = self._reserve.behind(lambda: opened(path))
+            start_number = self._reserve.behind(lambda: next_start(self._writer))
+            self._reserve.make()
         except (sqlite3.Error, OSError) as error:
             os.close(self._held)
             raise StoreError(f"{path}: cannot be used as the store: {error}") from error
@@ -58,9 +61,6 @@ class Store:
             raise
         self._committed: dict[RunKey, SequenceRanges] = load_ranges(self._writer)
         self._health: dict[str, tuple[int, str]] = {}  # site: (received_ns, state) of the newest sample
-        with transaction(self._writer):
-            self._writer.execute("UPDATE starts SET start_number = start_number + 1")
-            (start_number,) = self._writer.execute("SELECT start_number FROM starts").fetchone()
         self.first_event_number = start_number << COUNT_BITS
 
     def close(self) -> None:
@@ -104,7 +104,12 @@ class Store:
     def forget(self, before_ns: int, posts_before_ns: int) -> tuple[int, list[RunKey]]:
         """Delete a piece of what was received before a time, and posts and runs that were last heard before another.
 
-        How many rows (0: nothing is left), and which runs."""
+        How many rows (0: nothing is left), and which runs. Raises sqlite3.Error, OSError."""
+        found = self._reserve.behind(lambda: self._forget(before_ns, posts_before_ns))
+        self._reserve.make()
+        return found
+
+    def _forget(self, before_ns: int, posts_before_ns: int) -> tuple[int, list[RunKey]]:
         deleted = 0
         parameters = {"before_ns": before_ns, "posts_before_ns": posts_before_ns, "limit": DELETE_CHUNK}
         with transaction(self._writer):
@@ -304,6 +309,25 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """The connection that writes, of a store in this program's form. Raises sqlite3.Error, StoreError."""
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def next_start(connection: sqlite3.Connection) -> int:
+    """The number of this start."""
+    with transaction(connection):
+        connection.execute("UPDATE starts SET start_number = start_number + 1")
+        (number,) = connection.execute("SELECT start_number FROM starts").fetchone()
+    return int(number)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:

@@ -1,0 +1,56 @@
+"""Room that stays the store's own on a full disk: a file beside it, given up when nothing else can be written.
+
+    room            <store>.reserve lies there
+    none            it is deleted: the center can start, and what is old can go, for deleting is writing, too
+    room again      it is made again
+
+Without it a store on a disk that others have filled could never again make room by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+log = logging.getLogger("sarhad.center")
+
+RESERVE_BYTES = 16_777_216  # a piece of what `Store.forget` deletes rewrites some 5 MB, in the log and in the file
+MAKE_FROM = 4  # times its size must be free: it is no reason to run out of room
+
+
+class Reserve:
+    """The file; its disk may be without room for it."""
+
+    def __init__(self, store_path: Path) -> None:
+        self._path = store_path.with_name(store_path.name + ".reserve")
+
+    def make(self) -> None:
+        """Put the file there where it is not and there is plenty of room."""
+        if self._path.exists():
+            return
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < MAKE_FROM * RESERVE_BYTES:
+            return
+        try:
+            with self._path.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
+        except OSError:
+            self._path.unlink(missing_ok=True)
+
+    def behind(self, write: Callable[[], T]) -> T:
+        """What `write` returns; where the disk has no room for it, it is tried again in this."""
+        try:
+            return write()
+        except sqlite3.OperationalError as error:
+            is_full = "full" in str(error) or "disk I/O" in str(error)  # the second where not even a log can be begun
+            if not is_full or not self._path.exists():
+                raise
+            log.warning("the disk of %s is full: the room kept in reserve is used", self._path.parent)
+            self._path.unlink()
+            return write()
