@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edge.device_options import PROTOCOLS
+from edge.protocol_options import PROTOCOLS
 from edge.site_types import SensorEntry
 from fusion.types import DetectionProbability
 

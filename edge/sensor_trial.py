@@ -6,8 +6,8 @@ import math
 import threading
 import time
 
-from edge.device_options import PROTOCOLS
 from edge.finding import FAIL, NOTE, PASS, Finding
+from edge.protocol_options import PROTOCOLS
 from edge.sensors import as_lines, driver_of, is_camera
 from edge.site_types import SensorEntry
 from edge.vision.decoder import PacketDecoder

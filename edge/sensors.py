@@ -1,8 +1,8 @@
 """The two tables that tie a site file to code: which driver reads a device, which decoder understands its bytes.
 
 Adding a device is one file in `hardware/`, one line in DRIVERS here and its options in `device_options.py`; adding a
-protocol is one file in `firmware_interfaces/`, one line in PROTOCOLS here and its options there. Modules are imported only
-when a site names them.
+protocol is one file in `firmware_interfaces/`, one line in PROTOCOLS here and its options in `protocol_options.py`. Modules
+are imported only when a site names them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.device_options import QUESTIONS
 from edge.line_endings import with_end
+from edge.protocol_options import QUESTIONS
 from edge.site_file import SensorEntry, Site
 from edge.site_types import SwitchSettings
 from firmware_interfaces.decoder import Decoder

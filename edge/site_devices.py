@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from edge.device_options import DRIVERS, PROTOCOLS, QUESTIONS
+from edge.device_options import DRIVERS
+from edge.protocol_options import PROTOCOLS, QUESTIONS
 from edge.site_keys import Key, Place, read_keys, resolve
 from edge.site_types import DeviceSettings
 

@@ -1,8 +1,8 @@
 """One site, one file: a post's TOML, read once, checked whole, explained in words.
 
 Degrees, metres and seconds, as a person with a compass writes them; inside, radians and nanoseconds. The keys, with
-their limits and defaults, stand in `edge/site_tables.py` and `edge/device_options.py`. Nothing is opened here but the
-files that the site file names, and every mistake is one line:
+their limits and defaults, stand in `edge/site_tables.py`, `edge/device_options.py` and `edge/protocol_options.py`.
+Nothing is opened here but the files that the site file names, and every mistake is one line:
 
     ridge.toml: sensor "radar-north": device.baud is 9601; expected one of 1200, 2400, ...
 """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edge.device_options import DRIVERS, PROTOCOLS
+from edge.device_options import DRIVERS
+from edge.protocol_options import PROTOCOLS
 from edge.site_keys import REQUIRED, Key
 from edge.site_tables import SECTIONS
 

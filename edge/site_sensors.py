@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge import site_tables
-from edge.device_options import PROTOCOLS, ProtocolKind
+from edge.protocol_options import PROTOCOLS, ProtocolKind
 from edge.site_devices import given, one_of, read_device
 from edge.site_files import check_classes, read_aligned_picture, read_lines, read_model
 from edge.site_keys import Place, read_keys, resolve

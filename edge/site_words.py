@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 
-from edge.device_options import DRIVERS, PROTOCOLS
+from edge.device_options import DRIVERS
 from edge.expected_range import RADAR_REACH_M, REFERENCE_SIZE_M, Expected, expected_ranges
+from edge.protocol_options import PROTOCOLS
 from edge.radio_law import law_warnings
 from edge.site_devices import without_password
 from edge.site_types import HeadSettings, SensorEntry, Site

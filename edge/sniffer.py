@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.device_options import PROTOCOLS, ProtocolKind
 from edge.line_endings import with_end
+from edge.protocol_options import PROTOCOLS, ProtocolKind
 from edge.site_keys import REQUIRED
 from firmware_interfaces.captures import FORMATS
 from firmware_interfaces.sniffing import Guess, identify

@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from edge import sensors
-from edge.device_options import DRIVERS, PROTOCOLS
+from edge.device_options import DRIVERS
+from edge.protocol_options import PROTOCOLS
 from edge.site_reference import reference
 from sarhad.cli import main
 
@@ -88,7 +89,7 @@ def test_no_folder_knows_what_stands_above_it():
 def test_a_protocol_has_its_decoder_test_and_readme_line(protocol: str):
     module = sensors.PROTOCOLS[protocol].module.rsplit(".", 1)[1]
     assert (ROOT / "firmware_interfaces" / f"{module}.py").is_file()
-    assert protocol in PROTOCOLS, f"edge/device_options.py has no line for {protocol}"
+    assert protocol in PROTOCOLS, f"edge/protocol_options.py has no line for {protocol}"
     assert f"| `{protocol}` |" in README, f"README.md has no line for {protocol}"
     tests = "\n".join(path.read_text() for path in (ROOT / "tests" / "firmware_interfaces").glob("*.py"))
     assert re.search(rf"\b({module}|{protocol})\b", tests), f"no test of firmware_interfaces names {protocol}"

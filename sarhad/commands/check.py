@@ -75,7 +75,7 @@ def table(site: Site) -> list[str]:
 
 def sensor_lines(entry: SensorEntry) -> list[str]:
     """One sensor, for a person."""
-    from edge.device_options import PROTOCOLS
+    from edge.protocol_options import PROTOCOLS
     from edge.site_words import device_words, expected_words, looks
 
     lines = [

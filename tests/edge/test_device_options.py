@@ -8,7 +8,8 @@ import inspect
 import pytest
 
 from edge import sensors
-from edge.device_options import DRIVERS, PROTOCOLS
+from edge.device_options import DRIVERS
+from edge.protocol_options import PROTOCOLS
 from edge.site_keys import REQUIRED, Key
 from edge.site_tables import MODEL
 from edge.vision.detector import CONFIDENCE

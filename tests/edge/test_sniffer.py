@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edge.device_options import PROTOCOLS
 from edge.expected_range import RADAR_REACH_M
+from edge.protocol_options import PROTOCOLS
 from edge.sensors import decoders_of
 from edge.site_file import parse_site
 from edge.sniffer import BAUDS, MOST_S, Sniffed, site_lines, site_protocol, sniff, sniff_port
