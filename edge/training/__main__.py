@@ -80,7 +80,7 @@ def calibrate(onnx_path: Path, data: Path, every: int) -> None:
     """Write the temperature of tracklets' classes into the file."""
     from edge.training.calibrate import examples, fit
     from edge.training.evaluate import SCORED, clips_of
-    from edge.training.export import describe
+    from edge.training.metadata import describe
     from edge.vision.detector import load_detector
 
     calibration = fit(*examples(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every))
@@ -92,11 +92,12 @@ def finish(onnx_path: Path, data: Path, every: int) -> None:
     from edge.training import demo_scenes
     from edge.training.card import write_card
     from edge.training.evaluate import SCORED, evaluate
-    from edge.training.export import describe, metadata_of
+    from edge.training.metadata import describe, metadata_of
     from edge.training.seen import seen_at_training
     from edge.vision.detector import load_detector
     from edge.vision.image_tracks import SURE
     from edge.vision.patches import ENTRY as CLOSER_LOOK
+    from edge.vision.shapes import ENTRY as WING_BEATS
     from edge.vision.usual import ENTRY
 
     describe(onnx_path, **{ENTRY: seen_at_training(load_detector(onnx_path, SURE), read_clips(data, "train"))})
@@ -111,9 +112,9 @@ def finish(onnx_path: Path, data: Path, every: int) -> None:
     shipped = onnx_path.read_bytes()
     sha256 = hashlib.sha256(shipped).hexdigest()
     metadata = metadata_of(onnx_path)
-    training, closer = json.loads(metadata["training"]), CLOSER_LOOK in metadata
+    training, closer, wings = json.loads(metadata["training"]), CLOSER_LOOK in metadata, WING_BEATS in metadata
     clips = [*read_clips(data, "train"), *read_clips(data, "val")]
-    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips, closer))
+    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips, closer, wings))
     print(json.dumps(measured, indent=2))
 
 

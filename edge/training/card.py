@@ -21,7 +21,7 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
   height, pixels) and a probability per class. Pixels are never shrunk: larger pictures are looked at in regions.
 - A box's sides are those of the object and about {visible_margin:g} px (visible) or {infrared_margin:g} px (infrared), as
   people drew them; entry `box_margin_px` of the metadata tells, so that it is taken off where an angular size is told.
-- {halves}{closer}
+- {halves}{closer}{wings}
 - Licence: AGPL-3.0-or-later (trained with ultralytics, which is AGPL-3.0). Trained from random weights.
 
 ## Made from
@@ -49,6 +49,7 @@ daylight, up to 200 m.
 - Mean of the four classes, both modalities together: {mean}; linked: {linked_mean}
 - False alarms of class drone on clips without a drone: {alarms} a minute at 30 frames/s, frame by frame, at confidence 0.25
 - Clips whose confidence-weighted majority class is right: {right}; linked: {linked_right}
+- Frames so far apart show no wings beat and few closer looks; every frame linked has its figures in `edge/training/README.md`.
 
 Rendered scenes like the demo's (1280x720 through H.264, drones of 12 to 40 px, birds of 10 to 30 px, other worlds than
 those trained on), confidence 0.25:
@@ -84,6 +85,11 @@ CLOSER = """
   in pictures in colour. Made by `python -m edge.training.closer --out CLOSER.onnx --into MODEL.onnx` of the visible
   training clips that are not held apart; that it counts as much as all votes was chosen on those held apart."""
 
+WINGS = """
+- Entry `wing_beats` of the metadata, 25 numbers, tells in grey pictures whether an object is a bird, by how its shape changes
+  from look to look. Made by `python -m edge.training.wings --into MODEL.onnx` of the infrared training clips not held apart.
+- Entry `score_shift` tells by how much the halves' scores were moved; of a file's tracklets they are moved back."""
+
 
 def pair_of(training: dict[str, Any]) -> dict[str, str]:
     return PAIR | {"apart": PAIR["apart"].format(shift=training["visible"].get("score_shift", 0.0))}
@@ -97,8 +103,9 @@ def write_card(
     training: dict[str, Any],
     clips: Sequence[Clip],
     closer: bool = False,
+    wings: bool = False,
 ) -> str:
-    """The card as Markdown; closer: the file has a network that looks closer at tracklets."""
+    """The card as Markdown; closer: the file has a network that looks closer at tracklets; wings: it tells birds by theirs."""
     kind = pair_of(training) if "infrared" in training else ONE
     halves = {
         half: parts_of(of_half)
@@ -130,6 +137,7 @@ def write_card(
         linked_mean=measured["linked"]["map50_four_classes"],
         linked_right=measured["linked"]["clips_with_right_majority_class"],
         closer=CLOSER if closer else "",
+        wings=WINGS if wings else "",
         rendered="\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in measured["rendered"].items()),
         table=json.dumps(measured["detection_probability"]),
     )

@@ -35,7 +35,8 @@ from torch import nn  # noqa: E402
 from edge.simulator.scenery import Sprite, box_of, cut, overlap, to_picture  # noqa: E402
 from edge.training.clips import CLASSES, Clip, data_folder, read_clips, read_frames, read_labels  # noqa: E402
 from edge.training.drawn_boxes import MARGIN_PX, as_people_draw  # noqa: E402
-from edge.training.export import OPSET, describe  # noqa: E402
+from edge.training.export import OPSET  # noqa: E402
+from edge.training.metadata import describe  # noqa: E402
 from edge.training.scenes import FIXED_WINGS  # noqa: E402
 from edge.vision.detector import Box  # noqa: E402
 from edge.vision.patches import (  # noqa: E402

@@ -15,11 +15,11 @@ from edge.training import torch_setup
 
 torch_setup.prepare()
 
-import onnx  # noqa: E402
 import torch  # noqa: E402
 
 from edge.training.clips import CLASSES  # noqa: E402
 from edge.training.drawn_boxes import MARGIN_PX  # noqa: E402
+from edge.training.metadata import describe  # noqa: E402
 from edge.training.train import build_model  # noqa: E402
 
 OPSET = 17  # understood by ONNX Runtime 1.12 and younger, and by OpenVINO
@@ -68,21 +68,7 @@ def export(checkpoint: Path, onnx_path: Path, score_shift: float = 0.0) -> None:
         imgsz="[256, 320]",
         description=f"{NAME}: drone, bird, airplane, helicopter; visible and infrared",
         box_margin_px=json.dumps({"visible": MARGIN_PX["visible"], "infrared": MARGIN_PX["ir"]}),
+        score_shift=json.dumps({"visible": score_shift, "infrared": score_shift}),
         license="AGPL-3.0-or-later",
         training=json.dumps(training),
     )
-
-
-def metadata_of(onnx_path: Path) -> dict[str, str]:
-    return {entry.key: entry.value for entry in onnx.load(str(onnx_path)).metadata_props}
-
-
-def describe(onnx_path: Path, **entries: str) -> None:
-    """Add or replace entries of the file's metadata."""
-    model = onnx.load(str(onnx_path))
-    known = {entry.key: entry.value for entry in model.metadata_props} | entries
-    del model.metadata_props[:]
-    for key, value in sorted(known.items()):
-        model.metadata_props.add(key=key, value=value)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(onnx_path))

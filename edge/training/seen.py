@@ -59,7 +59,7 @@ def look(detector: Detector, picture: Picture) -> tuple[tuple[float, float], lis
 
 
 def main() -> None:
-    from edge.training.export import describe
+    from edge.training.metadata import describe
 
     parser = argparse.ArgumentParser(prog="python -m edge.training.seen", description=__doc__)
     parser.add_argument("--model", type=Path, required=True)

@@ -21,6 +21,7 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from edge.training.clips import data_folder
+from edge.vision.score_shift import ENTRY
 
 GREY = 1.0 / 255  # mean difference between a place's strongest and weakest colour, of 1; an infrared camera's is 0
 
@@ -53,7 +54,9 @@ def join(visible: Path, infrared: Path, out: Path) -> None:
     model = helper.make_model(graph, opset_imports=halves["visible"].opset_import)
     model.ir_version = halves["visible"].ir_version
     metadata = {entry.key: entry.value for entry in halves["visible"].metadata_props}
-    metadata["training"] = json.dumps({name: training_of(half) for name, half in halves.items()})
+    training = {name: training_of(half) for name, half in halves.items()}
+    metadata["training"] = json.dumps(training)
+    metadata[ENTRY] = json.dumps({name: part.get("score_shift", 0.0) for name, part in training.items()})
     for key, value in sorted(metadata.items()):
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model)

@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.vision import margins, patches
+from edge.vision import margins, patches, score_shift, shapes, usual
 from edge.vision.margins import Margins
 from edge.vision.patches import CloserLook
-from edge.vision.usual import ENTRY, Usual
+from edge.vision.score_shift import ScoreShift
+from edge.vision.shapes import WingBeats, beats_of
+from edge.vision.usual import Usual
 
 SHIPPED_MODEL = Path(__file__).with_name("models") / "sarhad-eyes-1.onnx"
 CONFIDENCE = 0.25
@@ -37,6 +39,7 @@ Picture = npt.NDArray[np.uint8]  # (height, width, 3), BGR
 # (n, 7 + classes): x, y, width, height, confidence, class number, 1 where a region's edge cut it, score of every class
 Rows = npt.NDArray[np.float32]
 PLAIN_COLUMNS = 7  # of a model that does not tell the scores
+Entry = TypeVar("Entry")
 
 
 class ModelError(ValueError):
@@ -81,6 +84,8 @@ class Detector(Protocol):
     usual: Usual | None  # what it saw at training; None where it does not tell
     margins: Margins  # by which its boxes are larger than what they show
     closer_look: CloserLook | None  # at several looks of one object; None where it has no such network
+    wing_beats: WingBeats | None  # at how one object's shape changes; None where it tells no bird by that
+    score_shift: ScoreShift  # by which its scores were moved
     temperature: float  # by which the mean of many looks' class scores is to be divided; 1: never calibrated
 
     def look(
@@ -110,10 +115,11 @@ class OnnxDetector:
         self.model_sha256 = hashlib.sha256(model).hexdigest()
         self.provider = self._session.get_providers()[0]
         self.class_names = class_names_of(path, self._session)
-        self.temperature = temperature_of(path, self._session.get_modelmeta().custom_metadata_map)
-        self.usual = usual_of(path, self._session.get_modelmeta().custom_metadata_map)
-        self.margins = margins_of(path, self._session.get_modelmeta().custom_metadata_map)
         metadata = self._session.get_modelmeta().custom_metadata_map
+        self.temperature = temperature_of(path, metadata)
+        self.usual, self.margins = usual_of(path, metadata), margins_of(path, metadata)
+        self.wing_beats = entry_of(path, metadata, shapes.ENTRY, beats_of, "weights")
+        self.score_shift = entry_of(path, metadata, score_shift.ENTRY, ScoreShift.read, "logarithms")
         self.closer_look = closer_look_of(path, metadata, len(self.class_names))
         self.confidence = confidence
 
@@ -187,19 +193,21 @@ def temperature_of(path: Path, metadata: dict[str, str]) -> float:
     return temperature
 
 
+def entry_of(path: Path, metadata: dict[str, str], name: str, read: Callable[[str | None], Entry], what: str) -> Entry:
+    """What an entry of the metadata tells; `read` knows what its absence means. Raises ModelError."""
+    try:
+        return read(metadata.get(name))
+    except (ValueError, TypeError, KeyError) as wrong:
+        raise ModelError(f"{path}: {name} in the metadata is not ours ({wrong}); expected {what}") from wrong
+
+
 def usual_of(path: Path, metadata: dict[str, str]) -> Usual | None:
     """What the model saw at training. Raises ModelError."""
-    try:
-        return Usual.read(metadata.get(ENTRY))
-    except (ValueError, TypeError, KeyError) as wrong:
-        raise ModelError(f"{path}: {ENTRY} in the metadata is not ours ({wrong}); expected histograms") from wrong
+    return entry_of(path, metadata, usual.ENTRY, Usual.read, "histograms")
 
 
 def margins_of(path: Path, metadata: dict[str, str]) -> Margins:
-    try:
-        return Margins.read(metadata.get(margins.ENTRY))
-    except (ValueError, TypeError, KeyError) as wrong:
-        raise ModelError(f"{path}: {margins.ENTRY} in the metadata is not ours ({wrong}); expected pixels") from wrong
+    return entry_of(path, metadata, margins.ENTRY, Margins.read, "pixels")
 
 
 def closer_look_of(path: Path, metadata: dict[str, str], classes: int) -> CloserLook | None:

@@ -13,6 +13,7 @@ from edge.vision.detector import Box, Detector, Picture, Region
 from edge.vision.drift import Drift
 from edge.vision.image_tracks import UNSURE, ImageTracks, Seen
 from edge.vision.regions import HALF
+from edge.vision.wing_beats import Beating
 
 OWN_CUES = 4  # detections of the last look that are looked at again first
 
@@ -22,7 +23,7 @@ class Following:
 
     def __init__(self, detector: Detector) -> None:
         self._motion, self._tracks = CameraMotion(), ImageTracks(detector.class_names, detector.temperature)
-        self._closer = CloserLooks(detector)
+        self._closer, self._beating = CloserLooks(detector), Beating(detector)
         self.drift = Drift(detector.usual)
         self._grey: Grey | None = None
         self.shift_px = (0.0, 0.0)  # of the scenery, from the last picture to this one, in pixels of `grey`
@@ -36,7 +37,8 @@ class Following:
         """The boxes of this picture, each with its tracklet and what that is."""
         across, down = self.shift_px
         linked = self._tracks.follow(monotonic_ns / 1e9, boxes, (across / HALF, down / HALF))
-        return self._closer.see(monotonic_ns / 1e9, picture, linked)
+        closer = self._closer.see(monotonic_ns / 1e9, picture, linked)
+        return self._beating.see(monotonic_ns / 1e9, picture, closer)
 
     def tell(
         self, monotonic_ns: int, picture: Picture, boxes: Sequence[Box], confidence: float, trouble: str = ""

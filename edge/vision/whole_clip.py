@@ -3,8 +3,9 @@
     every picture ─▶ detector, all of it at native pixels ─▶ tracklets ─▶ after the last: each box, for each class it may be
 
 A box's confidence for a class is the mean confidence of its tracklet's boxes, times the tracklet's probability of the class:
-whether something flies there is one question for the whole tracklet, and all of its frames answer it. That is for files; live,
-a tracklet knows only what it has seen so far.
+whether something flies there is one question for the whole tracklet, and all of its frames answer it. Where a model's scores
+were moved down for fewer tracks of a glance, a tracklet's are moved back (`score_shift.py`): it is more than a glance. That is
+for files; live, a tracklet knows only what it has seen so far.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region
 from edge.vision.following import Following, cues_of
 from edge.vision.image_tracks import Seen
 from edge.vision.regions import Outlook, half_grey
+from edge.vision.score_shift import moved_back
 
 FRAME_S = 1 / 30  # between frames of a file that does not tell
 
@@ -26,7 +28,14 @@ def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture
     following = Following(detector)
     for number, (time_s, picture) in enumerate(frames):
         following.see(half_grey(picture))
-        yield following.link(nanoseconds(number, time_s), picture, detector.look(picture))
+        seen = following.link(nanoseconds(number, time_s), picture, detector.look(picture))
+        shift = detector.score_shift.of(picture) if seen else 0.0
+        yield [replace(one, box=as_before(one.box, shift)) if one.number else one for one in seen]
+
+
+def as_before(box: Box, shift: float) -> Box:
+    """The box, its confidence as it was before scores were moved; its class scores vote by their shares and stay."""
+    return replace(box, confidence=moved_back(box.confidence, shift))
 
 
 def look_as_a_post(

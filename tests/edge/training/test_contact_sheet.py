@@ -8,6 +8,7 @@ from edge.training.clips import Clip
 from edge.training.contact_sheet import ENLARGED, NOTHING, as_page, as_picture, cut, gather, mistakes_of
 from edge.vision.detector import Box, Picture, Region
 from edge.vision.margins import Margins
+from edge.vision.score_shift import ScoreShift
 
 BOX_PX = 12.0
 
@@ -49,6 +50,7 @@ class OneBox:
 
     confidence, model_sha256, provider, temperature = 0.25, "0" * 64, "made up", 1.0
     usual, margins, closer_look = None, Margins(), None
+    wing_beats, score_shift = None, ScoreShift()
     class_names = ("drone", "bird", "airplane", "helicopter")
 
     def look(

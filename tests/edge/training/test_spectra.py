@@ -56,3 +56,14 @@ def test_the_file_tells_how_both_halves_were_trained(joined: Path) -> None:
     told = {entry.key: entry.value for entry in onnx.load(str(joined)).metadata_props}
     assert told["names"] == "{0: 'drone'}"
     assert told["training"] == '{"visible": {"images": 2.0}, "infrared": {"images": 3.0}}'
+    assert told["score_shift"] == '{"visible": 0.0, "infrared": 0.0}'
+
+
+def test_the_file_tells_by_how_much_each_half_s_scores_were_moved(tmp_path: Path) -> None:
+    visible, infrared = (write_model(tmp_path / f"{n}.onnx", n, "same name") for n in (2.0, 3.0))
+    moved = onnx.load(str(visible))
+    next(entry for entry in moved.metadata_props if entry.key == "training").value = '{"score_shift": -0.4}'
+    onnx.save(moved, str(visible))
+    join(visible, infrared, tmp_path / "joined.onnx")
+    told = {entry.key: entry.value for entry in onnx.load(str(tmp_path / "joined.onnx")).metadata_props}
+    assert told["score_shift"] == '{"visible": -0.4, "infrared": 0.0}'

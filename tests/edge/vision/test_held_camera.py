@@ -25,6 +25,7 @@ from edge.vision.landmarks import project
 from edge.vision.margins import Margins
 from edge.vision.messages import Packet
 from edge.vision.process import Eyes, held_by
+from edge.vision.score_shift import ScoreShift
 from fusion.frames import body_to_level, enu_to_polar, turn_about
 from fusion.types import VISION_SUFFIX, Reading
 
@@ -54,6 +55,7 @@ class FoundThere:
 
     confidence, model_sha256, provider, class_names = 0.25, "0" * 64, "none", ("drone",)
     usual, margins, closer_look, temperature = None, Margins(), None, 1.0
+    wing_beats, score_shift = None, ScoreShift()
     at_px = (0.0, 0.0)
 
     def look(self, _picture: object, _regions: object = None, *, every_class: bool = False) -> list[Box]:

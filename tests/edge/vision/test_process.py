@@ -21,6 +21,7 @@ from edge.vision.messages import ALIVE, LENGTH, Packet, Settings, frame_message
 from edge.vision.process import CALM_LOOKS, FEWEST_REGIONS, MOST_WAITING_BYTES, Eyes, Pace, Waiting, read_messages, run
 from edge.vision.recompute import SecondLook
 from edge.vision.regions import BUDGET
+from edge.vision.score_shift import ScoreShift
 
 PICTURES = flight((640, 384), 20)
 PACKETS = encode(PICTURES, key_every=5)
@@ -110,6 +111,7 @@ def test_a_slow_machine_looks_at_fewer_regions_and_a_quick_one_at_the_budget() -
     class Slow:
         confidence, model_sha256, provider, class_names, temperature = 0.25, "", "", ("drone",), 1.0
         usual, margins, closer_look = None, Margins(), None
+        wing_beats, score_shift = None, ScoreShift()
 
         def look(self, picture: object, regions: list[Region], *, every_class: bool = False) -> list[Box]:
             now_s[0] += cost_s[0]

@@ -1,0 +1,88 @@
+"""How much an infrared tracklet's shape changes from look to look: wings beat, what flies on rotors or jets keeps its shape.
+
+    steady tracklet ─▶ ten shapes a second (`shapes.py`) ─▶ 24 of them together, the mean of all such ─▶ the bird's odds
+
+Each day's light, sizes and skies told the detector the class; how a shape changes depends on none of them, and on no path, so
+that a camera may pan. What is told is the logarithm of how much likelier these looks are of a bird than of anything else. It
+adds to the logarithm of the votes' share: two sources, each counted once. A bird that glides keeps its shape, too, so
+steadiness says little against one (`AGAINST`).
+Source: Bishop (2006), "Pattern recognition and machine learning", section 1.5.4, on combining models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edge.vision.detector import Detector, Picture
+from edge.vision.image_tracks import FORGOTTEN_S, Seen, log_shares
+from edge.vision.margins import has_colour
+from edge.vision.patches import Patch, patch_of
+from edge.vision.shapes import Shape, WingBeats, shape_of, unsteadiness
+
+EVERY_S = 0.095  # between looks kept: ten a second
+WINDOW, SHARED, FEWEST = 24, 4, 10  # looks told together; of those, also told with the next; before so many, nothing is
+MOST_A_PICTURE = 8  # tracklets looked at in one picture, 0.3 ms of a core each; the others are next
+AGAINST, FOR = -1.0, 6.0  # logarithms: how much is believed at most
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is kept of one tracklet."""
+
+    shapes: list[Shape] = field(default_factory=list)
+    last_kept_s: float = -np.inf
+    last_seen_s: float = 0.0
+    windows: int = 0  # told before
+    told_before: float = 0.0  # by all of these together
+    told: float | None = None  # by all
+
+    def take(self, time_s: float, patch: Patch, beats: WingBeats) -> None:
+        self.shapes.append(shape_of(patch))
+        self.last_kept_s = time_s
+        if len(self.shapes) < FEWEST:
+            return
+        now = beats.told(unsteadiness(self.shapes))
+        self.told = (self.told_before + now) / (self.windows + 1)
+        if len(self.shapes) == WINDOW:
+            self.windows, self.told_before = self.windows + 1, self.told_before + now
+            self.shapes = self.shapes[-SHARED:]
+
+
+class Beating:
+    """One infrared camera's tracklets, each with how its shape changes."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._beats, self._margin_px = detector.wing_beats, detector.margins.infrared_px
+        self._bird = detector.class_names.index("bird") if "bird" in detector.class_names else None
+        self._kept: dict[int, Kept] = {}
+
+    def see(self, time_s: float, picture_bgr: Picture, linked: Sequence[Seen]) -> list[Seen]:
+        """The same, their classes by the wings, too; of tracklets that are steady, in pictures without colour."""
+        beats, bird = self._beats, self._bird
+        if beats is None or bird is None or (linked and has_colour(picture_bgr)):
+            return list(linked)
+        self._kept = {n: kept for n, kept in self._kept.items() if time_s - kept.last_seen_s <= FORGOTTEN_S}
+        steady = [one for one in linked if one.number and one.vouched]
+        for one in steady:
+            self._kept.setdefault(one.number, Kept()).last_seen_s = time_s
+        due = [one for one in steady if time_s - self._kept[one.number].last_kept_s >= EVERY_S]
+        for one in sorted(due, key=lambda one: (self._kept[one.number].last_kept_s, one.number))[:MOST_A_PICTURE]:
+            self._kept[one.number].take(time_s, patch_of(picture_bgr, one.box, self._margin_px), beats)
+        told = {number: kept.told for number, kept in self._kept.items()}
+        return [
+            replace(one, classes=with_odds(one.classes, bird, odds))
+            if one.vouched and (odds := told.get(one.number)) is not None
+            else one
+            for one in linked
+        ]
+
+
+def with_odds(voted: Sequence[tuple[str, float]], bird: int, odds: float) -> tuple[tuple[str, float], ...]:
+    """The votes' shares, the bird's times these odds, adding up to 1."""
+    mixed = log_shares([share for _, share in voted])
+    mixed[bird] += min(max(odds, AGAINST), FOR)
+    raised = np.exp(mixed - mixed.max())
+    return tuple((name, round(float(p), 4)) for (name, _), p in zip(voted, raised / raised.sum(), strict=True))
