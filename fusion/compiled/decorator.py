@@ -10,6 +10,11 @@ import numba
 
 def compiled(signature: str | None = None) -> Callable[[Any], Any]:
     """With a signature, compiled at import: no scan waits for it."""
-    # 0 / 0 is NaN, as in numpy
-    decorator: Callable[[Any], Any] = numba.njit(signature, cache=True, error_model="numpy")
+
+    def decorator(function: Any) -> Any:
+        try:
+            return numba.njit(signature, cache=True, error_model="numpy")(function)  # 0 / 0 is NaN, as in numpy
+        except RuntimeError:  # a service's user may have no folder that numba could write to: compiled anew each start
+            return numba.njit(signature, error_model="numpy")(function)
+
     return decorator

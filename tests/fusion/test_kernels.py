@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -226,3 +228,20 @@ def test_a_compiled_tracker_tells_the_same_tracks() -> None:
 def test_a_compiled_tracker_tells_the_same_bytes_twice() -> None:
     one, other = tracked(True), tracked(True)
     assert [t.covariance.tobytes() for t in one] == [t.covariance.tobytes() for t in other]
+
+
+def test_where_nothing_compiled_can_be_kept_it_is_compiled_all_the_same(tmp_path: Path) -> None:
+    import numba
+
+    from fusion.compiled.decorator import compiled
+
+    scope: dict[str, Any] = {}
+    nowhere = tmp_path / "file" / "doubled.py"  # no folder can be made where a file stands, nor in a home that is none
+    (tmp_path / "file").touch()
+    exec(compile("def doubled(x): return 2 * x", str(nowhere), "exec"), scope)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(nowhere))
+        patch.setenv("XDG_CACHE_HOME", str(nowhere))
+        with pytest.raises(RuntimeError, match="no locator available"):
+            numba.njit(cache=True)(scope["doubled"])
+        assert compiled()(scope["doubled"])(21) == 42
