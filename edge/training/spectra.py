@@ -21,9 +21,10 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from edge.training.clips import data_folder
+from edge.vision import margins
 from edge.vision.score_shift import ENTRY
 
-GREY = 1.0 / 255  # mean difference between a place's strongest and weakest colour, of 1; an infrared camera's is 0
+GREY = margins.GREY / 255  # mean difference between a place's strongest and weakest colour, of 1
 
 
 def join(visible: Path, infrared: Path, out: Path) -> None:

@@ -16,7 +16,9 @@ import numpy.typing as npt
 
 ENTRY = "box_margin_px"  # of a model file's metadata
 LARGEST_PX = 100.0
-GREY = 1.0  # grey levels between a place's strongest and weakest colour, on average, up to which a picture is infrared
+# grey levels between a place's strongest and weakest colour, on average, up to which a picture is infrared: an encoder that
+# rounds both colour channels of grey down by one step makes 3.2 of it (ITU-R BT.601); a clip's palest visible frame has 4.0
+GREY = 3.3
 EVERY_PX = 8  # places so far apart tell the colour of a picture
 
 
