@@ -47,5 +47,6 @@ class Margins:
 
 def has_colour(picture_bgr: npt.NDArray[np.uint8]) -> bool:
     """A picture without colour is an infrared one."""
-    places = picture_bgr[::EVERY_PX, ::EVERY_PX]
-    return float((places.max(axis=2) - places.min(axis=2)).mean()) > GREY
+    blue, green, red = (picture_bgr[::EVERY_PX, ::EVERY_PX, channel] for channel in range(3))
+    strongest, weakest = np.maximum(np.maximum(blue, green), red), np.minimum(np.minimum(blue, green), red)
+    return float((strongest - weakest).mean()) > GREY
