@@ -24,7 +24,7 @@ from edge.vision.shapes import Shape, WingBeats, shape_of, unsteadiness
 
 EVERY_S = 0.095  # between looks kept: ten a second
 WINDOW, SHARED, FEWEST = 24, 4, 10  # looks told together; of those, also told with the next; before so many, nothing is
-MOST_A_PICTURE = 8  # tracklets looked at in one picture, 0.3 ms of a core each; the others are next
+MOST_A_PICTURE = 8  # tracklets looked at in one picture, 0.2 ms of a core each; the others are next
 AGAINST, FOR = -1.0, 6.0  # logarithms: how much is believed at most
 
 
