@@ -78,9 +78,12 @@ def datagrams_of(data: bytes) -> list[bytes]:
 
 
 def _asterix_guess(tried: Format, datagrams: Sequence[bytes]) -> Guess | None:
-    """ASTERIX by its framing alone: the lengths of blocks fill a datagram to its last byte. Editions are not looked at."""
+    """ASTERIX by its framing alone: the lengths of blocks fill a datagram to its last byte. Editions are not looked at.
+
+    Behind skipped bytes one block may fit by chance, since many numbers of them are tried: there it takes two."""
     for skip_bytes in SKIPPED_BYTES:
         categories: Counter[str] = Counter()
+        fitting = 0
         for datagram in datagrams:
             try:
                 blocks = raw_blocks(datagram, skip_bytes)
@@ -88,8 +91,9 @@ def _asterix_guess(tried: Format, datagrams: Sequence[bytes]) -> Guess | None:
                 continue
             if all(category in ASTERIX_CATEGORIES for category, _ in blocks):
                 categories[f"CAT{blocks[0][0]:03}"] += 1
+                fitting += len(blocks)
         share = sum(categories.values()) / max(len(datagrams), 1)
-        if share >= LEAST_SHARE:
+        if share >= LEAST_SHARE and fitting >= (2 if skip_bytes else 1):
             settings = {"skip_bytes": skip_bytes} if skip_bytes else {}
             remark = "no edition is on the wire: `sarhad decode asterix` tells whether the newest ones fit"
             return Guess("asterix", tried.says, share, dict(categories), settings, remark)
