@@ -53,4 +53,4 @@ def test_a_center_that_starts_on_a_full_disk_deletes_what_is_old_and_loses_nothi
     center.start()
     post.send_until_acknowledged()
     eventually(lambda: center.get("/healthz") == {"status": "ok", "faults": []})
-    eventually(lambda: center.read("SELECT MIN(sequence) FROM messages")[0][0] > 150)
+    eventually(lambda: center.read("SELECT COUNT(*) FROM messages WHERE sequence < 150") == [(0,)])
