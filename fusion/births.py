@@ -15,7 +15,7 @@ from fusion import existence, hearing
 from fusion.association import gate_threshold
 from fusion.crossing import Ray, crossings
 from fusion.frames import wrap_angle
-from fusion.initiation import begin, birth_existence, leaning_at_birth, next_undetected
+from fusion.initiation import begin, birth_existence, leaning_at_birth, next_undetected, usual_velocity
 from fusion.lifecycle import CONFIRM_RANGED_HITS
 from fusion.measurement import IntArray, Plots
 from fusion.pairing import alarm_density
@@ -51,7 +51,7 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
             continue
         fresh = Plots(plots.components, plots.z[free], plots.R[free], plots.index[free])
         sizes = [hand.scan.detections[index].angular_size_rad for index in fresh.index.tolist()]
-        begun = begin(fresh, hand.sensor, hand.rules.objects, sizes)
+        begun = begin(fresh, hand.sensor, hand.rules.objects, _usual_velocity(table, hand), sizes)
         if begun is None:
             continue
         x, P, as_direction = begun
@@ -97,6 +97,13 @@ def _free(table: TrackTable, hand: ScanInHand, plots: Plots, as_direction: bool)
     if hand.origin is not None:
         is_free &= hand.origin[plots.index] >= 0
     return is_free.nonzero()[0]
+
+
+def _usual_velocity(table: TrackTable, hand: ScanInHand) -> FloatArray:
+    """By those that are known now."""
+    rows = (table.is_confirmed & (table.direction_of < 0)).nonzero()[0]
+    variance = table.P[rows][:, range(3, 5), range(3, 5)]
+    return usual_velocity(table.x[rows, 3:5], variance, hand.rules.objects)
 
 
 def cross_rays(table: TrackTable, hand: ScanInHand) -> None:

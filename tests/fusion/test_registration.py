@@ -149,7 +149,7 @@ def test_what_a_new_track_leans_on_is_the_derivative_of_its_position(radar: Sens
 
     def position(azimuth: float, elevation: float, slant_range: float) -> np.ndarray:
         detection = Detection(Polar(azimuth, 0.01, elevation, 0.01, slant_range, 0.5), 0.9)
-        begun = begin(stack([detection], 10)[0], tilted, ObjectModel(), [None])
+        begun = begin(stack([detection], 10)[0], tilted, ObjectModel(), np.zeros(3), [None])
         assert begun is not None
         return begun[0]
 
