@@ -13,16 +13,24 @@ told of a track is as unsure as the hypotheses differ:
 
     P_told = P_0 + Σ W_h (x_h - x_0) (x_h - x_0)ᵀ
 
+What is believed of a track's existence differs between them as well: one of four that meet ends, and which one it was each
+says otherwise. So a hypothesis whose tracks the scan should have shown, and did not, is the less likely,
+
+    ln W' = ln W + Σ ln (1 - r p g)        over its tracks, where a miss counts; to this add the s_ij of what it takes
+
+and the existence told is that of the hypothesis told.
+
 Sources: Reid, An algorithm for tracking multiple targets (1979); Blackman, Multiple hypothesis tracking for multiple target
 tracking (2004), for the likeliest one as output; Salmond, Mixture reduction algorithms for target tracking in clutter
-(1990), for the union of what has become one.
+(1990), for the union of what has become one; García-Fernández, Williams, Granström, Svensson, Poisson multi-Bernoulli
+mixture filter: direct derivation and implementation (2018), for an existence in every hypothesis.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -30,7 +38,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from fusion import filters, manoeuvres, motion
-from fusion.existence import BoolArray
+from fusion.existence import BoolArray, bayes, survive
 from fusion.measurement import IntArray
 from fusion.types import FloatArray, TrackKey
 
@@ -57,6 +65,7 @@ class Joint:
     P: FloatArray  # (K, m, 6, 6)
     modes: FloatArray  # (K, m, 3), of `manoeuvres.py`
     carried_ns: IntArray  # (K, m), since when P has only been predicted
+    existence: FloatArray  # (K, m)
     doubtful_ns: int  # when two of its tracks last shared a detection
 
 
@@ -70,6 +79,7 @@ class States:
     P: FloatArray  # (n, 6, 6)
     modes: FloatArray  # (n, 3)
     carried_ns: IntArray  # (n,)
+    existence: FloatArray  # (n,)
 
 
 def states_of(joints: Sequence[Joint]) -> States:
@@ -79,6 +89,7 @@ def states_of(joints: Sequence[Joint]) -> States:
         np.concatenate([one.P.reshape(-1, 6, 6) for one in joints]),
         np.concatenate([one.modes.reshape(-1, 3) for one in joints]),
         np.concatenate([one.carried_ns.reshape(-1) for one in joints]),
+        np.concatenate([one.existence.reshape(-1) for one in joints]),
     )
 
 
@@ -95,6 +106,7 @@ def with_states(joints: Sequence[Joint], states: States) -> list[Joint]:
                 states.P[begin:end].reshape(*shape, 6, 6),
                 states.modes[begin:end].reshape(*shape, 3),
                 states.carried_ns[begin:end].reshape(shape),
+                states.existence[begin:end].reshape(shape),
                 one.doubtful_ns,
             )
         )
@@ -111,7 +123,30 @@ def predicted(
     states = states_of(joints)
     leaning = np.zeros((len(states.x), 6, 0))
     carry(states.x, states.P, leaning, q * manoeuvres.factor(states.modes)[:, None], dt_s)
+    states.existence[:] = survive(states.existence, dt_s)
     return with_states(joints, states)
+
+
+def weighed(one: Joint, silent: FloatArray) -> Joint:
+    """The same set, its hypotheses weighed by what they say of a scan in which no track is seen; silent (m,), p g."""
+    log = one.log + np.log1p(-one.existence * silent).sum(axis=1)
+    return replace(one, log=log - log[0])
+
+
+def missed(one: Joint, silent: FloatArray, time_ns: int) -> Joint:
+    """The same set after a scan at this time; silent (m,), p g: of tracks that it did not see there is less."""
+    r = np.where(one.carried_ns == time_ns, one.existence, bayes(one.existence, 1.0 - silent))
+    return replace(one, existence=r)
+
+
+def without(one: Joint, gone: BoolArray) -> Joint:
+    """The same set without these of its tracks (m,), of which it is now known that there are none."""
+    stays = (~gone).nonzero()[0]
+    log = one.log + np.log1p(-one.existence[:, gone]).sum(axis=1)
+    kept = np.concatenate([[0], 1 + (log[1:] - log.max() >= LEAST_LOG).nonzero()[0]])
+    of = np.ix_(kept, stays)
+    states = one.x[of], one.P[of], one.modes[of], one.carried_ns[of], one.existence[of]
+    return Joint(tuple(one.keys[k] for k in stays.tolist()), log[kept] - log[0], *states, one.doubtful_ns)
 
 
 def spread(one: Joint) -> FloatArray:
@@ -136,6 +171,7 @@ def together(parts: Sequence[Joint]) -> Joint:
             np.concatenate([one.P[i], other.P[j]], axis=1),
             np.concatenate([one.modes[i], other.modes[j]], axis=1),
             np.concatenate([one.carried_ns[i], other.carried_ns[j]], axis=1),
+            np.concatenate([one.existence[i], other.existence[j]], axis=1),
             max(one.doubtful_ns, other.doubtful_ns),
         )
     return one

@@ -18,11 +18,11 @@ import numpy as np
 from fusion import crowds, joint
 from fusion.assignment import groups
 from fusion.association import Pairs, concatenated
-from fusion.existence import BoolArray
+from fusion.existence import BoolArray, bayes
 from fusion.joint import Branch, Joint
 from fusion.measurement import IntArray
 from fusion.track_table import TrackTable
-from fusion.types import FloatArray
+from fusion.types import FloatArray, TrackKey
 
 NEAR_SIGMAS = 6.0  # where a crowd stands so near, who is who would stay open for ever
 DOUBTFUL_LOG = -4.6  # the second best way is at least a hundredth as likely: worth remembering
@@ -31,7 +31,10 @@ Measure: TypeAlias = Callable[
     [IntArray, FloatArray, FloatArray], Pairs
 ]  # table rows, x, P → pairs; `row` counts these states
 Since: TypeAlias = Callable[[IntArray, IntArray], FloatArray]  # table rows, carried_ns → s, as `pairing.unwatched_s`
-Score: TypeAlias = Callable[[IntArray, Pairs], FloatArray]  # table row of each pair, pairs → s_ij of `joint.py`
+Score: TypeAlias = Callable[
+    [IntArray, FloatArray, Pairs], tuple[FloatArray, FloatArray]
+]  # table row of each pair, its r, pairs → s_ij of `joint.py`, Λ of `existence.py`
+Silent: TypeAlias = Callable[[IntArray], FloatArray]  # table rows → p g where a miss counts
 
 
 @dataclass(slots=True)
@@ -87,19 +90,21 @@ class _Decision:
     chosen: list[int]  # places among them
     stays: Joint | None  # what goes on beside the table
     moved: (
-        tuple[FloatArray, FloatArray, FloatArray, IntArray, IntArray] | None
-    )  # x, P, modes, carried_ns where the rows are another's, and the row in whose place each then is
+        tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, IntArray] | None
+    )  # x, P, modes, carried_ns, existence where the rows are another's, and the row in whose place each then is
 
 
 def decide(
-    table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score, since: Since
+    table: TrackTable, time_ns: int, pairs: Pairs, measure: Measure, score: Score, since: Since, silent: Silent | None
 ) -> Decided | None:
     """Branch the hypotheses of tracks that share these detections; None where there are none. Moves the table's rows where
-    another hypothesis has become the likeliest."""
+    another hypothesis has become the likeliest.
+
+    silent: None where they are weighed already by what they say of this scan's silence."""
     shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
     if not table.joints and not shared.any():
         return None
-    cases = _cases(table, pairs, measure)
+    cases = _cases(table, pairs, measure, silent)
     decisions = iter(_branched(table, time_ns, [case for case in cases if isinstance(case, _Case)], score, since))
     decided: list[_Decision] = []
     stays: list[Joint] = []
@@ -114,9 +119,11 @@ def decide(
     return _as_decided(table, pairs, decided)
 
 
-def _cases(table: TrackTable, pairs: Pairs, measure: Measure) -> list[_Case | Joint]:
+def _cases(table: TrackTable, pairs: Pairs, measure: Measure, silent: Silent | None) -> list[_Case | Joint]:
     """Tracks whose detections are decided jointly, and the hypotheses of those of which none was seen."""
-    known, rows = _living(table)
+    known, rows = living(table)
+    if silent is not None:
+        known = [joint.weighed(one, share) for one, share in zip(known, _of_each(silent, rows), strict=True)]
     seen = _all_measured(known, rows, measure)
     of_known = np.concatenate([*rows, np.zeros(0, dtype=np.int64)])
     number = np.repeat(np.arange(len(rows)), [len(row) for row in rows])  # of the set that each of those rows is of
@@ -152,14 +159,13 @@ def _cases(table: TrackTable, pairs: Pairs, measure: Measure) -> list[_Case | Jo
     return cases
 
 
-def _living(table: TrackTable) -> tuple[list[Joint], list[IntArray]]:
-    """Hypotheses all of whose tracks are still there, in space, the first of each as the table holds it; and their rows."""
+def living(table: TrackTable) -> tuple[list[Joint], list[IntArray]]:
+    """Hypotheses of tracks that are still there, in space, the first of each as the table holds it; and their rows."""
     if not table.joints:
         return [], []
     row_of = table.rows_of([key for one in table.joints for key in one.keys])
-    living = [
-        one for one in table.joints if all(key in row_of and table.direction_of[row_of[key]] < 0 for key in one.keys)
-    ]
+    left = [_of_living(table, one, row_of) for one in table.joints]
+    living = [one for one in left if one is not None and all(table.direction_of[row_of[key]] < 0 for key in one.keys)]
     if not living:
         return [], []
     rows = [np.array([row_of[key] for key in one.keys]) for one in living]
@@ -169,14 +175,44 @@ def _living(table: TrackTable) -> tuple[list[Joint], list[IntArray]]:
     row = np.concatenate(rows)
     states.x[held], states.P[held] = table.x[row], table.P[row]
     states.modes[held], states.carried_ns[held] = table.modes[row], table.carried_ns[row]
+    states.existence[held] = table.existence[row]
     return joint.with_states(living, states), rows
+
+
+def _of_living(table: TrackTable, one: Joint, row_of: dict[TrackKey, int]) -> Joint | None:
+    """This set without the tracks that were given up as unseen; None where too few remain, or one became another."""
+    gone = np.array([key not in row_of for key in one.keys])
+    if not gone.any():
+        return one
+    ends = {table.ended.get(key, (0, "retracted"))[1] for key in compress(one.keys, gone.tolist())}
+    if ends != {"unseen"} or np.count_nonzero(~gone) < 2:
+        return None
+    left = joint.without(one, gone)
+    return left if len(left.log) > 1 else None
+
+
+def silence(table: TrackTable, time_ns: int, silent: Silent, is_weighed: bool) -> list[Joint]:
+    """The hypotheses after a scan: tracks that they did not see are less believed."""
+    known, rows = living(table)
+    shown = _of_each(silent, rows)
+    if not is_weighed:
+        known = [joint.weighed(one, share) for one, share in zip(known, shown, strict=True)]
+    return [joint.missed(one, share, time_ns) for one, share in zip(known, shown, strict=True)]
+
+
+def _of_each(silent: Silent, rows: Sequence[IntArray]) -> list[FloatArray]:
+    """p g of the tracks of each of these sets, asked for all at once."""
+    if not rows:
+        return []
+    return np.split(silent(np.concatenate(rows)), np.cumsum([len(of) for of in rows])[:-1])
 
 
 def _alone(table: TrackTable, rows: list[int]) -> Joint:
     """The table's own view of these rows: one hypothesis."""
     keys = tuple(table.keys[row] for row in rows)
-    x, P, modes, carried_ns = table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows]
-    return Joint(keys, np.zeros(1), x[None], P[None], modes[None], carried_ns[None], table.time_ns or 0)
+    x, P, modes = table.x[rows][None], table.P[rows][None], table.modes[rows][None]
+    carried_ns, existence = table.carried_ns[rows][None], table.existence[rows][None]
+    return Joint(keys, np.zeros(1), x, P, modes, carried_ns, existence, table.time_ns or 0)
 
 
 def _all_measured(joints: Sequence[Joint], rows: Sequence[IntArray], measure: Measure) -> _Measured:
@@ -212,7 +248,7 @@ def _branched(
 ) -> list[_Decision | None]:
     """What becomes of each of these; None: who is who is plain, and the assignment of all finds the same, or it lies in a
     crowd."""
-    ways = _ways(cases, score)
+    ways, ratios = _ways(cases, score)
     confirmed_m = table.x[table.is_confirmed & (table.direction_of < 0), :3]
     is_open = [
         len(case.one.log) > 1
@@ -220,7 +256,7 @@ def _branched(
         for case, of in zip(cases, ways, strict=True)
     ]
     followed, their_ways = list(compress(cases, is_open)), list(compress(ways, is_open))
-    gone_on = _gone_on(table, time_ns, followed, their_ways, since)
+    gone_on = _gone_on(table, time_ns, followed, their_ways, list(compress(ratios, is_open)), since)
     decisions = [
         _decision(time_ns, *of) for of in zip(followed, their_ways, gone_on, joint.alike(gone_on), strict=True)
     ]
@@ -228,24 +264,30 @@ def _branched(
     return [next(decided) if one else None for one in is_open]
 
 
-def _ways(cases: Sequence[_Case], score: Score) -> list[list[Branch]]:
-    """The likeliest ways in which each of these may go on."""
+def _ways(cases: Sequence[_Case], score: Score) -> tuple[list[list[Branch]], list[FloatArray]]:
+    """The likeliest ways in which each of these may go on; and Λ of each of its pairs."""
     if not cases:
-        return []
+        return [], []
     rows = [case.rows[case.pairs.row % len(case.rows)] for case in cases]
-    scores = score(np.concatenate(rows), concatenated([case.pairs for case in cases]))
+    r = np.concatenate([case.one.existence.reshape(-1)[case.pairs.row] for case in cases])
+    scores, ratios = score(np.concatenate(rows), r, concatenated([case.pairs for case in cases]))
     ends = np.cumsum([len(row) for row in rows])[:-1]
     found = []
     for case, of in zip(cases, np.split(scores, ends), strict=True):
         hypothesis, track = np.divmod(case.pairs.row, len(case.rows))
         found.append(joint.branches(case.one.log, len(case.rows), hypothesis, track, case.pairs.plot, of))
-    return found
+    return found, np.split(ratios, ends)
 
 
 def _gone_on(
-    table: TrackTable, time_ns: int, cases: Sequence[_Case], ways: Sequence[Sequence[Branch]], since: Since
+    table: TrackTable,
+    time_ns: int,
+    cases: Sequence[_Case],
+    ways: Sequence[Sequence[Branch]],
+    ratios: Sequence[FloatArray],
+    since: Since,
 ) -> list[Joint]:
-    """All branches of each of these, after what each takes; what several branches take is worked in once."""
+    """All branches of each of these, after what each takes; what several branches take is worked in once. ratios: Λ."""
     if not cases:
         return []
     grown: list[Joint] = []
@@ -254,7 +296,7 @@ def _gone_on(
     first_pair = first_state = 0
     for case, branches in zip(cases, ways, strict=True):
         one, parent = case.one, [h for _, h, _ in branches]
-        states = one.x[parent], one.P[parent], one.modes[parent], one.carried_ns[parent]
+        states = one.x[parent], one.P[parent], one.modes[parent], one.carried_ns[parent], one.existence[parent]
         grown.append(Joint(one.keys, np.array([log for log, _, _ in branches]), *states, one.doubtful_ns))
         for place in chain.from_iterable(taken for _, _, taken in branches):
             if place >= 0:
@@ -276,6 +318,7 @@ def _gone_on(
     x, P = table.kernels.update(before.x[state], P, *seen)
     after.x[of_state], after.P[of_state], after.modes[of_state] = x[which], P[which], modes[which]
     after.carried_ns[of_state] = time_ns
+    after.existence[of_state] = bayes(before.existence[state], np.concatenate(ratios)[places])[which]
     return joint.with_states(grown, after)
 
 
@@ -299,9 +342,10 @@ def _decision(
     is_shared = len(set(theirs.plot.tolist())) < len(of)
     doubtful_ns = time_ns if is_shared else one.doubtful_ns
     goes_on = len(kept) > 1 and time_ns - doubtful_ns < joint.SETTLES_NS
-    states = x[kept], gone_on.P[kept], gone_on.modes[kept], gone_on.carried_ns[kept]
+    states = x[kept], gone_on.P[kept], gone_on.modes[kept], gone_on.carried_ns[kept], gone_on.existence[kept]
     stays = Joint(one.keys, log, *states, doubtful_ns) if goes_on else None
-    moved = (one.x[h], one.P[h], one.modes[h], one.carried_ns[h], rows[list(places[told])]) if h > 0 else None
+    before = one.x[h], one.P[h], one.modes[h], one.carried_ns[h], one.existence[h]
+    moved = (*before, rows[list(places[told])]) if h > 0 else None
     chosen = np.searchsorted(of, [place for place in takes if place >= 0]).tolist()
     return _Decision(rows, theirs, chosen, stays, moved)
 
@@ -313,7 +357,8 @@ def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision])
     for decision in decisions:
         if decision.moved is not None:
             rows = decision.rows
-            table.x[rows], table.P[rows], table.modes[rows], table.carried_ns[rows], stood = decision.moved
+            x, P, table.modes[rows], table.carried_ns[rows], table.existence[rows], stood = decision.moved
+            table.x[rows], table.P[rows] = x, P
             table.updated_x[rows], table.leaning[rows] = table.x[rows], table.leaning[stood]
     others = pairs.chosen((~np.isin(pairs.row, np.concatenate([d.rows for d in decisions]))).nonzero()[0])
     every = concatenated([others, *(decision.pairs for decision in decisions)])

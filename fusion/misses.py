@@ -3,20 +3,48 @@
     r' = Λ r / (1 - r + Λ r),  Λ = 1 - p g        only for rows that were surely looked at (`overlooked.py`)
 
 Every counted miss, and every detection that no track explains, tells how far the sensor is from what it declares
-(`sensor_rates.py`).
+(`sensor_rates.py`). Where who is who is open, each hypothesis has misses of its own (`joint.py`).
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from fusion import existence
+from fusion import existence, joint_update
+from fusion.measurement import IntArray
 from fusion.scan_in_hand import ScanInHand, learns_detection
 from fusion.track_table import TrackTable
+from fusion.types import FloatArray
+
+
+def chance_to_show(table: TrackTable, hand: ScanInHand, rows: IntArray) -> FloatArray:
+    """p g of these rows, shape (k,): whether it did or not, how likely this scan is to show them; 0 where its silence means
+    nothing."""
+    looks = hand.scan.looked
+    found = np.zeros(len(rows))
+    if not looks or hand.sensor.detection_probability is None:
+        return found
+    of_rows = table.x[rows], table.P[rows], table.direction_of[rows], table.is_confirmed[rows]
+    seen_ns = np.minimum(table.seen_ns[rows], hand.scan.time_ns - 1)
+    at = hand.sensor, hand.number, hand.scan.time_ns, looks
+    other_post = table.post != table.post[hand.number]
+    places, probability = table.kernels.overlooked(*of_rows, seen_ns, table.missed_ns[rows], other_post, *at)
+    learned = table.learned.probability(hand.number, probability)
+    found[places] = learned * hand.rules.settings.gate_probability
+    return found
 
 
 def count(table: TrackTable, hand: ScanInHand) -> None:
-    """Silence lowers existence where it means something."""
+    """Silence lowers existence where it means something, in what the table holds and in the hypotheses beside it."""
+    if table.joints:
+        silent, is_weighed = partial(chance_to_show, table, hand), hand.is_silence_weighed
+        table.joints = joint_update.silence(table, hand.scan.time_ns, silent, is_weighed)
+    _of_rows(table, hand)
+
+
+def _of_rows(table: TrackTable, hand: ScanInHand) -> None:
     looks = hand.scan.looked
     if not looks or len(table) == 0 or hand.sensor.detection_probability is None:
         return

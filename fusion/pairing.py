@@ -113,7 +113,8 @@ def _turned(
         return pairs
     pairs = replace(pairs, row=of[pairs.row], log_likelihood=pairs.log_likelihood + np.log(chance[pairs.row]))
     row = rows[pairs.row]
-    s = scores(table, hand, row, pairs, probability_of(table, hand, row, False), density_at(table, hand, plots, pairs))
+    probability, density = probability_of(table, hand, row, False), density_at(table, hand, plots, pairs)
+    s = scores(hand, table.existence[row], pairs, probability, density)
     return pairs.chosen((s > 0.0).nonzero()[0])
 
 
@@ -139,13 +140,16 @@ def _credible(
     return np.flatnonzero(credible | np.isin(pairs.plot, directions.plot))
 
 
-def scores(
-    table: TrackTable, hand: ScanInHand, rows: IntArray, pairs: Pairs, probability: FloatArray, density: FloatArray
-) -> FloatArray:
-    """What each pair makes likelier, detected and its own against missed and a false alarm, shape (k,)."""
-    r = table.existence[rows]
+def scores(hand: ScanInHand, r: FloatArray, pairs: Pairs, probability: FloatArray, density: FloatArray) -> FloatArray:
+    """What each pair makes likelier, detected and its own against missed and a false alarm, shape (k,); r (k,)."""
     missed = 1.0 - r * probability * hand.rules.settings.gate_probability
     return np.asarray(np.log(np.maximum(r * probability, 1e-12) / (density * missed)) + pairs.log_likelihood)
+
+
+def detected_ratio(hand: ScanInHand, pairs: Pairs, probability: FloatArray, density: FloatArray) -> FloatArray:
+    """Λ of `existence.py` for each pair, taken, shape (k,)."""
+    ratio = np.exp(np.minimum(pairs.log_likelihood, 300.0)) / density
+    return np.minimum(1.0 - probability * hand.rules.settings.gate_probability + probability * ratio, 1e12)
 
 
 def probability_of(table: TrackTable, hand: ScanInHand, rows: IntArray, as_direction: bool) -> FloatArray:

@@ -51,6 +51,7 @@ class ScanInHand:
     hidden: set[int] = field(default_factory=set)  # detections that begin tracks of objects that a crowd hides
     used: set[int] = field(default_factory=set)  # detections that begin nothing any more
     alarms: dict[tuple[int, ...], FloatArray] = field(default_factory=dict)  # by components: `alarm_density`
+    is_silence_weighed: bool = False  # of joint hypotheses, by what they say of this scan's silence
 
 
 def take_in_hand(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from fusion import (
     direction,
     existence,
     joint_update,
+    misses,
     standing,
 )
 from fusion.assignment import assign
@@ -32,6 +34,7 @@ from fusion.measurement import (
 )
 from fusion.pairing import (
     density_at,
+    detected_ratio,
     expect_more,
     may_report,
     pairs_in_space,
@@ -112,7 +115,7 @@ def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_di
     chosen = chosen[
         share[chosen] > crowds.LEAST_SHARE
     ]  # the best of a crowd's assignments may hold what nobody believes
-    ratio = np.minimum(1.0 - probability * hand.rules.settings.gate_probability + probability * ratio, 1e12)
+    ratio = detected_ratio(hand, pairs, probability, density)
     _work_in_pairs(table, hand, plots, pairs, chosen, share, ratio, as_direction)
 
 
@@ -131,17 +134,19 @@ def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) ->
         found = pairs_in_space(table, hand, plots, rows[asked], x[asked], P[asked])
         return replace(found, row=asked[found.row])
 
-    def score(row: IntArray, of: Pairs) -> FloatArray:
+    def score(row: IntArray, r: FloatArray, of: Pairs) -> tuple[FloatArray, FloatArray]:
         probability = probability_of(table, hand, row, False)
         density = density_at(table, hand, plots, of)
-        return scores(table, hand, row, of, probability, density)
+        return scores(hand, r, of, probability, density), detected_ratio(hand, of, probability, density)
 
     def since(row: IntArray, carried_ns: IntArray) -> FloatArray:
         return unwatched_s(table, hand, plots, row, carried_ns)
 
     if hand.identity is not None:
         pairs = pairs.chosen(may_report(table, hand, pairs.row).nonzero()[0])
-    return joint_update.decide(table, hand.scan.time_ns, pairs, measure, score, since)
+    silent = None if hand.is_silence_weighed else partial(misses.chance_to_show, table, hand)
+    hand.is_silence_weighed = True
+    return joint_update.decide(table, hand.scan.time_ns, pairs, measure, score, since, silent)
 
 
 def _choose(
@@ -155,7 +160,7 @@ def _choose(
         chosen = unambiguous(pairs.row, pairs.plot)
         odds_log = table.emits_log[pairs.row] + pairs.log_likelihood + np.log(probability / density)
         return np.asarray(chosen[odds_log[chosen] > PLAIN_LOG])
-    score = scores(table, hand, pairs.row, pairs, probability, density)
+    score = scores(hand, table.existence[pairs.row], pairs, probability, density)
     if hand.identity is not None:
         allowed = may_report(table, hand, pairs.row).nonzero()[0]
         return np.asarray(allowed[assign(pairs.row[allowed], pairs.plot[allowed], score[allowed])])

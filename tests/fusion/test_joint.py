@@ -81,7 +81,7 @@ def two_that_may_be_each_other(log: float) -> tuple[TrackTable, np.ndarray, np.n
     P = np.tile(np.eye(6), (2, 1, 1))
     table.append(Births(x, P, -1, np.full(2, 0.9), keys, 1), 0, SECOND_NS)
     table.is_confirmed[:] = True
-    kept = np.tile(table.modes, (2, 1, 1)), np.zeros((2, 2), dtype=np.int64)
+    kept = np.tile(table.modes, (2, 1, 1)), np.zeros((2, 2), dtype=np.int64), np.full((2, 2), 0.9)
     table.joints = [joint.Joint(tuple(keys), np.array([0.0, log]), np.stack([x, x[::-1]]), np.stack([P, P]), *kept, 0)]
     return table, x, P
 
@@ -102,8 +102,9 @@ def test_what_a_track_leans_on_changes_places_with_it() -> None:
         10**9,
         measured(np.arange(2), x, P),
         measured,
-        lambda rows, pairs: np.full(len(rows), 3.0),
+        lambda rows, r, pairs: (np.full(len(rows), 3.0), np.full(len(rows), 20.0)),
         lambda rows, carried_ns: np.zeros(len(rows)),
+        lambda rows: np.zeros(len(rows)),
     )
     assert table.x[:, 0] == pytest.approx([10.0, 0.0])
     assert table.leaning[:, 0, 0].tolist() == [2.0, 1.0]
@@ -124,10 +125,40 @@ def test_hypotheses_in_one_place_are_one_and_weigh_together() -> None:
     x[1, 0, 0], x[2, 1, 0], x[3, 0, 0] = 5.0, 0.5, 5.5  # metres from the first
     keys, log = ((0, "sensor", 0), (0, "sensor", 1)), np.log([0.35, 0.3, 0.2, 0.15])
     P, modes, carried_ns = np.tile(np.eye(6), (4, 2, 1, 1)), np.zeros((4, 2, 3)), np.zeros((4, 2), dtype=np.int64)
-    same = joint.alike([joint.Joint(keys, log, x, P, modes, carried_ns, 0)])
+    same = joint.alike([joint.Joint(keys, log, x, P, modes, carried_ns, np.ones((4, 2)), 0)])
     kept, log = joint.distinct(log, same[0])
     assert kept == [0, 1]
     assert np.exp(log) == pytest.approx([1.0, 0.45 / 0.55])
+
+
+def two_of_which_one_may_be_gone() -> joint.Joint:
+    """In the second hypothesis, as likely, it is the other one."""
+    keys, existence = ((0, "sensor", 0), (0, "sensor", 1)), np.array([[0.9, 0.2], [0.2, 0.9]])
+    x, P, modes, carried_ns = (
+        np.zeros((2, 2, 6)),
+        np.tile(np.eye(6), (2, 2, 1, 1)),
+        np.zeros((2, 2, 3)),
+        [[7, 0], [0, 7]],
+    )
+    return joint.Joint(keys, np.zeros(2), x, P, modes, np.array(carried_ns), existence, 0)
+
+
+def test_a_hypothesis_whose_tracks_should_have_been_seen_and_were_not_is_less_likely() -> None:
+    shown = np.array([0.5, 0.0])  # the first would be seen half the time, the second lies where nobody looks
+    weighed = joint.weighed(two_of_which_one_may_be_gone(), shown)
+    assert weighed.log == pytest.approx([0.0, np.log((1.0 - 0.5 * 0.2) / (1.0 - 0.5 * 0.9))])
+
+
+def test_a_miss_counts_in_the_hypotheses_in_which_it_is_one() -> None:
+    missed = joint.missed(two_of_which_one_may_be_gone(), np.array([0.5, 0.5]), 7)
+    assert missed.existence.tolist() == [[0.9, pytest.approx(0.1 / 0.9)], [pytest.approx(0.1 / 0.9), 0.9]]
+
+
+def test_hypotheses_in_which_a_track_that_was_given_up_lives_are_less_likely() -> None:
+    left = joint.without(two_of_which_one_may_be_gone(), np.array([False, True]))
+    assert left.keys == ((0, "sensor", 0),)
+    assert left.log == pytest.approx([0.0, np.log(0.1 / 0.8)])
+    assert left.existence.tolist() == [[0.9], [0.2]]
 
 
 def test_tracks_change_places_only_where_that_is_much_likelier() -> None:

@@ -89,7 +89,7 @@ def test_who_is_who_stays_open_though_a_track_goes_on_under_the_number_of_its_di
     )
     table.append(Births(x, P, -1, np.full(2, 0.9), keys, 1), 1, SECOND_NS)
     table.is_confirmed[:] = True
-    other = np.tile(table.modes[1:], (2, 1, 1)), np.zeros((2, 2), dtype=np.int64)
+    other = np.tile(table.modes[1:], (2, 1, 1)), np.zeros((2, 2), dtype=np.int64), np.full((2, 2), 0.9)
     table.joints = [Joint(tuple(keys), np.zeros(2), np.stack([x, x[::-1]]), np.stack([P, P]), *other, 0)]
     table.explained[0], table.explained_by[0] = 2, keys[0]
     merge_directions(table, SECOND_NS)
