@@ -82,10 +82,12 @@ def _of_rows(table: TrackTable, hand: ScanInHand) -> None:
 
 
 def learn_alarms(table: TrackTable, hand: ScanInHand) -> None:
-    """What no track explains tells how often the sensor errs; a thing that comes again in its place is no alarm."""
+    """What no track explains tells how often the sensor errs, and what one took as far as that is not believed; a thing that
+    comes again in its place is no alarm."""
     if hand.origin is not None or hand.identity is not None:
         return
-    unexplained = sum(len(plots.z) for plots in hand.plots) - len(hand.taken.keys() | hand.used)
+    unexplained = float(sum(len(plots.z) for plots in hand.plots) - len(hand.taken.keys() | hand.used))
+    unexplained += sum(1.0 - float(table.existence[row]) for index, row in hand.taken.items() if index not in hand.used)
     expected = float(table.undetected[hand.number].sum()) * existence.ASSUMED_DETECTION_PROBABILITY
     declared = hand.sensor.false_alarms_per_scan
     declared = existence.ASSUMED_FALSE_ALARMS if declared is None else declared

@@ -165,7 +165,8 @@ def density_at(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) 
 
 
 def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArray:
-    """False alarms per unit of measurement space at these detections, shape (m,): everywhere, and in their places."""
+    """False alarms per unit of measurement space at these detections, shape (m,): as many as everywhere, or as in their
+    places, where those are more; both count the same alarms."""
     if plots.components not in hand.alarms:
         everywhere = existence.clutter_density(hand.sensor, hand.scan.looked, plots.components, plots.z)
         everywhere = everywhere * table.learned.alarm_ratio(hand.number)
@@ -173,7 +174,7 @@ def alarm_density(table: TrackTable, hand: ScanInHand, plots: Plots) -> FloatArr
         first_ns = int(table.first_ns[hand.number])
         known = hand.scan.time_ns, first_ns, interval_s
         stuck = table.places.density(hand.number, plots, *known, table.kernels.thickest)
-        hand.alarms[plots.components] = everywhere + stuck
+        hand.alarms[plots.components] = np.maximum(everywhere, stuck)
     return hand.alarms[plots.components]
 
 

@@ -4,10 +4,12 @@ Both are ratios to the declared value, of sums in which the declaration itself c
 
     detection:  Σ found / Σ expected          over confirmed tracks where the sensor looked
     alarms:     Σ unexplained / Σ declared    over scans; unexplained is what no track takes, but for the
-                                objects that were expected to appear
+                                objects that were expected to appear; and what a track takes, but for
+                                its existence
 
-A miss of a track counts as far as the track is believed afterwards, which is the expectation step of expectation and
-maximisation: an object that has left teaches nothing of the sensor. Old evidence fades.
+A miss of a track counts as far as the track is believed afterwards, and so does what it takes, which is the expectation step
+of expectation and maximisation: an object that has left teaches nothing of the sensor, and what a track takes that began with
+a false alarm is one, too. Old evidence fades.
 
 Source: Dempster, Laird, Rubin, Maximum likelihood from incomplete data via the EM algorithm (1977), for a Bernoulli rate.
 """

@@ -3,11 +3,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fusion import pairing
 from fusion.clutter_map import FADE_S, ClutterMap
 from fusion.measurement import AZIMUTH, EAST, ELEVATION, NORTH, RANGE_RATE, SLANT_RANGE, Plots
+from fusion.scan_in_hand import take_in_hand
 from fusion.sensor_rates import Newcomers
 from fusion.tracker import Tracker
-from fusion.types import Detection, Look, Polar, Scan, Sensor
+from fusion.types import (
+    Accuracy,
+    Coverage,
+    Detection,
+    DetectionProbability,
+    Look,
+    Orientation,
+    Polar,
+    Position,
+    Scan,
+    Sensor,
+)
 
 SECOND_NS = 1_000_000_000
 HERE, ELSEWHERE = (50.0, 80.0), (-50.0, 80.0)
@@ -91,6 +104,30 @@ def test_rain_near_the_radar_confirms_next_to_nothing(radar: Sensor, start_ns: i
         update = tracker.apply(Scan("radar", start_ns + scan * 500_000_000, look, tuple(found)), start_ns * 2)
         told |= {track.track_number for track in update.tracks}
     assert len(told) <= 1  # 9 where places alone are learned
+
+
+def test_false_alarms_that_lie_everywhere_count_once(start_ns: int) -> None:
+    """Ten a scan as declared, anywhere within 170 m, for a minute: neither in their places too, nor left out where a track
+    that one of them began takes another."""
+    random, radius_m = np.random.default_rng(4), 170.0
+    level = Orientation(0.0, 0.0, 0.0)
+    coverage = Coverage((-np.pi, np.pi), (-np.pi / 2.0, np.pi / 2.0), (0.0, radius_m))
+    sensor = Sensor(
+        "sensor", (0.0, 0.0, 0.0), level, Accuracy(slant_range_m=1.0), coverage=coverage, false_alarms_per_scan=10.0,
+        detection_probability=DetectionProbability(constant=0.9, night="same"),
+    )  # fmt: skip
+    tracker, ratios = Tracker([sensor]), []
+    look = (Look(level, (-np.pi, np.pi), (-np.pi, np.pi), (0.0, 1e4)),)
+    for second in range(60):
+        turn, distance = 2.0 * np.pi * random.random(10), radius_m * np.sqrt(random.random(10))
+        places = zip((distance * np.sin(turn)).tolist(), (distance * np.cos(turn)).tolist(), strict=True)
+        found = tuple(Detection(Position(e, n, None, (1.0, 0.0, 1.0)), 1.0) for e, n in places)
+        scan = Scan("sensor", start_ns + second * SECOND_NS, look, found)
+        tracker.apply(scan, scan.time_ns)
+        table = tracker._table
+        hand = take_in_hand(scan, sensor, 0, None, tracker._rules, table.registration, table.noise)
+        ratios.append(pairing.alarm_density(table, hand, hand.plots[0]) / (10.0 / (np.pi * radius_m**2)))
+    assert np.median(ratios[30:]) == pytest.approx(1.0, abs=0.15)  # 0.7 where what tentative tracks take is none
 
 
 def test_a_buoy_that_glints_again_and_again_is_confirmed_more_seldom(radar: Sensor, start_ns: int) -> None:
