@@ -184,6 +184,7 @@ def _objects(model: dict[str, Any] | None) -> ObjectModel:
         vertical_speed_m_s=speed.get("vu", 0.1),
         undetected_at_start=birth["expected_first_scan"],
         births_per_s=birth["expected_per_scan"],
+        stays_s=1.0 / max(-math.log(model["survival_probability"]), 1e-9),  # its scans come once a second
     )
 
 

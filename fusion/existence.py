@@ -4,6 +4,7 @@ With r the existence probability, p the sensor's chance to detect there, g the g
 alarms and N the likelihood of the innovation:
 
     detected:  Λ = 1 - p g + p N / λ        missed:  Λ = 1 - p g        r' = Λ r / (1 - r + Λ r)
+    time:      r' = r exp(-μ t), μ being how often an object ends (`sensor_rates.py`)
 
 A miss counts only inside what was looked at, only where the detection probability is known, and at most once within the
 time over which a sensor's misses hang together: what hides an object in one frame hides it in the next.
@@ -46,7 +47,7 @@ LEAST_DETECTING = 0.05  # of a sensor that has just detected
 ASSUMED_FALSE_ALARMS = 1.0  # a scan, where the site file tells none
 ASSUMED_RANGE_M = 2000.0  # where a sensor's coverage is not known
 HIGHEST_EXISTENCE = 0.995  # so that a vanished object is given up after a few misses
-SURVIVAL_S = 60.0  # a drone leaves our sky in about a minute: 900 m at 15 m/s
+SURVIVAL_S = 60.0  # before any ended: a drone leaves our sky in about a minute: 900 m at 15 m/s
 CAMERA_MISSES_HANG_S = 1.0  # a background or a pose that hides a drone lasts about a second
 RADAR_MISSES_HANG_S = 0.5  # fading of a turning, tilting airframe
 DENIED_LOG = math.log(0.01)  # a sensor that should see it would miss it so often once in a hundred times
@@ -57,9 +58,9 @@ CLUTTER_ELEVATION_RAD = 0.3  # and stand near the horizon
 CLUTTER_HEIGHT_M = 300.0
 
 
-def survive(r: FloatArray, dt_s: float) -> FloatArray:
-    """Existence dt_s later, unseen."""
-    return np.asarray(r * math.exp(-dt_s / SURVIVAL_S))
+def survive(r: FloatArray, dt_s: float, ends_per_s: float) -> FloatArray:
+    """Existence dt_s later, unseen; ends_per_s: how often an object ends."""
+    return np.asarray(r * math.exp(-dt_s * ends_per_s))
 
 
 def bayes(r: FloatArray, ratio: FloatArray) -> FloatArray:

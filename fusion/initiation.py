@@ -28,7 +28,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusion import direction, filters
-from fusion.existence import ASSUMED_DETECTION_PROBABILITY, ASSUMED_FALSE_ALARMS
+from fusion.existence import ASSUMED_DETECTION_PROBABILITY, ASSUMED_FALSE_ALARMS, SURVIVAL_S
 from fusion.measurement import (
     AZIMUTH,
     EAST,
@@ -59,6 +59,7 @@ class ObjectModel:
     vertical_speed_m_s: float = 3.0
     undetected_at_start: float = 3.0  # objects in a sensor's coverage when it starts
     births_per_s: float = 0.05  # objects that enter a sensor's coverage
+    stays_s: float = SURVIVAL_S  # how long one stays
 
 
 def next_undetected(undetected: FloatArray, sensor: Sensor, births_per_s: float, since_s: float) -> FloatArray:

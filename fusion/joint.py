@@ -115,15 +115,15 @@ def with_states(joints: Sequence[Joint], states: States) -> list[Joint]:
 
 
 def predicted(
-    joints: Sequence[Joint], dt_s: float, q: FloatArray, carry: Callable[..., None] = motion.carry
+    joints: Sequence[Joint], dt_s: float, q: FloatArray, ends_per_s: float, carry: Callable[..., None] = motion.carry
 ) -> list[Joint]:
-    """The same sets, dt_s later; q (3,), the site's."""
+    """The same sets, dt_s later; q (3,), the site's; ends_per_s: how often an object ends."""
     if not joints:
         return []
     states = states_of(joints)
     leaning = np.zeros((len(states.x), 6, 0))
     carry(states.x, states.P, leaning, q * manoeuvres.factor(states.modes)[:, None], dt_s)
-    states.existence[:] = survive(states.existence, dt_s)
+    states.existence[:] = survive(states.existence, dt_s, ends_per_s)
     return with_states(joints, states)
 
 

@@ -29,7 +29,7 @@ FADE = 0.998  # of the evidence, a scan: some minutes of a radar's
 LOWEST_DETECTION, HIGHEST_DETECTION = 0.3, 1.2
 LOWEST_ALARMS, HIGHEST_ALARMS = 0.1, 20.0
 HIGHEST_PROBABILITY = 0.98
-NEWCOMERS_FADE_S = 300.0  # what came five minutes ago counts a third
+NEWCOMERS_FADE_S = 300.0  # what came or went five minutes ago counts a third
 
 
 class SensorRates:
@@ -107,3 +107,34 @@ class Newcomers:
     def note(self, count: float) -> None:
         """So many tracks of newcomers were confirmed."""
         self._came += count
+
+
+class Stays:
+    """How often an object ends, learned from the tracks that were given up; `copy` belongs to a snapshot.
+
+    What is expected beforehand weighs as much as one object that ended: where objects stay for long, two misses in a row are
+    chance rather than an end.
+    """
+
+    def __init__(self, expected_s: float) -> None:
+        self._expected_s = expected_s  # of one
+        self._ended, self._seconds = 0.0, 0.0
+
+    def copy(self) -> Stays:
+        """An independent copy."""
+        other = Stays(self._expected_s)
+        other._ended, other._seconds = self._ended, self._seconds
+        return other
+
+    def ends_per_s(self) -> float:
+        """The rate, of each object."""
+        return (1.0 + self._ended) / (self._expected_s + self._seconds)
+
+    def pass_time(self, dt_s: float, present: float) -> None:
+        """So many objects were there; old evidence fades."""
+        kept = math.exp(-dt_s / NEWCOMERS_FADE_S)
+        self._ended, self._seconds = self._ended * kept, self._seconds * kept + dt_s * present
+
+    def note(self, count: int) -> None:
+        """So many tracks were given up."""
+        self._ended += count

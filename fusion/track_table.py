@@ -16,14 +16,14 @@ import numpy as np
 from fusion import direction, joint, manoeuvres
 from fusion.classification import prior_log
 from fusion.clutter_map import Birth, ClutterMap
-from fusion.existence import BoolArray, survive
+from fusion.existence import SURVIVAL_S, BoolArray, survive
 from fusion.joint import Joint
 from fusion.kernels import PLAIN, Kernels
 from fusion.lifetimes import NEVER_NS
 from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
 from fusion.sensor_noise import SensorNoise
-from fusion.sensor_rates import Newcomers, SensorRates
+from fusion.sensor_rates import Newcomers, SensorRates, Stays
 from fusion.types import Explanation, FloatArray, Sensor, TrackKey
 
 FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
@@ -59,7 +59,14 @@ class Births:
 class TrackTable:
     """Rows of tracks and what the tracker knows of each sensor; `copy` is a snapshot."""
 
-    def __init__(self, sensors: Sequence[Sensor], undetected: float, q: FloatArray, kernels: Kernels = PLAIN) -> None:
+    def __init__(
+        self,
+        sensors: Sequence[Sensor],
+        undetected: float,
+        q: FloatArray,
+        kernels: Kernels = PLAIN,
+        stays_s: float = SURVIVAL_S,
+    ) -> None:
         count = len(sensors)
         self.kernels = kernels
         self.sensors, self.mount = sensors, direction.mounts_of(sensors)
@@ -138,7 +145,7 @@ class TrackTable:
         self.first_ns: IntArray = self.scan_ns.copy()  # the first
         self.interval_s: FloatArray = np.full(count, FIRST_INTERVAL_S)
         self.learned = SensorRates(count)
-        self.newcomers, self.places = Newcomers(), ClutterMap()
+        self.newcomers, self.stays, self.places = Newcomers(), Stays(stays_s), ClutterMap()
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -162,6 +169,7 @@ class TrackTable:
         other.scan_before_ns, other.first_ns = self.scan_before_ns.copy(), self.first_ns.copy()
         other.interval_s, other.learned = self.interval_s.copy(), self.learned.copy()
         other.registration, other.newcomers = self.registration.copy(), self.newcomers.copy()
+        other.stays = self.stays.copy()
         other.places, other.noise = self.places.copy(), self.noise.copy()
         return other
 
@@ -190,8 +198,11 @@ class TrackTable:
             return
         kept = np.ones(len(self), dtype=bool)
         kept[rows] = False
-        for row in rows[self.is_confirmed[rows]]:
+        told = rows[self.is_confirmed[rows]]
+        for row in told:
             self.ended[self.keys[int(row)]] = (time_ns, reason)
+        if reason == "unseen":
+            self.stays.note(int(np.count_nonzero(self.direction_of[told] < 0)))
         self.keep(kept)
 
     def forget_ended(self, before_ns: int) -> None:
@@ -283,8 +294,10 @@ class TrackTable:
         self.kernels.carry(self.x, self.P, self.leaning, self.density(), dt_s)
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
-        self.joints = joint.predicted(self.joints, dt_s, self.q, self.kernels.carry)
-        self.existence = survive(self.existence, dt_s)
+        ends_per_s = self.stays.ends_per_s()
+        self.joints = joint.predicted(self.joints, dt_s, self.q, ends_per_s, self.kernels.carry)
+        self.existence = survive(self.existence, dt_s, ends_per_s)
+        self.stays.pass_time(dt_s, float(self.existence[self.is_confirmed & (self.direction_of < 0)].sum()))
 
     def density(self, rows: IntArray | slice = slice(None)) -> FloatArray:
         """Spectral density of the acceleration of these rows, shape (n, 3), in the coordinates of each."""

@@ -69,7 +69,8 @@ class Tracker:
         self._number = {sensor.sensor_id: number for number, sensor in enumerate(self._sensors)}
         self._frame, self._claims_as_measurements = frame, claims_as_measurements
         self._rules = Rules(settings, objects, motion.spectral_density(settings.acceleration_m_s2), origins)
-        self._table = TrackTable(self._sensors, objects.undetected_at_start, self._rules.q, kernels(settings.compiled))
+        expected = objects.undetected_at_start, self._rules.q, kernels(settings.compiled), objects.stays_s
+        self._table = TrackTable(self._sensors, *expected)
         self._history: History[TrackTable, Kept] = History(self._table, int(settings.rewind_s * 1e9))
         self._book = ClaimBook(frame, farthest_claim_m)
         self._publication = Publication(self._book.of_tracks)

@@ -5,9 +5,19 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fusion.sensor_rates import HIGHEST_ALARMS, SensorRates
+from fusion import existence
+from fusion.sensor_rates import HIGHEST_ALARMS, SensorRates, Stays
 from fusion.tracker import Tracker
-from fusion.types import Sensor
+from fusion.types import (
+    Accuracy,
+    Detection,
+    DetectionProbability,
+    Look,
+    Orientation,
+    Position,
+    Scan,
+    Sensor,
+)
 
 
 @pytest.mark.parametrize("true_share", [0.55, 0.85])
@@ -49,3 +59,41 @@ def test_a_flood_of_alarms_has_a_limit_and_a_copy_is_independent() -> None:
         rates.note_scan(0, 0.1, 500.0)
     assert rates.alarm_ratio(0) == HIGHEST_ALARMS
     assert kept.alarm_ratio(0) == 1.0
+
+
+def test_where_objects_stay_for_long_two_misses_in_a_row_end_none_of_them() -> None:
+    """A sensor that sees 0.9 of them, once a second: it misses one twice in a row once in a hundred times."""
+    stays = Stays(60.0)
+    assert stays.ends_per_s() == pytest.approx(1.0 / 60.0)
+
+    def after_two_misses() -> float:
+        r = np.array([existence.HIGHEST_EXISTENCE])
+        for _ in range(2):
+            r = existence.bayes(existence.survive(r, 1.0, stays.ends_per_s()), np.array([0.1]))
+        return float(r[0])
+
+    assert after_two_misses() < 0.35
+    for _ in range(120):
+        stays.pass_time(1.0, 4.0)
+    assert after_two_misses() > 0.5
+    before = stays.copy()
+    stays.note(8)
+    assert after_two_misses() < 0.35
+    assert before.ends_per_s() < stays.ends_per_s() / 5.0
+
+
+def test_tracks_that_are_given_up_tell_how_long_objects_stay() -> None:
+    """Four stand there for 40 s, or three of them end after 20 s."""
+    level = Orientation(0.0, 0.0, 0.0)
+    known = DetectionProbability(constant=0.9, night="same")
+    sensor = Sensor("sensor", (0.0, 0.0, 0.0), level, Accuracy(slant_range_m=1.0), detection_probability=known)
+    look, rates = (Look(level, (-np.pi, np.pi), (-np.pi, np.pi), (0.0, 1e4)),), []
+    for left in (4, 1):
+        tracker = Tracker([sensor])
+        for second in range(40):
+            there = range(4 if second < 20 else left)
+            found = tuple(Detection(Position(50.0 * k, 80.0, 30.0, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0)), 1.0) for k in there)
+            tracker.apply(Scan("sensor", second * 10**9, look, found), second * 10**9)
+        rates.append(tracker._table.stays.ends_per_s())
+    assert rates[0] == pytest.approx(1.0 / (60.0 + 4 * 40.0), rel=0.1)
+    assert rates[1] == pytest.approx(4.0 / (60.0 + 4 * 20.0 + 20.0), rel=0.15)
