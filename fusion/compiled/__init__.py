@@ -13,9 +13,9 @@ tracker uses either the one or the other for all its life (`TrackerSettings.comp
 
 No fast mathematics and no threads: the same input gives the same bytes, each time and in each process. Compiled code is kept
 on disk beside its file, or in numba's own folder where that is read-only; only the first start after an installation or a
-change takes the time to compile. numba looks at a file's own age alone, so no compiled function calls one of another file, and
-what a constant elsewhere may be tuned to comes in as an argument. Shapes: n rows, m plots, k pairs of both, d measured
-components, b biases.
+change takes the time to compile, or each where nothing can be kept. numba looks at a file's own age alone, so no compiled
+function calls one of another file, and what a constant elsewhere may be tuned to comes in as an argument. Shapes: n rows,
+m plots, k pairs of both, d measured components, b biases.
 """
 
 from fusion.compiled.places import (

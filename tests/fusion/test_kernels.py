@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -244,4 +246,21 @@ def test_where_nothing_compiled_can_be_kept_it_is_compiled_all_the_same(tmp_path
         patch.setenv("XDG_CACHE_HOME", str(nowhere))
         with pytest.raises(RuntimeError, match="no locator available"):
             numba.njit(cache=True)(scope["doubled"])
-        assert compiled()(scope["doubled"])(21) == 42
+        assert compiled("i8(i8)")(scope["doubled"])(21) == 42
+
+
+def test_on_a_full_disk_it_is_compiled_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from numba.core import caching
+
+    from fusion.compiled.decorator import compiled
+
+    def save(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", save)
+    written = tmp_path / "doubled.py"
+    written.write_text("def part(x): return x\ndef doubled(x): return part(x) + part(x)\n")
+    scope: dict[str, Any] = {}
+    exec(compile(written.read_text(), str(written), "exec"), scope)
+    scope["part"] = compiled()(scope["part"])
+    assert compiled("i8(i8)")(scope["doubled"])(21) == 42
