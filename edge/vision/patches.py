@@ -40,7 +40,9 @@ def patch_of(picture_bgr: Picture, box: Box, margin_px: float) -> Patch:
     left, top, reach = int(np.floor(x - wide / 2)) - 1, int(np.floor(y - wide / 2)) - 1, int(np.ceil(wide)) + 3
     rows = np.clip(np.arange(top, top + reach), 0, picture_bgr.shape[0] - 1)
     columns = np.clip(np.arange(left, left + reach), 0, picture_bgr.shape[1] - 1)
-    grey = cv2.cvtColor(picture_bgr[rows][:, columns], cv2.COLOR_BGR2GRAY)
+    # what lies beyond is repeated when grey: of a large box that is most
+    inside = picture_bgr[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    grey = cv2.cvtColor(inside, cv2.COLOR_BGR2GRAY)[:, columns - columns[0]][rows - rows[0]]
     if scale < 1:
         grey, (left, top) = (
             cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA),

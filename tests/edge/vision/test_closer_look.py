@@ -72,6 +72,23 @@ def test_a_box_at_the_rim_has_a_whole_patch() -> None:
         assert patch_of(sky(), boxed(x, y, 15), MARGIN_PX).shape == (PATCH_PX, PATCH_PX)
 
 
+def test_beyond_the_picture_its_last_pixels_go_on_and_are_never_made_grey_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box as large as the picture reaches three times as far."""
+    chance = np.random.default_rng(5)
+    sizes: list[int] = []
+    to_grey = cv2.cvtColor
+    for _ in range(50):
+        picture = chance.integers(0, 255, (*chance.integers(1, 90, 2), 3), np.uint8)
+        x, y, side = chance.uniform(-50, 120), chance.uniform(-50, 120), chance.uniform(1, 90)
+        rows, columns = (np.clip(np.arange(-600, size + 600), 0, size - 1) for size in picture.shape[:2])
+        wanted = patch_of(picture[rows][:, columns], boxed(x + 600, y + 600, side), MARGIN_PX)
+        monkeypatch.setattr(cv2, "cvtColor", lambda seen, code: sizes.append(seen.size) or to_grey(seen, code))
+        found = patch_of(picture, boxed(x, y, side), MARGIN_PX)
+        monkeypatch.undo()
+        assert np.abs(found.astype(int) - wanted).max() <= 1  # places are rounded otherwise so far out
+        assert sizes.pop() <= picture.size
+
+
 def test_the_patches_kept_show_the_whole_life_of_a_tracklet() -> None:
     kept, times = Kept(), []
     for step in range(600):
