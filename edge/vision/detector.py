@@ -23,7 +23,7 @@ from edge.vision import margins, patches, score_shift, shapes, usual
 from edge.vision.margins import Margins
 from edge.vision.patches import CloserLook
 from edge.vision.score_shift import ScoreShift
-from edge.vision.shapes import WingBeats, beats_of
+from edge.vision.shapes import WingBeats
 from edge.vision.usual import Usual
 
 SHIPPED_MODEL = Path(__file__).with_name("models") / "sarhad-eyes-1.onnx"
@@ -118,7 +118,7 @@ class OnnxDetector:
         metadata = self._session.get_modelmeta().custom_metadata_map
         self.temperature = temperature_of(path, metadata)
         self.usual, self.margins = usual_of(path, metadata), margins_of(path, metadata)
-        self.wing_beats = entry_of(path, metadata, shapes.ENTRY, beats_of, "weights")
+        self.wing_beats = entry_of(path, metadata, shapes.ENTRY, WingBeats.read, "weights")
         self.score_shift = entry_of(path, metadata, score_shift.ENTRY, ScoreShift.read, "logarithms")
         self.closer_look = closer_look_of(path, metadata, len(self.class_names))
         self.confidence = confidence
@@ -197,7 +197,7 @@ def entry_of(path: Path, metadata: dict[str, str], name: str, read: Callable[[st
     """What an entry of the metadata tells; `read` knows what its absence means. Raises ModelError."""
     try:
         return read(metadata.get(name))
-    except (ValueError, TypeError, KeyError) as wrong:
+    except (ValueError, TypeError, KeyError, OverflowError) as wrong:  # the last of a number of hundreds of digits
         raise ModelError(f"{path}: {name} in the metadata is not ours ({wrong}); expected {what}") from wrong
 
 

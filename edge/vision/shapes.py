@@ -89,16 +89,18 @@ class WingBeats:
         parts = {name: np.round(getattr(self, name), 5).tolist() for name in ("mean", "spread", "weights")}
         return json.dumps(parts | {"bias": round(self.bias, 5)})
 
-
-def beats_of(written: str | None) -> WingBeats | None:
-    """Of a model file's entry; None where there is none. Raises ValueError, TypeError or KeyError where it is none of ours."""
-    if written is None:
-        return None
-    told = json.loads(written)
-    mean, spread, weights = parts = [np.asarray(told[name], np.float64) for name in ("mean", "spread", "weights")]
-    size = len(unsteadiness([(0.0,) * 4] * 2))
-    if any(part.shape != (size,) or not np.isfinite(part).all() for part in parts) or (spread <= 0).any():
-        raise ValueError(
-            f"found {[part.shape for part in parts]}, expected three times {size} numbers, spreads above 0"
-        )
-    return WingBeats(mean, spread, weights, float(told["bias"]))
+    @classmethod
+    def read(cls, written: str | None) -> WingBeats | None:
+        """Of a model file's entry; None where there is none. Raises ValueError, TypeError, KeyError where it is not ours."""
+        if written is None:
+            return None
+        told = json.loads(written)
+        mean, spread, weights = parts = [np.asarray(told[name], np.float64) for name in ("mean", "spread", "weights")]
+        bias, size = float(told["bias"]), len(unsteadiness([(0.0,) * 4] * 2))
+        if any(part.shape != (size,) for part in parts) or not np.isfinite([*mean, *spread, *weights, bias]).all():
+            raise ValueError(
+                f"found {[part.shape for part in parts]}, expected three times {size} finite numbers, and a bias"
+            )
+        if (spread <= 0).any():
+            raise ValueError(f"found {spread.min():g} among the spreads, expected them above 0")
+        return cls(mean, spread, weights, bias)

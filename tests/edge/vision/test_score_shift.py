@@ -39,7 +39,9 @@ def test_the_model_that_ships_tells_the_shift_it_was_exported_with() -> None:
     assert load_detector().score_shift == ScoreShift(-0.4, 0.0)
 
 
-@pytest.mark.parametrize("told", [{"visible": -0.4}, {"visible": 9, "infrared": 0}, [1, 2]])
+@pytest.mark.parametrize(
+    "told", [{"visible": -0.4}, {"visible": 9, "infrared": 0}, {"visible": 10**400, "infrared": 0}, [1, 2]]
+)
 def test_a_damaged_entry_gets_one_clear_error(told: object) -> None:
     with pytest.raises(ModelError, match=r"a\.onnx: score_shift in the metadata is not ours"):
         entry_of(Path("a.onnx"), {ENTRY: json.dumps(told)}, ENTRY, ScoreShift.read, "logarithms")

@@ -14,7 +14,7 @@ from edge.vision.detector import Box, ModelError, entry_of, load_detector
 from edge.vision.image_tracks import Seen
 from edge.vision.margins import Margins
 from edge.vision.patches import PATCH_PX, Patch
-from edge.vision.shapes import ENTRY, WingBeats, beats_of, shape_of, unsteadiness
+from edge.vision.shapes import ENTRY, WingBeats, shape_of, unsteadiness
 from edge.vision.wing_beats import AGAINST, FEWEST, FOR, MOST_A_PICTURE, WINDOW, Beating, Kept, with_odds
 
 CLASSES = (("drone", 0.4), ("bird", 0.3), ("airplane", 0.2), ("helicopter", 0.1))
@@ -72,20 +72,28 @@ def test_the_weights_that_ship_call_wings_a_bird_and_a_steady_shape_none() -> No
 
 
 def test_what_is_written_is_read_again() -> None:
-    again = beats_of(shipped().written())
+    again = WingBeats.read(shipped().written())
     assert again is not None
     assert again.written() == shipped().written()
-    assert beats_of(None) is None
+    assert WingBeats.read(None) is None
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"mean": [0.0] * 7}, {"spread": [0.0] * 8}, {"weights": [float("nan")] * 8}, {"bias": "?"}, {"mean": None}],
+    [
+        {"mean": [0.0] * 7},
+        {"spread": [0.0] * 8},
+        {"weights": [float("nan")] * 8},
+        {"bias": "?"},
+        {"bias": float("nan")},
+        {"bias": 10**400},
+        {"mean": None},
+    ],
 )
 def test_a_damaged_entry_gets_one_clear_error(change: dict[str, object]) -> None:
     written = json.dumps(json.loads(shipped().written()) | change)
     with pytest.raises(ModelError, match=r"a\.onnx: wing_beats in the metadata is not ours .*; expected weights"):
-        entry_of(Path("a.onnx"), {ENTRY: written}, ENTRY, beats_of, "weights")
+        entry_of(Path("a.onnx"), {ENTRY: written}, ENTRY, WingBeats.read, "weights")
 
 
 def test_odds_multiply_the_birds_share_and_no_other() -> None:
