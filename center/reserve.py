@@ -31,8 +31,8 @@ class Reserve:
         self._path = store_path.with_name(store_path.name + ".reserve")
 
     def make(self) -> None:
-        """Put the file there where it is not and there is plenty of room."""
-        if self._path.exists():
+        """Put the file there where it is not, or not whole (a center killed while it made it), and there is plenty of room."""
+        if self._path.exists() and self._path.stat().st_size >= RESERVE_BYTES:
             return
         disk = os.statvfs(self._path.parent)
         if disk.f_bavail * disk.f_frsize < MAKE_FROM * RESERVE_BYTES:
@@ -48,9 +48,10 @@ class Reserve:
         try:
             return write()
         except sqlite3.OperationalError as error:
-            is_full = "full" in str(error) or "disk I/O" in str(error)  # the second where not even a log can be begun
+            # the second of a quota, or where not even a log can be begun
+            is_full = "full" in str(error) or "disk I/O" in str(error)
             if not is_full or not self._path.exists():
                 raise
-            log.warning("the disk of %s is full: the room kept in reserve is used", self._path.parent)
+            log.warning("%s: %s; the room kept in reserve is given up for it", self._path.parent, error)
             self._path.unlink()
             return write()
