@@ -5,7 +5,7 @@
 Each day's light, sizes and skies told the detector the class; how a shape changes depends on none of them, and on no path, so
 that a camera may pan. What is told is the logarithm of how much likelier these looks are of a bird than of anything else. It
 adds to the logarithm of the votes' share: two sources, each counted once. A bird that glides keeps its shape, too, so
-steadiness says little against one (`AGAINST`).
+steadiness says little against one (`AGAINST`). Looks too rare (`SLOWEST_S`, of a slow camera or machine) tell nothing.
 Source: Bishop (2006), "Pattern recognition and machine learning", section 1.5.4, on combining models.
 """
 
@@ -22,9 +22,13 @@ from edge.vision.margins import has_colour
 from edge.vision.patches import Patch, patch_of
 from edge.vision.shapes import Shape, WingBeats, shape_of, unsteadiness
 
-EVERY_S = 0.095  # between looks kept: ten a second
+EVERY_S = 0.085  # between looks kept, at least: ten a second, also of a camera that shows as many and not quite evenly
 WINDOW, SHARED, FEWEST = 24, 4, 10  # looks told together; of those, also told with the next; before so many, nothing is
-MOST_A_PICTURE = 8  # tracklets looked at in one picture, 0.2 ms of a core each; the others are next
+SLOWEST_S = 0.14  # from look to look, on average: of rarer ones steady flight changes as much as wings do, for it turns
+GAP_S = 0.5  # after which looks are gathered anew
+MOST_A_PICTURE = (
+    8  # tracklets looked at in one picture, 0.2 ms of a core each; the others wait, lest all looks be too rare
+)
 AGAINST, FOR = -1.0, 6.0  # logarithms: how much is believed at most
 
 
@@ -33,22 +37,36 @@ class Kept:
     """What is kept of one tracklet."""
 
     shapes: list[Shape] = field(default_factory=list)
-    last_kept_s: float = -np.inf
+    times_s: list[float] = field(default_factory=list)  # of these
     last_seen_s: float = 0.0
     windows: int = 0  # told before
     told_before: float = 0.0  # by all of these together
     told: float | None = None  # by all
 
+    @property
+    def last_kept_s(self) -> float:
+        return self.times_s[-1] if self.times_s else -np.inf
+
+    @property
+    def turn(self) -> tuple[bool, int, int]:
+        """The smallest is next: of whom nothing is told yet, then of whom least is; whose looks are begun before others'."""
+        return self.told is not None, self.windows, -len(self.shapes)
+
     def take(self, time_s: float, patch: Patch, beats: WingBeats) -> None:
+        if time_s - self.last_kept_s > GAP_S:
+            self.shapes, self.times_s = [], []
         self.shapes.append(shape_of(patch))
-        self.last_kept_s = time_s
+        self.times_s.append(time_s)
         if len(self.shapes) < FEWEST:
             return
-        now = beats.told(unsteadiness(self.shapes))
-        self.told = (self.told_before + now) / (self.windows + 1)
-        if len(self.shapes) == WINDOW:
-            self.windows, self.told_before = self.windows + 1, self.told_before + now
-            self.shapes = self.shapes[-SHARED:]
+        is_full = len(self.shapes) == WINDOW
+        if self.times_s[-1] - self.times_s[0] <= SLOWEST_S * (len(self.times_s) - 1):
+            now = beats.told(unsteadiness(self.shapes))
+            self.told = (self.told_before + now) / (self.windows + 1)
+            if is_full:
+                self.windows, self.told_before = self.windows + 1, self.told_before + now
+        if is_full:
+            self.shapes, self.times_s = self.shapes[-SHARED:], self.times_s[-SHARED:]
 
 
 class Beating:
@@ -69,7 +87,7 @@ class Beating:
         for one in steady:
             self._kept.setdefault(one.number, Kept()).last_seen_s = time_s
         due = [one for one in steady if time_s - self._kept[one.number].last_kept_s >= EVERY_S]
-        for one in sorted(due, key=lambda one: (self._kept[one.number].last_kept_s, one.number))[:MOST_A_PICTURE]:
+        for one in sorted(due, key=lambda one: (self._kept[one.number].turn, one.number))[:MOST_A_PICTURE]:
             self._kept[one.number].take(time_s, patch_of(picture_bgr, one.box, self._margin_px), beats)
         told = {number: kept.told for number, kept in self._kept.items()}
         return [

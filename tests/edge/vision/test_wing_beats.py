@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from edge.vision.image_tracks import Seen
 from edge.vision.margins import Margins
 from edge.vision.patches import PATCH_PX, Patch
 from edge.vision.shapes import ENTRY, WingBeats, shape_of, unsteadiness
-from edge.vision.wing_beats import AGAINST, FEWEST, FOR, MOST_A_PICTURE, WINDOW, Beating, Kept, with_odds
+from edge.vision.wing_beats import AGAINST, FEWEST, FOR, MOST_A_PICTURE, SHARED, WINDOW, Beating, Kept, with_odds
 
 CLASSES = (("drone", 0.4), ("bird", 0.3), ("airplane", 0.2), ("helicopter", 0.1))
 STEP_S = 0.1
@@ -57,6 +58,7 @@ def test_what_keeps_its_shape_is_steady_and_wings_are_not() -> None:
     assert steady[2] > beating[2]  # which way it lies, together
 
 
+@lru_cache
 def shipped() -> WingBeats:
     beats = load_detector().wing_beats
     assert beats is not None
@@ -123,6 +125,32 @@ def test_windows_count_alike_and_the_first_looks_tell_nothing(monkeypatch: pytes
     assert told[-1] is not None
     assert 0.15 < told[-1] < 0.35  # two of three windows saw little
     assert len(kept.shapes) < WINDOW
+
+
+def told_at(paces_s: list[float]) -> float | None:
+    """What is told of wings that are looked at so far apart."""
+    kept, time_s = Kept(), 0.0
+    for step, pace_s in enumerate(paces_s):
+        kept.take(time_s, blob(5 + 4 * np.sin(2 * step), 3, 40 * np.sin(step)), shipped())
+        time_s += pace_s
+    return kept.told
+
+
+def test_looks_too_rare_tell_nothing_for_steady_flight_changes_as_much_between_them() -> None:
+    assert told_at([0.2] * 3 * WINDOW) is None
+    assert told_at([0.1] * WINDOW) is not None
+    missed_now_and_then = [0.2 if step % 4 == 0 else 0.1 for step in range(WINDOW)]
+    assert told_at(missed_now_and_then) is not None
+    slower_at_last = [0.1] * WINDOW + [0.5] * 3 * WINDOW
+    assert told_at(slower_at_last) == pytest.approx(told_at([0.1] * (WINDOW + SHARED)), abs=1.0)
+
+
+def test_of_a_camera_of_ten_pictures_a_second_each_look_counts_though_they_come_unevenly() -> None:
+    camera, late_s = Beating(Eyes(shipped())), np.random.default_rng(3).uniform(0, 0.01, 30)  # type: ignore[arg-type]
+    seen = Seen(Box("drone", 0.6, 147, 107, 26, 26), 3, CLASSES, True)
+    looks = [camera.see(n * STEP_S + late_s[n], picture(n, BIRD), [seen])[0] for n in range(FEWEST)]
+    assert looks[FEWEST - 2].classes == CLASSES
+    assert looks[FEWEST - 1].classes != CLASSES
 
 
 class Eyes:
