@@ -5,8 +5,9 @@
 
     python -m edge.training.spectra --visible A.onnx --infrared B.onnx --out MODEL.onnx
 
-Only the chosen half is computed, so a picture costs what one model costs. The names of layers and weights begin with the
-half they belong to; the metadata are the visible model's, with both models' `training`.
+How much they must differ is an input, `grey`, that need not be told; who looks at regions tells by it what the picture is.
+Only the chosen half is computed, so a picture costs what one model costs. The names of layers and weights begin with the half
+they belong to; the metadata are the visible model's, with both models' `training`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def join(visible: Path, infrared: Path, out: Path) -> None:
         helper.make_node("ReduceMin", ["images"], ["weakest"], axes=[1]),
         helper.make_node("Sub", ["strongest", "weakest"], ["apart"]),
         helper.make_node("ReduceMean", ["apart"], ["colour"], keepdims=0),
-        helper.make_node("Greater", ["colour", "grey"], ["is_visible"]),
+        helper.make_node("Greater", ["colour", margins.GREY_INPUT], ["is_visible"]),
         helper.make_node(
             "If",
             ["is_visible"],
@@ -48,9 +49,9 @@ def join(visible: Path, infrared: Path, out: Path) -> None:
     graph = helper.make_graph(
         nodes,
         "spectra",
-        list(whole.input),
+        [*whole.input, helper.make_tensor_value_info(margins.GREY_INPUT, TensorProto.FLOAT, [])],
         list(whole.output),
-        [numpy_helper.from_array(np.array(GREY, np.float32), "grey")],
+        [numpy_helper.from_array(np.array(GREY, np.float32), margins.GREY_INPUT)],
     )
     model = helper.make_model(graph, opset_imports=halves["visible"].opset_import)
     model.ir_version = halves["visible"].ir_version

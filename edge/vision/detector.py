@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision import margins, patches, score_shift, shapes, usual
-from edge.vision.margins import Margins
+from edge.vision.margins import Margins, has_colour
 from edge.vision.patches import CloserLook
 from edge.vision.score_shift import ScoreShift
 from edge.vision.shapes import WingBeats
@@ -33,6 +33,7 @@ LARGEST_BATCH = 4  # regions looked at in one run: more gain nothing on a CPU an
 SAME_OBJECT_IOU = 0.5  # two boxes that share more than this show one object
 SAME_PIECE = 0.7  # a box this much inside a surer one is a piece of it
 LARGEST_BOX_COUNT = 300  # a picture of a flock; more is a broken model
+BELOW_ALL, ABOVE_ALL = -1.0, 2.0  # of colours' differences, which lie in 0..1
 EDGE_PX = 2.0  # a box this close to its region's edge may be cut off
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3), BGR
@@ -122,18 +123,26 @@ class OnnxDetector:
         self.score_shift = entry_of(path, metadata, score_shift.ENTRY, ScoreShift.read, "logarithms")
         self.closer_look = closer_look_of(path, metadata, len(self.class_names))
         self.confidence = confidence
+        self._has_halves = margins.GREY_INPUT in {one.name for one in self._session.get_overridable_initializers()}
 
     def look(
         self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False
     ) -> list[Box]:
+        half = self._half(image_bgr)
         cuts = cut_regions(image_bgr, regions)
         size_px = (image_bgr.shape[1], image_bgr.shape[0])
         found = []
         for batch in batches(cuts):
-            output = self._session.run(None, {"images": to_input([piece for _, piece in batch])})[0]
+            output = self._session.run(None, {"images": to_input([piece for _, piece in batch])} | half)[0]
             for raw, (region, _) in zip(output, batch, strict=True):
                 found.append(place(rows_of(raw, self.confidence, every_class), region, size_px))
         return [to_box(row, self.class_names) for row in merge(found, every_class)]
+
+    def _half(self, image_bgr: Picture) -> dict[str, npt.NDArray[np.float32]]:
+        """Which half of a model that has two is to look: by the whole picture, for a region of it may be a pale sky."""
+        if not self._has_halves:
+            return {}
+        return {margins.GREY_INPUT: np.array(BELOW_ALL if has_colour(image_bgr) else ABOVE_ALL, np.float32)}
 
 
 def load_detector(

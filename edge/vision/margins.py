@@ -19,6 +19,7 @@ LARGEST_PX = 100.0
 # grey levels between a place's strongest and weakest colour, on average, up to which a picture is infrared: an encoder that
 # rounds both colour channels of grey down by one step makes 3.2 of it (ITU-R BT.601); a clip's palest visible frame has 4.0
 GREY = 3.3
+GREY_INPUT = "grey"  # of a model of two halves: the same limit, of 1, where whoever looks tells none
 EVERY_PX = 8  # places so far apart tell the colour of a picture
 
 

@@ -11,6 +11,7 @@ onnx = pytest.importorskip("onnx", reason="the `train` extra is not installed")
 from onnx import TensorProto, helper  # noqa: E402
 
 from edge.training.spectra import GREY, join  # noqa: E402
+from edge.vision.margins import GREY_INPUT  # noqa: E402
 
 
 def write_model(path: Path, factor: float, name: str) -> Path:
@@ -50,6 +51,15 @@ def test_the_colour_of_a_picture_chooses_its_model(joined: Path, colour: float, 
     pictures[:, 0] += np.float32(colour)
     (told,) = session.run(None, {"images": pictures})
     assert np.allclose(told, factor * pictures.reshape(2, 3, -1))
+
+
+@pytest.mark.parametrize(("limit", "factor"), [(-1.0, 2.0), (2.0, 3.0)])
+def test_who_knows_the_spectrum_tells_it(joined: Path, limit: float, factor: float) -> None:
+    session = onnxruntime.InferenceSession(str(joined))
+    assert [one.name for one in session.get_inputs()] == ["images"]  # the other need not be told
+    for pictures in (np.full((1, 3, 8, 12), 0.25, np.float32), np.eye(3, dtype=np.float32).reshape(1, 3, 1, 3)):
+        (told,) = session.run(None, {"images": pictures, GREY_INPUT: np.array(limit, np.float32)})
+        assert np.allclose(told, factor * pictures.reshape(1, 3, -1))
 
 
 def test_the_file_tells_how_both_halves_were_trained(joined: Path) -> None:

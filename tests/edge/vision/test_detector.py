@@ -3,11 +3,13 @@ import json
 import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from edge.simulator.scenery import Scenery, Sprite
 from edge.training import demo_scenes
+from edge.vision.canary import PICTURES
 from edge.vision.detector import (
     SHIPPED_MODEL,
     Box,
@@ -137,6 +139,18 @@ def test_the_same_picture_gives_the_same_boxes_alone_or_in_company(detector: Det
 def close(a: Box, b: Box) -> bool:
     same = a.class_name == b.class_name and abs(a.confidence - b.confidence) < 1e-3
     return same and max(abs(a.x_px - b.x_px), abs(a.y_px - b.y_px)) < 0.1
+
+
+def test_all_regions_of_a_picture_are_looked_at_by_one_half_though_one_of_them_is_pale(detector: Detector) -> None:
+    pale = np.asarray(cv2.imread(str(PICTURES / "infrared.png")), np.uint8)
+    blue = pale.copy()
+    blue[..., 0] //= 2
+    picture = np.hstack([pale, blue])
+    beside, other = Region(0, 0, 320, 256), Region(320, 0, 320, 256)
+    alone = detector.look(picture, [beside])
+    assert alone == [box for box in detector.look(picture, [beside, other]) if box.x_px < 320]
+    assert alone != detector.look(pale)  # that is the infrared half's answer
+    assert detector.look(pale, [beside]) == detector.look(pale)
 
 
 def test_an_empty_sky_has_no_drone_in_it(detector: Detector) -> None:
