@@ -5,8 +5,8 @@
     python -m edge.training.restored --model MODEL.onnx --spectrum infrared --cache DIR/cache --out CHECKPOINT.pt
 
 A kernel W with bias b becomes k·W, of the spread of random weights, and a normalisation by the mean and variance of k·W·x over
-the pictures with the scale and shift that give W·x + b again. The answers are the same; training can go on as if the
-normalisations had been kept.
+the pictures with the scale and shift that give W·x + b again. The answers are the same, but that scores moved at the export
+(`score_shift`) are as trained; training can go on as if the normalisations had been kept.
 """
 
 from __future__ import annotations
@@ -88,8 +88,12 @@ def half_of(onnx_path: Path, spectrum: str) -> tuple[dict[str, torch.Tensor], di
         one.name.removeprefix(f"{spectrum}/"): torch.from_numpy(numpy_helper.to_array(one).copy())
         for one in branch.initializer
     }
-    training = json.loads(next(entry.value for entry in model.metadata_props if entry.key == "training"))
-    return {name: weight for name, weight in weights.items() if name.startswith("model.")}, training[spectrum]
+    training = json.loads(next(entry.value for entry in model.metadata_props if entry.key == "training"))[spectrum]
+    shift = training.pop("score_shift", 0.0)
+    for name in weights:
+        if ".cv3." in name and name.endswith(".2.bias"):  # of each head's scores, as `export.py` moves them
+            weights[name] -= shift
+    return {name: weight for name, weight in weights.items() if name.startswith("model.")}, training
 
 
 def main() -> None:
