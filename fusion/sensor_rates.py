@@ -113,7 +113,9 @@ class Stays:
     """How often an object ends, learned from the tracks that were given up; `copy` belongs to a snapshot.
 
     What is expected beforehand weighs as much as one object that ended: where objects stay for long, two misses in a row are
-    chance rather than an end.
+    chance rather than an end. Nor is it ever more often than that: what is seen for moments, birds and false alarms, says
+    nothing of what has stayed for long. A track counts as far as it was not believed in the end: one that no sensor has
+    looked at may be there still.
     """
 
     def __init__(self, expected_s: float) -> None:
@@ -128,13 +130,13 @@ class Stays:
 
     def ends_per_s(self) -> float:
         """The rate, of each object."""
-        return (1.0 + self._ended) / (self._expected_s + self._seconds)
+        return min((1.0 + self._ended) / (self._expected_s + self._seconds), 1.0 / self._expected_s)
 
     def pass_time(self, dt_s: float, present: float) -> None:
         """So many objects were there; old evidence fades."""
         kept = math.exp(-dt_s / NEWCOMERS_FADE_S)
         self._ended, self._seconds = self._ended * kept, self._seconds * kept + dt_s * present
 
-    def note(self, count: int) -> None:
-        """So many tracks were given up."""
+    def note(self, count: float) -> None:
+        """So many objects have ended."""
         self._ended += count

@@ -202,7 +202,7 @@ class TrackTable:
         for row in told:
             self.ended[self.keys[int(row)]] = (time_ns, reason)
         if reason == "unseen":
-            self.stays.note(int(np.count_nonzero(self.direction_of[told] < 0)))
+            self.stays.note(float((1.0 - self.existence[told[self.direction_of[told] < 0]]).sum()))
         self.keep(kept)
 
     def forget_ended(self, before_ns: int) -> None:

@@ -83,12 +83,12 @@ def test_where_objects_stay_for_long_two_misses_in_a_row_end_none_of_them() -> N
 
 
 def test_tracks_that_are_given_up_tell_how_long_objects_stay() -> None:
-    """Four stand there for 40 s, or three of them end after 20 s."""
+    """Four stand there for 40 s, or one of them ends after 20 s."""
     level = Orientation(0.0, 0.0, 0.0)
     known = DetectionProbability(constant=0.9, night="same")
     sensor = Sensor("sensor", (0.0, 0.0, 0.0), level, Accuracy(slant_range_m=1.0), detection_probability=known)
     look, rates = (Look(level, (-np.pi, np.pi), (-np.pi, np.pi), (0.0, 1e4)),), []
-    for left in (4, 1):
+    for left in (4, 3):
         tracker = Tracker([sensor])
         for second in range(40):
             there = range(4 if second < 20 else left)
@@ -96,4 +96,20 @@ def test_tracks_that_are_given_up_tell_how_long_objects_stay() -> None:
             tracker.apply(Scan("sensor", second * 10**9, look, found), second * 10**9)
         rates.append(tracker._table.stays.ends_per_s())
     assert rates[0] == pytest.approx(1.0 / (60.0 + 4 * 40.0), rel=0.1)
-    assert rates[1] == pytest.approx(4.0 / (60.0 + 4 * 20.0 + 20.0), rel=0.15)
+    assert rates[1] == pytest.approx(2.0 / (60.0 + 4 * 20.0 + 3 * 20.0), rel=0.15)
+
+
+def test_neither_a_sensor_that_falls_silent_nor_what_is_seen_for_moments_makes_objects_end_sooner() -> None:
+    """Four stand there; the sensor says nothing for 20 s, so that all are given up. Then others are there for 5 s each."""
+    level = Orientation(0.0, 0.0, 0.0)
+    known = DetectionProbability(constant=0.9, night="same")
+    sensor = Sensor("sensor", (0.0, 0.0, 0.0), level, Accuracy(slant_range_m=1.0), detection_probability=known)
+    look, tracker, rates = (Look(level, (-np.pi, np.pi), (-np.pi, np.pi), (0.0, 1e4)),), Tracker([sensor]), []
+    for second in (*range(20), *range(40, 60), *range(60, 200)):
+        north_m = 80.0 if second < 60 else 500.0 + 100.0 * (second // 10 % 5)
+        there = range(4) if second < 60 or second % 10 < 5 else range(0)
+        found = tuple(Detection(Position(50.0 * k, north_m, 30.0, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0)), 1.0) for k in there)
+        tracker.apply(Scan("sensor", second * 10**9, look, found), second * 10**9)
+        rates.append(tracker._table.stays.ends_per_s())
+    assert rates[20] == pytest.approx(rates[19], rel=0.25)  # 3.3 times where each that is given up has ended
+    assert max(rates) <= 1.0 / 60.0  # 1 / 7 s where what is seen for moments tells of all
