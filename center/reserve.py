@@ -34,14 +34,22 @@ class Reserve:
         """Put the file there where it is not, or not whole (a center killed while it made it), and there is plenty of room."""
         if self._path.exists() and self._path.stat().st_size >= RESERVE_BYTES:
             return
-        disk = os.statvfs(self._path.parent)
-        if disk.f_bavail * disk.f_frsize < MAKE_FROM * RESERVE_BYTES:
+        if self._room_bytes() < MAKE_FROM * RESERVE_BYTES:
             return
         try:
             with self._path.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         except OSError:
             self._path.unlink(missing_ok=True)
+
+    def advice(self) -> str:
+        """What to do on a full disk, where SQLite may tell of no more than an input or output error; else nothing."""
+        room_mb = self._room_bytes() / 1e6
+        return f"; its disk has {room_mb:.0f} MB left: make room on it" if room_mb < RESERVE_BYTES / 1e6 else ""
+
+    def _room_bytes(self) -> int:
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize
 
     def behind(self, write: Callable[[], T]) -> T:
         """What `write` returns; where the disk has no room for it, it is tried again in this."""

@@ -55,7 +55,7 @@ class Store:
             self._reserve.make()
         except (sqlite3.Error, OSError) as error:
             os.close(self._held)
-            raise StoreError(f"{path}: cannot be used as the store: {error}") from error
+            raise StoreError(f"{path}: cannot be used as the store: {error}{self._reserve.advice()}") from error
         except StoreError:
             os.close(self._held)
             raise

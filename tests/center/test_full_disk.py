@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from center.reserve import MAKE_FROM, RESERVE_BYTES
+from center.store import Store, StoreError
 
 MEGABYTE = 1_000_000
 
@@ -54,3 +55,15 @@ def test_a_center_that_starts_on_a_full_disk_deletes_what_is_old_and_loses_nothi
     post.send_until_acknowledged()
     eventually(lambda: center.get("/healthz") == {"status": "ok", "faults": []})
     eventually(lambda: center.read("SELECT COUNT(*) FROM messages WHERE sequence < 150") == [(0,)])
+
+
+def test_without_a_reserve_a_center_says_that_its_disk_is_full(small_disk):
+    Store(small_disk / "center.db").close()
+    (small_disk / "center.db.reserve").unlink()
+    fill(small_disk)
+    with pytest.raises(
+        StoreError, match=r"center\.db: cannot be used as the store: .*; its disk has 0 MB left: make room on it"
+    ):
+        Store(small_disk / "center.db")
+    (small_disk / "others").unlink()
+    Store(small_disk / "center.db").close()
