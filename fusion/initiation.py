@@ -6,11 +6,12 @@
     two crossing directions  → a position, where two sensors' rays meet (`crossing.py`)
 
 How fast it flies is not known, but those that are known tell: birds migrate together, swarms fly together, and whoever
-crosses a border crosses it in much the same direction. The spread stays the site's, so that what comes the other way is
-found as well.
+crosses a border crosses it in much the same direction. Or it comes the other way, a drone through a flock: half the
+newcomers are expected to fly as the others do, half anyhow, and a track begins with the mean and the spread of both.
 
     m = Σ w v / n,   n = Σ w,   w = 1 - P_v / σ²         of those that are known
-    mean of v = m max(0, 1 - 2 σ² / (n m²))              if they flew anywhere, m² would be 2 σ² / n by chance
+    u = m max(0, 1 - 2 σ² / (n m²))                      if they flew anywhere, m² would be 2 σ² / n by chance
+    v ~ N(u / 2, σ² I + u uᵀ / 4)                        of ½ N(u, σ² I) + ½ N(0, σ² I)
 
 A birth's existence weighs objects not yet seen against false alarms: r = p u / (p u + alarms), with u the number of objects
 the sensor is expected not to have seen yet; every scan lowers u by what it would have shown and time brings new ones.
@@ -22,7 +23,6 @@ is not chance.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ UNKNOWN_ELEVATION_RAD, UNKNOWN_ELEVATION_SIGMA_RAD = 0.1, 0.15  # of one seen by
 LEAST_EXISTENCE = 1e-7  # so that what is seen again and again is found anywhere
 FASTEST_TURN_RAD_S = 1.0  # of a direction's unknown rate
 ALIKE_SIGMAS = 3.0  # of the site's speed: an airplane tells nothing of drones
-MOST_SIGMAS = 2.0  # that speeds are expected to be: what hovers, or comes the other way, lies in its gate still
+AS_OTHERS = 0.5  # of the newcomers
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +78,28 @@ def birth_existence(undetected: float, sensor: Sensor, alarm_ratio: FloatArray) 
 
 
 def usual_velocity(velocity: FloatArray, variance: FloatArray, model: ObjectModel) -> FloatArray:
-    """What is expected of the velocity of who comes next, ENU, shape (3,), by those over the ground that are known, and their
-    variances, shapes (n, 2)."""
+    """u, how those newcomers fly that fly as the others do, ENU, shape (3,), by those over the ground that are known, and
+    their variances, shapes (n, 2)."""
     sigma_m_s = model.horizontal_speed_m_s
     weight = np.clip(1.0 - variance.max(axis=1) / sigma_m_s**2, 0.0, 1.0)
     weight[np.hypot(velocity[:, 0], velocity[:, 1]) > ALIKE_SIGMAS * sigma_m_s] = 0.0
     known, total = float(weight.sum()), weight @ velocity
     by_chance = 2.0 * sigma_m_s**2 * known / max(float(total @ total), 1e-9)
     east, north = total * max(0.0, 1.0 - by_chance) / max(known, 1e-9)
-    slower = min(1.0, MOST_SIGMAS * sigma_m_s / max(math.hypot(east, north), 1e-9))
-    return np.array([slower * east, slower * north, 0.0])
+    return np.array([east, north, 0.0])
 
 
 def begin(
-    plots: Plots, sensor: Sensor, model: ObjectModel, velocity_m_s: FloatArray, sizes_rad: list[float | None]
+    plots: Plots, sensor: Sensor, model: ObjectModel, usual_m_s: FloatArray, sizes_rad: list[float | None]
 ) -> tuple[FloatArray, FloatArray, bool] | None:
     """States (m, 6), covariances (m, 6, 6) and whether they are directions; None where these plots begin nothing.
 
-    velocity_m_s: as `usual_velocity` expects it, of what has a place."""
+    usual_m_s: as `usual_velocity` tells."""
     components = plots.components
     if EAST in components:
-        return (*_from_positions(plots, model, velocity_m_s), False)
+        return (*_from_positions(plots, *_velocity(model, usual_m_s)), False)
     if AZIMUTH in components and SLANT_RANGE in components:
-        return (*_from_ranges(plots, sensor, model, velocity_m_s), False)
+        return (*_from_ranges(plots, sensor, *_velocity(model, usual_m_s)), False)
     if AZIMUTH in components and ELEVATION in components:
         return (*_from_bearings(plots, sensor, model, sizes_rad), True)
     return None
@@ -111,7 +110,13 @@ def speed_covariance(model: ObjectModel) -> FloatArray:
     return np.diag([model.horizontal_speed_m_s**2, model.horizontal_speed_m_s**2, model.vertical_speed_m_s**2])
 
 
-def _from_positions(plots: Plots, model: ObjectModel, velocity_m_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _velocity(model: ObjectModel, usual_m_s: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean (3,) and covariance (3, 3) of a newcomer's velocity."""
+    apart = AS_OTHERS * (1.0 - AS_OTHERS) * np.outer(usual_m_s, usual_m_s)
+    return AS_OTHERS * usual_m_s, speed_covariance(model) + apart
+
+
+def _from_positions(plots: Plots, velocity_m_s: FloatArray, P_velocity: FloatArray) -> tuple[FloatArray, FloatArray]:
     size = plots.z.shape[1]
     x = np.zeros((len(plots.z), 6))
     P = np.zeros((len(plots.z), 6, 6))
@@ -119,12 +124,12 @@ def _from_positions(plots: Plots, model: ObjectModel, velocity_m_s: FloatArray) 
     P[:, :size, :size] = plots.R
     if UP not in plots.components:
         P[:, 2, 2] = UNKNOWN_HEIGHT_SIGMA_M**2
-    P[:, 3:, 3:] = speed_covariance(model)
+    P[:, 3:, 3:] = P_velocity
     return x, P
 
 
 def _from_ranges(
-    plots: Plots, sensor: Sensor, model: ObjectModel, velocity_m_s: FloatArray
+    plots: Plots, sensor: Sensor, velocity_m_s: FloatArray, P_velocity: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Position from azimuth, elevation and range; then the range rate as a measurement of the velocity."""
     count, columns = len(plots.z), plots.components
@@ -146,7 +151,7 @@ def _from_ranges(
     x[:, :3], x[:, 3:] = vector @ rotation.T + np.array(sensor.position_enu_m), velocity_m_s
     P[:, :3, :3] = (J * polar_variance[:, None, :]) @ J.transpose(0, 2, 1)
     P[:, :3, :3] += np.eye(3) * sensor.position_sigma_m**2
-    P[:, 3:, 3:] = speed_covariance(model)
+    P[:, 3:, 3:] = P_velocity
     if RANGE_RATE not in columns:
         return x, P
     column = columns.index(RANGE_RATE)
