@@ -87,7 +87,8 @@ def learn_alarms(table: TrackTable, hand: ScanInHand) -> None:
     if hand.origin is not None or hand.identity is not None:
         return
     unexplained = float(sum(len(plots.z) for plots in hand.plots) - len(hand.taken.keys() | hand.used))
-    unexplained += sum(1.0 - float(table.existence[row]) for index, row in hand.taken.items() if index not in hand.used)
+    rows = [row for index, row in hand.taken.items() if index not in hand.used]
+    unexplained += float((1.0 - table.existence[rows] / existence.HIGHEST_EXISTENCE).sum())  # what is at it is believed
     expected = float(table.undetected[hand.number].sum()) * existence.ASSUMED_DETECTION_PROBABILITY
     declared = hand.sensor.false_alarms_per_scan
     declared = existence.ASSUMED_FALSE_ALARMS if declared is None else declared

@@ -7,7 +7,7 @@ from fusion import pairing
 from fusion.clutter_map import FADE_S, ClutterMap
 from fusion.measurement import AZIMUTH, EAST, ELEVATION, NORTH, RANGE_RATE, SLANT_RANGE, Plots
 from fusion.scan_in_hand import take_in_hand
-from fusion.sensor_rates import Newcomers
+from fusion.sensor_rates import FADE, Newcomers
 from fusion.tracker import Tracker
 from fusion.types import (
     Accuracy,
@@ -128,6 +128,19 @@ def test_false_alarms_that_lie_everywhere_count_once(start_ns: int) -> None:
         hand = take_in_hand(scan, sensor, 0, None, tracker._rules, table.registration, table.noise)
         ratios.append(pairing.alarm_density(table, hand, hand.plots[0]) / (10.0 / (np.pi * radius_m**2)))
     assert np.median(ratios[30:]) == pytest.approx(1.0, abs=0.15)  # 0.7 where what tentative tracks take is none
+
+
+def test_what_many_believed_tracks_take_is_no_false_alarm(start_ns: int) -> None:
+    """Fifty that stand there; each is believed to 0.995 at the most, and there are no other detections."""
+    level = Orientation(0.0, 0.0, 0.0)
+    known = DetectionProbability(constant=0.9, night="same")
+    sensor = Sensor("sensor", (0.0, 0.0, 0.0), level, Accuracy(slant_range_m=1.0), detection_probability=known)
+    look, tracker, alarms = (Look(level, (-np.pi, np.pi), (-np.pi, np.pi), (0.0, 1e4)),), Tracker([sensor]), []
+    for second in range(20):
+        found = [Detection(Position(50.0 * k, 80.0, 30.0, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0)), 1.0) for k in range(50)]
+        tracker.apply(Scan("sensor", start_ns + second * SECOND_NS, look, tuple(found)), start_ns + second * SECOND_NS)
+        alarms.append(float(tracker._table.learned._unexplained[0]))
+    assert alarms[-1] == pytest.approx(alarms[-2] * FADE, abs=1e-3)  # 0.25 more, one in four scans
 
 
 def test_a_buoy_that_glints_again_and_again_is_confirmed_more_seldom(radar: Sensor, start_ns: int) -> None:
