@@ -187,7 +187,7 @@ def clutter_density(
     alarms = ASSUMED_FALSE_ALARMS if alarms is None else max(alarms, 1e-6)
     is_position = EAST in components or NORTH in components
     azimuth_rad, elevation_rad, (nearest_m, farthest_m) = _extent(sensor, None if is_position else looks)
-    density = np.full(len(z), alarms)
+    density = np.full(len(z), float(alarms))
     if is_position:
         density /= math.pi * farthest_m**2
         return density / CLUTTER_HEIGHT_M if UP in components else density

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +53,19 @@ def test_compiled_without_numba_is_refused_in_one_line(scenario, tmp_path, monke
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert "pip install 'sarhad[fast]'" in result.stderr
     assert not (tmp_path / "a").exists()
+
+
+def test_whole_numbers_in_a_scenario_may_be_written_without_a_point(scenario, tmp_path):
+    def whole(told):
+        if isinstance(told, dict):
+            return {name: whole(value) for name, value in told.items()}
+        if isinstance(told, list):
+            return [whole(value) for value in told]
+        return int(told) if isinstance(told, float) and told.is_integer() else told
+
+    plainer = tmp_path / "plainer"
+    shutil.copytree(scenario, plainer)
+    told = json.loads((scenario / "scenario.json").read_text())
+    assert json.dumps(whole(told)) != json.dumps(told)
+    (plainer / "scenario.json").write_text(json.dumps(whole(told)))
+    assert tracked(plainer, tmp_path / "a") == tracked(scenario, tmp_path / "b")
