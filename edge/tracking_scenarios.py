@@ -45,6 +45,15 @@ CONFIRM_AT = (
     0.5  # where the model is given, existence is as true as it, and GOSPA prices a false track like a missing one
 )
 EVERYWHERE = (-math.pi, math.pi)
+MEASURED = {  # names of what a detection of each type of sensor tells
+    "radar": ("r", "az", "el", "rr", "snr_db"),
+    "camera": ("az", "el", "class", "score"),
+    "rf_df": ("az", "rssi_dbm"),
+    "remote_id": ("e", "n", "u", "uas_id"),
+    "pos3d": ("e", "n", "u"),
+    "pos2d": ("e", "n"),
+}
+NOT_NUMBERS = ("uas_id", "snr_db", "rssi_dbm")  # a strength may be unknown
 
 
 class ScenarioError(Exception):
@@ -84,14 +93,17 @@ class TrackingScenario:
                         yield self._message(json.loads(line))
                     except (KeyError, IndexError, TypeError, ValueError) as error:
                         raise ScenarioError(
-                            f"{path}: line {number}: found {error!r}, expected seq, t, ta, s, d"
+                            f"{path}: line {number}: {found(error)}; expected seq, t, ta, s, d"
                         ) from error
         except (OSError, EOFError) as error:
             raise ScenarioError(f"{path}: {error}") from error
 
     def _message(self, line: dict[str, Any]) -> Message:
-        sensor = self.types[line["s"]]
-        time_ns = to_ns(line["t"])
+        if line["s"] not in self.types:
+            raise ValueError(f"found sensor {line['s']!r}, expected one of {', '.join(self.types)}")
+        sensor, time_ns = self.types[line["s"]], to_ns(line["t"])
+        for values in line["d"]:
+            _check(sensor["type"], values)
         if sensor["type"] == "remote_id":
             facts: tuple[Scan | Claim, ...] = tuple(self._claim(sensor, time_ns, report) for report in line["d"])
         else:
@@ -147,6 +159,11 @@ def read_scenario(directory: Path) -> TrackingScenario:
     path = directory / "scenario.json"
     try:
         data = json.loads(path.read_text())
+        for entry in data["sensors"]:
+            if entry["type"] not in MEASURED:
+                raise ValueError(
+                    f"found type {entry['type']!r} of {entry['id']}, expected one of {', '.join(MEASURED)}"
+                )
         origin = data["frame"]["origin"]
         frame = LocalFrame(Geodetic(origin["lat"], origin["lon"], origin["alt"]))
         model = data.get("model")
@@ -164,7 +181,21 @@ def read_scenario(directory: Path) -> TrackingScenario:
     except OSError as error:
         raise ScenarioError(f"{path}: {error.strerror}; expected a scenario directory") from error
     except (KeyError, TypeError, ValueError) as error:
-        raise ScenarioError(f"{path}: found {error!r}, expected name, frame, score_times and sensors") from error
+        raise ScenarioError(f"{path}: {found(error)}; expected name, frame, score_times and sensors") from error
+
+
+def found(error: Exception) -> str:
+    """What is wrong, in words."""
+    return f"found no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+
+
+def _check(kind: str, values: list[Any]) -> None:
+    """Raises ValueError where a detection does not tell what its sensor's type measures."""
+    names = MEASURED[kind]
+    if len(values) < len(names) or not all(
+        name in NOT_NUMBERS or isinstance(value, (int, float)) for name, value in zip(names, values, strict=False)
+    ):
+        raise ValueError(f"found {json.dumps(values)} of a {kind}, expected [{', '.join(names)}]")
 
 
 def _settings(model: dict[str, Any] | None) -> TrackerSettings:
@@ -184,8 +215,17 @@ def _objects(model: dict[str, Any] | None) -> ObjectModel:
         vertical_speed_m_s=speed.get("vu", 0.1),
         undetected_at_start=birth["expected_first_scan"],
         births_per_s=birth["expected_per_scan"],
-        stays_s=1.0 / max(-math.log(model["survival_probability"]), 1e-9),  # its scans come once a second
+        stays_s=_stay_s(model.get("survival_probability")),
     )
+
+
+def _stay_s(survival_probability: float | None) -> float:
+    """How long objects stay, of the chance that one is still there a scan, a second, later."""
+    if survival_probability is None:
+        return ObjectModel().stays_s
+    if not 0.0 < survival_probability <= 1.0:
+        raise ValueError(f"found survival_probability {survival_probability:g}, expected above 0, at most 1")
+    return 1.0 / max(-math.log(survival_probability), 1e-9)
 
 
 def _sensor(entry: dict[str, Any]) -> Sensor:
