@@ -149,7 +149,7 @@ def scores(hand: ScanInHand, r: FloatArray, pairs: Pairs, probability: FloatArra
 def detected_ratio(hand: ScanInHand, pairs: Pairs, probability: FloatArray, density: FloatArray) -> FloatArray:
     """Λ of `existence.py` for each pair, taken, shape (k,)."""
     ratio = np.exp(np.minimum(pairs.log_likelihood, 300.0)) / density
-    return np.minimum(1.0 - probability * hand.rules.settings.gate_probability + probability * ratio, 1e12)
+    return np.asarray(np.minimum(1.0 - probability * hand.rules.settings.gate_probability + probability * ratio, 1e12))
 
 
 def probability_of(table: TrackTable, hand: ScanInHand, rows: IntArray, as_direction: bool) -> FloatArray:
