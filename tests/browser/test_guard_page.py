@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from edge.guard_page import GuardPage
 from edge.health import health_message
@@ -63,4 +64,20 @@ def test_all_of_a_track_fits_the_screen(browser, width_px: int, names_columns: b
     assert ("Speed" in edges[5][2]) != names_columns  # a figure without its column's head says itself what it is
     expect(phone.locator("#troubles")).to_contain_text("the disk is full")
     phone.close()
+    page.close()
+
+
+def test_what_may_be_a_drone_is_no_empty_sky(browser) -> None:
+    from playwright.sync_api import expect
+
+    line, page = Pipeline(parse_site(SITE, "ridge.toml"), "run", "software"), GuardPage("127.0.0.1", 0)
+    told = health_message(line, Host(None, None, None, {}), OutboxCounts(), ())
+    tablet = browser.new_page()
+    tablet.goto(f"http://127.0.0.1:{page.port}/")
+    for share, state in ((0.36, "PERHAPS A DRONE"), (0.2, "1 seen, none called a drone, but something is wrong")):
+        page.show(
+            [replace(DRONE, classes=(("drone", share), ("unknown", 1.0 - share)))], replace(told, state="degraded")
+        )
+        expect(tablet.locator("#state")).to_have_text(state)
+    tablet.close()
     page.close()

@@ -88,6 +88,18 @@ def test_the_detail_says_what_it_may_be_how_surely_who_sees_it_and_why(page, pos
     expect(detail).to_be_hidden()
 
 
+def test_what_may_well_be_a_drone_is_told_beside_the_likeliest_class(page, post, expect):
+    post.say_site()
+    post.say_health()
+    classes = {"unknown": 0.5, "drone": 0.36, "bird": 0.14}
+    post.say_tracks(
+        post.track(7, 1, classes=classes), post.track(8, 1, classes={"unknown": 0.58, "drone": 0.22, "bird": 0.2})
+    )
+    expect(page.locator(row_of(post, 7))).to_contain_text("unknown 50 %perhaps drone 36 %")
+    expect(page.locator(row_of(post, 8))).to_contain_text("unknown 58 %")
+    expect(page.locator(row_of(post, 8))).not_to_contain_text("perhaps")
+
+
 def test_a_direction_only_track_is_a_wedge_and_claims_no_place(page, post, expect):
     post.say_site()
     post.say_health()

@@ -245,6 +245,16 @@ def test_the_page_says_where_to_look_and_what_is_wrong() -> None:
     page.close()
 
 
+def test_the_page_tells_of_what_has_no_sure_name_but_may_be_a_drone() -> None:
+    line = Pipeline(parse_site(SITE, "ridge.toml"), "run", "software")
+    unnamed = msgspec.structs.replace(track(east_m=10.0), classes=(("drone", 0.22), ("bird", 0.2), ("unknown", 0.58)))
+    perhaps = msgspec.structs.replace(track(), classes=(("drone", 0.36), ("bird", 0.1), ("unknown", 0.54)))
+    rows = snapshot([unnamed, perhaps, track("drone")], health(line))["tracks"]
+    assert [row["what"] for row in rows] == ["drone", "unknown, perhaps drone (36%)", "unknown"]
+    assert [row["kind"] for row in rows] == ["drone", "perhaps", "unknown"]
+    assert "none called a drone" in PAGE  # what is seen is not told as "Nothing seen"
+
+
 def test_what_the_center_will_never_get_stands_on_health() -> None:
     line = Pipeline(parse_site(SITE, "ridge.toml"), "run", "software")
     counts = OutboxCounts(pending=9, dropped=Counter(detections=300, alerts=1), thinned=1200, spacing_s=4.0)

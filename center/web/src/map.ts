@@ -9,11 +9,11 @@ import { feature } from "topojson-client";
 import landUrl from "world-atlas/land-50m.json?url";
 
 import { along, circle, ellipse, offset, round_step, wedge, type Point } from "./geometry";
-import { claim_key, likeliest, track_key, type Picture } from "./picture";
+import { claim_key, likeliest, perhaps, track_key, type Picture } from "./picture";
 import { all_signs, CLAIM_COLOUR, class_of, COLOURS, image_data, OTHER_COLOUR, PIXEL_RATIO, POST_COLOUR, PRESENCE_COLOUR } from "./symbols";
 import { coverage, near_view, place_of, ring_name_place, ring_radii_m } from "./surroundings";
 import type { Claim, Sensor, Site, Track } from "./wire";
-import { metres, say, say_class, type Word } from "./words";
+import { metres, say, say_class, say_perhaps, type Word } from "./words";
 
 setWorkerUrl(new URL(workerUrl, document.baseURI).href);
 
@@ -243,7 +243,7 @@ export class LiveMap {
       const flat = Math.cos(((direction.elevation_deg ?? 0) * Math.PI) / 180);
       const [near, far] = direction.slant_range_m.map((range) => range * flat) as [number, number];
       const properties = this.properties(track, chosen);
-      const text = `${track.track_number}  ${say_class(likeliest(track)[0])}: ${say("direction_only")}`;
+      const text = `${track.track_number}  ${say_class(likeliest(track)[0])}${perhaps_named(track)}: ${say("direction_only")}`;
       return [
         polygon(wedge(from, [direction.azimuth_deg - half, direction.azimuth_deg + half], [near, far]), properties),
         point(along(from, direction.azimuth_deg, far), { ...properties, text }),
@@ -259,7 +259,7 @@ export class LiveMap {
       key,
       sign: `${name}-${track.status === "coasting" ? "coasting" : "confirmed"}`,
       colour: COLOURS[name],
-      text: `${track.track_number}  ${metres(track.height_m)}`,
+      text: `${track.track_number}  ${metres(track.height_m)}${perhaps_named(track)}`,
       chosen: key === chosen,
       stale: this.picture.silent.has(track.site_id),
     };
@@ -342,6 +342,12 @@ function rings(site: Site, center: Point): Feature[] {
     line(circle(center, radius)),
     point(ring_name_place(site, center, radius), { text: metres(radius) }),
   ]);
+}
+
+/** Of what is not called a drone, but may well be one. */
+function perhaps_named(track: Track): string {
+  const other = perhaps(track);
+  return other?.[0] === "drone" ? `  ${say_perhaps(other)}` : "";
 }
 
 function claimed_place(claim: Pick<Claim, "latitude_deg" | "longitude_deg">): Point | null {

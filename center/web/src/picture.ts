@@ -11,6 +11,7 @@ const MOST_OTHERS = 200; // messages
 const OTHERS_PROTOCOL = "asterix_tracks";
 const CAMERA_PROTOCOL = "yolo";
 const ALL_POSTS = "fused"; // stands in a post's place; no post may be called so
+const PERHAPS = 0.3; // a class so likely is told beside the likeliest; what no camera has looked at is a drone with 0.22
 const ALONE_MS = 3_000; // an object of all posts' detections that no post's track is of for so long is shown by itself
 
 export function track_key(track: { site_id: string; run_id: string; track_number: number }): string {
@@ -229,6 +230,13 @@ export class Picture {
 
 export function likeliest(track: Track): [string, number] {
   return Object.entries(track.classes).reduce((best, one) => (one[1] > best[1] ? one : best), ["unknown", 0]);
+}
+
+/** The known class that it may well be instead; what no camera has looked at has none. */
+export function perhaps(track: Track): [string, number] | undefined {
+  const [name] = likeliest(track);
+  const others = Object.entries(track.classes).filter(([other, p]) => other !== name && other !== "unknown" && p >= PERHAPS);
+  return others.sort((a, b) => b[1] - a[1])[0];
 }
 
 function keep<V>(things: Map<string, V>, current: Set<string>): void {

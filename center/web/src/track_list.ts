@@ -2,10 +2,10 @@
 
 import { element, fill, on_click } from "./elements";
 import { speed_m_s } from "./geometry";
-import { likeliest, track_key, type Picture } from "./picture";
+import { likeliest, perhaps, track_key, type Picture } from "./picture";
 import { sign_image } from "./symbols";
 import type { Track } from "./wire";
-import { metres, percent, say, say_class, say_status, type Word } from "./words";
+import { metres, percent, say, say_class, say_perhaps, say_status, type Word } from "./words";
 
 type Column = "number" | "class_name" | "height" | "speed" | "seen" | "status";
 
@@ -51,6 +51,7 @@ export class TrackList {
   private row(track: Track, chosen: string | null): HTMLElement {
     const key = track_key(track);
     const [name, probability] = likeliest(track);
+    const other = perhaps(track);
     const classes = [key === chosen && "chosen", this.picture.silent.has(track.site_id) && "stale"].filter(Boolean).join(" ");
     const group = this.picture.group_of(track);
     const open = element("button", { type: "button", class: "link number", "aria-label": say("track", { number: track.track_number }) }, String(track.track_number));
@@ -58,7 +59,7 @@ export class TrackList {
       "tr",
       { class: classes, "data-track": key, "data-key": key },
       element("td", { class: "number" }, open, group && element("small", { class: "group", title: say("group") }, ` ${say("group_sign", { number: group.group_number })}`)),
-      element("td", {}, sign_image(`${name}-${track.status}`), `${say_class(name)} `, element("small", {}, percent(probability))),
+      element("td", {}, sign_image(`${name}-${track.status}`), `${say_class(name)} `, element("small", {}, percent(probability)), other && element("small", { class: "perhaps" }, say_perhaps(other))),
       element("td", { class: "number" }, track.direction ? "–" : metres(track.height_m)),
       element("td", { class: "number" }, track.direction ? "–" : `${speed_m_s(track.velocity_enu_m_s).toFixed(1)} m/s`),
       element("td", { class: "number" }, `${this.age_s(track).toFixed(0)} s`),

@@ -36,6 +36,7 @@ const ENGLISH = {
   airplane: "airplane",
   helicopter: "helicopter",
   unknown: "unknown",
+  perhaps: "perhaps {name} {share}",
   confirmed: "confirmed",
   coasting: "coasting",
   coasting_means: "not seen just now; its place is predicted",
@@ -200,6 +201,7 @@ const URDU: Record<Word, string> = {
   airplane: "ہوائی جہاز",
   helicopter: "ہیلی کاپٹر",
   unknown: "نامعلوم",
+  perhaps: "شاید {name} {share}",
   confirmed: "تصدیق شدہ",
   coasting: "تخمینی",
   coasting_means: "ابھی نظر نہیں آ رہا؛ جگہ اندازے سے ہے",
@@ -399,6 +401,10 @@ export function say_state(state: string): string {
 export function say_class(name: string): string {
   const word = Object.hasOwn(CLASSES, name) ? CLASSES[name] : undefined;
   return word ? say(word) : name;
+}
+
+export function say_perhaps([name, probability]: [string, number]): string {
+  return say("perhaps", { name: say_class(name), share: percent(probability) });
 }
 
 // Numbers with units: Latin digits in both languages, as instruments show them
