@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge.answer import Answer, sha256_of
 from edge.pipeline import Pipeline
-from edge.sensors import is_camera, model_confidence, model_path
+from edge.sensors import is_camera, model_confidence, model_path, model_spectrum
 from edge.site_file import Site, parse_site
 from edge.sources import recorded
 from evidence.recording import RecordingDamaged, RecordingHeader, read_recording
@@ -81,7 +81,9 @@ class SecondLooks:
         from edge.vision.recompute import SecondLook  # a replay of recorded findings needs no detector
 
         self._looks = {
-            entry.sensor.sensor_id: SecondLook(model or model_path(entry), model_confidence(entry))
+            entry.sensor.sensor_id: SecondLook(
+                model or model_path(entry), model_confidence(entry), spectrum=model_spectrum(entry)
+            )
             for entry in site.sensors
             if is_camera(entry)
         }

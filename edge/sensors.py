@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.line_endings import with_end
 from edge.protocol_options import QUESTIONS
@@ -20,6 +20,9 @@ from firmware_interfaces.decoder import Decoder
 from fusion.types import VISION_SUFFIX
 from hardware.device import Driver
 from hardware.relay import KernelFile, PowerCycle, SerialRelay, Switch
+
+if TYPE_CHECKING:
+    from edge.vision.spectrum import Spectrum
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,11 @@ def model_confidence(entry: SensorEntry) -> float:
     from edge.vision.detector import CONFIDENCE
 
     return entry.model.confidence if entry.model else CONFIDENCE
+
+
+def model_spectrum(entry: SensorEntry) -> Spectrum | None:
+    """Of a camera's pictures, as the site file says; None: their colours tell."""
+    return entry.model.spectrum if entry.model else None
 
 
 def driver_of(entry: SensorEntry) -> Driver:

@@ -43,7 +43,7 @@ def read_model(table: Any, is_camera: bool, folder: Path | None, place: Place) -
         raise inside.missing("path", "the model file that sha256 belongs to")
     path = None if written["path"] is None else resolve(written["path"], folder)
     check_hash(path, written["path"], written["sha256"], folder, inside)
-    return ModelSettings(path, written["sha256"], written["confidence"])
+    return ModelSettings(path, written["sha256"], written["confidence"], written["spectrum"])
 
 
 def read_aligned_picture(table: Any, is_camera: bool, folder: Path | None, place: Place) -> str | None:

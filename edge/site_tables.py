@@ -304,6 +304,14 @@ MODEL = (
     Key("path", "path", "left out: the one that ships", None),
     Key("sha256", "text", "of the file; checked", None),
     Key("confidence", "number", "detections below are left out", 0.25, above=0.0, below=1.0),
+    Key(
+        "spectrum",
+        "text",
+        "what its pictures show; left out: their colours tell, and grey is infrared. Needed for a thermal camera that "
+        "shows warmth in colours, and for a visible one that shows grey",
+        None,
+        choices=("visible", "infrared"),
+    ),
 )
 
 ALIGNED_PICTURE = (Key("path", "path", "the file"), Key("sha256", "text", "of the file; checked"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from fusion.camera import Lens
 from fusion.types import Geodetic, Sensor, TrackerSettings
@@ -69,11 +70,12 @@ class HeadSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """Which detector a camera uses. path None: the one that ships."""
+    """Which detector a camera uses. path None: the one that ships. spectrum None: each picture's colours tell."""
 
     path: str | None
     sha256: str | None
     confidence: float
+    spectrum: Literal["visible", "infrared"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
-from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path, power_of
+from edge.sensors import PROTOCOLS, driver_of, is_camera, model_confidence, model_path, model_spectrum, power_of
 from edge.site_file import SensorEntry, Site
 from edge.vision.client import VisionProcess
 from edge.vision.detector import Region
@@ -237,7 +237,8 @@ class Live:
             door.put_event(Reading(NODE, received_ns, monotonic_ns, None, None, told.to_json()))
 
         view = view_of(entry, self._site)
-        vision = VisionProcess(model_path(entry), model_confidence(entry), report=report, view=view)
+        model, confidence, spectrum = model_path(entry), model_confidence(entry), model_spectrum(entry)
+        vision = VisionProcess(model, confidence, report=report, view=view, spectrum=spectrum)
         self.visions[sensor_id] = vision
         try:
             with contextlib.suppress(RuntimeError):  # told as lost; it is tried again

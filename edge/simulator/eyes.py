@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edge.sensors import is_camera, model_confidence, model_path
+from edge.sensors import is_camera, model_confidence, model_path, model_spectrum
 from edge.site_file import Site
 from edge.vision.detector import load_detector
 from edge.vision.messages import Packet
@@ -28,7 +28,9 @@ LOOK_NS = 80_000_000  # of the shipped detector on one core of a small machine, 
 def with_looks(readings: Iterator[Reading], site: Site) -> Iterator[Reading]:
     """The same readings, and what the detector found in the cameras' ones, in time order."""
     eyes = {
-        entry.sensor.sensor_id: Eyes(load_detector(model_path(entry), model_confidence(entry)))
+        entry.sensor.sensor_id: Eyes(
+            load_detector(model_path(entry), model_confidence(entry), spectrum=model_spectrum(entry))
+        )
         for entry in site.sensors
         if is_camera(entry)
     }

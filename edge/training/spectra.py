@@ -22,10 +22,10 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from edge.training.clips import data_folder
-from edge.vision import margins
+from edge.vision.detector import GREY_INPUT
 from edge.vision.score_shift import ENTRY
 
-GREY = margins.GREY / 255  # mean difference between a place's strongest and weakest colour, of 1
+GREY = 3.3 / 255  # mean difference between a place's strongest and weakest colour, of 1: the limit where none is told
 
 
 def join(visible: Path, infrared: Path, out: Path) -> None:
@@ -36,7 +36,7 @@ def join(visible: Path, infrared: Path, out: Path) -> None:
         helper.make_node("ReduceMin", ["images"], ["weakest"], axes=[1]),
         helper.make_node("Sub", ["strongest", "weakest"], ["apart"]),
         helper.make_node("ReduceMean", ["apart"], ["colour"], keepdims=0),
-        helper.make_node("Greater", ["colour", margins.GREY_INPUT], ["is_visible"]),
+        helper.make_node("Greater", ["colour", GREY_INPUT], ["is_visible"]),
         helper.make_node(
             "If",
             ["is_visible"],
@@ -49,9 +49,9 @@ def join(visible: Path, infrared: Path, out: Path) -> None:
     graph = helper.make_graph(
         nodes,
         "spectra",
-        [*whole.input, helper.make_tensor_value_info(margins.GREY_INPUT, TensorProto.FLOAT, [])],
+        [*whole.input, helper.make_tensor_value_info(GREY_INPUT, TensorProto.FLOAT, [])],
         list(whole.output),
-        [numpy_helper.from_array(np.array(GREY, np.float32), margins.GREY_INPUT)],
+        [numpy_helper.from_array(np.array(GREY, np.float32), GREY_INPUT)],
     )
     model = helper.make_model(graph, opset_imports=halves["visible"].opset_import)
     model.ir_version = halves["visible"].ir_version

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, ModelError
+from edge.vision.spectrum import SPECTRA
 
 NICENESS = 5  # where cores are few, a look may wait, a radar's frame may not
 
@@ -17,6 +18,7 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--confidence", type=float, default=CONFIDENCE)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--spectrum", choices=SPECTRA)
     arguments = parser.parse_args()
     os.nice(NICENESS)
     results = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
@@ -24,7 +26,7 @@ def main() -> int:
     from edge.vision.process import run
 
     try:
-        run(arguments.model, arguments.confidence, arguments.threads, sys.stdin.buffer, results)
+        run(arguments.model, arguments.confidence, arguments.threads, sys.stdin.buffer, results, arguments.spectrum)
     except ModelError as wrong:
         print(f"vision: {wrong}", file=sys.stderr)
         return 2

@@ -25,6 +25,7 @@ from edge.launch import module_arguments
 from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, Region
 from edge.vision.messages import ALIVE, LARGEST_MESSAGE, LENGTH, Packet, Settings, View, frame_message, to_tuples
 from edge.vision.recent_stream import RecentStream
+from edge.vision.spectrum import Spectrum
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,10 @@ class VisionProcess:
         silence_s: float = SILENCE_S,
         report: Report | None = None,
         view: View | None = None,
+        spectrum: Spectrum | None = None,
     ) -> None:
         """view: of a camera that should stand still; each process is told of it.
+        spectrum: of all pictures; None: their colours tell.
 
         report takes (event, text, count): "lost", "back", "dropping", and "dropped" with how many packets."""
         self.dropped_count = 0
@@ -64,6 +67,7 @@ class VisionProcess:
         self.model_sha256: str | None = None
         self.pid: int | None = None
         self._arguments = ["--model", str(model), "--confidence", str(confidence), "--threads", str(threads)]
+        self._arguments += ["--spectrum", spectrum] if spectrum else []
         self._budget, self._view = budget, view
         self._silence_s = silence_s
         self._report = report or (lambda event, text, count: None)

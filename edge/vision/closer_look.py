@@ -5,7 +5,7 @@ The detector saw few days at training, and each day's light, sky and sizes told 
 what is told here: their geometric mean is the probability of its classes.
 
 A patch is kept every so often; when there are more than eight, every other is dropped and the pace halved, so that they show
-the tracklet's whole life. Only pictures in colour are looked at so: of infrared ones, objects of five pixels, such a
+the tracklet's whole life. Only visible pictures are looked at so: of infrared ones, objects of five pixels, such a
 network told nothing new.
 """
 
@@ -17,9 +17,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from edge.vision.detector import Detector, Picture
+from edge.vision.detector import Detector, Picture, spectrum_shown
 from edge.vision.image_tracks import FORGOTTEN_S, Seen, log_shares
-from edge.vision.margins import has_colour
 from edge.vision.patches import Patch, patch_of
 
 MOST_PATCHES, FEWEST_PATCHES = 8, 3
@@ -50,13 +49,13 @@ class CloserLooks:
     """One camera's tracklets, looked at closer."""
 
     def __init__(self, detector: Detector) -> None:
-        self._network, self._margins = detector.closer_look, detector.margins
+        self._detector, self._network, self._margins = detector, detector.closer_look, detector.margins
         self._kept: dict[int, Kept] = {}
 
     def see(self, time_s: float, picture_bgr: Picture, linked: Sequence[Seen]) -> list[Seen]:
-        """The same, their classes by both; of tracklets that are steady, in pictures that have colour."""
+        """The same, their classes by both; of tracklets that are steady, in visible pictures."""
         network, margin_px = self._network, self._margins.visible_px
-        if network is None or (linked and not has_colour(picture_bgr)):
+        if network is None or (linked and spectrum_shown(self._detector, picture_bgr) == "infrared"):
             return list(linked)
         self._kept = {n: kept for n, kept in self._kept.items() if time_s - kept.last_seen_s <= FORGOTTEN_S}
         steady = [one for one in linked if one.number and one.vouched]

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.vision import margins, patches, score_shift, shapes, usual
-from edge.vision.margins import Margins, has_colour
+from edge.vision.margins import Margins
 from edge.vision.patches import CloserLook
 from edge.vision.score_shift import ScoreShift
 from edge.vision.shapes import WingBeats
+from edge.vision.spectrum import Spectrum, spectrum_of
 from edge.vision.usual import Usual
 
 SHIPPED_MODEL = Path(__file__).with_name("models") / "sarhad-eyes-1.onnx"
@@ -33,7 +34,9 @@ LARGEST_BATCH = 4  # regions looked at in one run: more gain nothing on a CPU an
 SAME_OBJECT_IOU = 0.5  # two boxes that share more than this show one object
 SAME_PIECE = 0.7  # a box this much inside a surer one is a piece of it
 LARGEST_BOX_COUNT = 300  # a picture of a flock; more is a broken model
-BELOW_ALL, ABOVE_ALL = -1.0, 2.0  # of colours' differences, which lie in 0..1
+# of a model of two halves, an input: the mean difference of a picture's colours, in 0..1, up to which it counts as infrared
+GREY_INPUT = "grey"
+BELOW_ALL, ABOVE_ALL = -1.0, 2.0
 EDGE_PX = 2.0  # a box this close to its region's edge may be cut off
 
 Picture = npt.NDArray[np.uint8]  # (height, width, 3), BGR
@@ -79,6 +82,7 @@ class Region:
 
 class Detector(Protocol):
     confidence: float  # boxes less sure are not reported
+    spectrum: Spectrum | None  # of all pictures it is shown; None: each picture's colours tell
     model_sha256: str
     provider: str  # what computes: CPUExecutionProvider, ultralytics, …
     class_names: tuple[str, ...]
@@ -101,7 +105,7 @@ class Detector(Protocol):
 class OnnxDetector:
     """A YOLO model in ONNX Runtime, with non-maximum suppression of our own."""
 
-    def __init__(self, path: Path, confidence: float, threads: int) -> None:
+    def __init__(self, path: Path, confidence: float, threads: int, spectrum: Spectrum | None = None) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -122,8 +126,8 @@ class OnnxDetector:
         self.wing_beats = entry_of(path, metadata, shapes.ENTRY, WingBeats.read, "weights")
         self.score_shift = entry_of(path, metadata, score_shift.ENTRY, ScoreShift.read, "logarithms")
         self.closer_look = closer_look_of(path, metadata, len(self.class_names))
-        self.confidence = confidence
-        self._has_halves = margins.GREY_INPUT in {one.name for one in self._session.get_overridable_initializers()}
+        self.confidence, self.spectrum = confidence, spectrum
+        self._has_halves = GREY_INPUT in {one.name for one in self._session.get_overridable_initializers()}
 
     def look(
         self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False
@@ -142,11 +146,17 @@ class OnnxDetector:
         """Which half of a model that has two is to look: by the whole picture, for a region of it may be a pale sky."""
         if not self._has_halves:
             return {}
-        return {margins.GREY_INPUT: np.array(BELOW_ALL if has_colour(image_bgr) else ABOVE_ALL, np.float32)}
+        is_visible = spectrum_shown(self, image_bgr) == "visible"
+        return {GREY_INPUT: np.array(BELOW_ALL if is_visible else ABOVE_ALL, np.float32)}
 
 
 def load_detector(
-    path: Path | str = SHIPPED_MODEL, confidence: float = CONFIDENCE, *, threads: int = 1, backend: str | None = None
+    path: Path | str = SHIPPED_MODEL,
+    confidence: float = CONFIDENCE,
+    *,
+    threads: int = 1,
+    backend: str | None = None,
+    spectrum: Spectrum | None = None,
 ) -> Detector:
     """Open a model: `.onnx` in ONNX Runtime; `.pt`, `.engine` and, on request (`backend="ultralytics"`), `.onnx` in
     ultralytics. Raises ModelError where the file is missing, damaged or of another kind."""
@@ -156,10 +166,15 @@ def load_detector(
     if not path.is_file():
         raise ModelError(f"{path}: no such file; expected a detection model")
     if path.suffix == ".onnx" and backend != "ultralytics":
-        return OnnxDetector(path, confidence, threads)
+        return OnnxDetector(path, confidence, threads, spectrum)
     from edge.vision.ultralytics_detector import UltralyticsDetector
 
-    return UltralyticsDetector(path, confidence, threads)
+    return UltralyticsDetector(path, confidence, threads, spectrum)
+
+
+def spectrum_shown(detector: Detector, picture_bgr: Picture) -> Spectrum:
+    """Of this picture: as the detector was told, else by the picture's colours."""
+    return detector.spectrum or spectrum_of(picture_bgr)
 
 
 def read_model(path: Path) -> bytes:

@@ -25,7 +25,7 @@ import numpy as np
 
 from edge.vision.canary import failed_canary, has_canaries
 from edge.vision.decoder import Decoded, PacketDecoder, codec_of, is_key
-from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, load_detector
+from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, load_detector, spectrum_shown
 from edge.vision.following import Following, cues_of, lowest_confidence
 from edge.vision.held_camera import HeldCamera
 from edge.vision.landmarks import Grey
@@ -46,6 +46,7 @@ from edge.vision.messages import (
 )
 from edge.vision.picture_health import PictureHealth
 from edge.vision.regions import BUDGET, REGION_PX, Outlook, half_grey
+from edge.vision.spectrum import Spectrum
 
 MOST_WAITING = 1024  # messages, half a minute of a 30 Hz camera; then the pipe backs up and the parent drops
 MOST_WAITING_BYTES = 32 << 20  # JPEG packets may have 300 kB; as much again is in the hands of the decoder
@@ -196,7 +197,7 @@ class Eyes:
             model_sha256=self._detector.model_sha256,
             provider=self._detector.provider,
             detections=to_found(seen),
-            margin_px=self._detector.margins.of(picture),
+            margin_px=self._detector.margins.of(spectrum_shown(self._detector, picture)),
             latency_ms=round((self._clock_s() - camera.arrived_s) * 1e3, 1),
             skipped_pictures=skipped,
             damaged_packets=camera.decoder.damaged_count,
@@ -235,7 +236,14 @@ def held_by(view: View) -> HeldCamera:
     return HeldCamera(view.lens, view.mounting, view.mounting_sigma_rad, aligned)
 
 
-def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: BinaryIO) -> None:
+def run(
+    model: Path,
+    confidence: float,
+    threads: int,
+    source: BinaryIO,
+    sink: BinaryIO,
+    spectrum: Spectrum | None = None,
+) -> None:
     """Serve until the input ends."""
     cv2.setNumThreads(1)
     detector = load_detector(model, lowest_confidence(confidence), threads=threads)
@@ -243,6 +251,7 @@ def run(model: Path, confidence: float, threads: int, source: BinaryIO, sink: Bi
     if has_canaries(model) and (failure := failed_canary(detector)):
         send(sink, msgspec.json.encode({"ready": False, "reason": failure}))
         return
+    detector.spectrum = spectrum  # of the camera, not of the canaries
     send(
         sink, msgspec.json.encode({"ready": True, "model_sha256": detector.model_sha256, "provider": detector.provider})
     )

@@ -13,11 +13,12 @@ from pathlib import Path
 import msgspec
 
 from edge.vision.decoder import Decoded, PacketDecoder
-from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, load_detector
+from edge.vision.detector import CONFIDENCE, SHIPPED_MODEL, load_detector, spectrum_shown
 from edge.vision.following import Following, lowest_confidence
 from edge.vision.messages import Result, to_found, to_regions
 from edge.vision.picture_health import PictureHealth
 from edge.vision.regions import half_grey
+from edge.vision.spectrum import Spectrum
 
 KEPT_PICTURES = 60  # per camera, undecoded to BGR: results come at most 2 s after their packet at 30 Hz
 
@@ -25,8 +26,14 @@ KEPT_PICTURES = 60  # per camera, undecoded to BGR: results come at most 2 s aft
 class SecondLook:
     """One model, any number of cameras."""
 
-    def __init__(self, model: Path = SHIPPED_MODEL, confidence: float = CONFIDENCE, threads: int = 1) -> None:
-        self._detector = load_detector(model, lowest_confidence(confidence), threads=threads)
+    def __init__(
+        self,
+        model: Path = SHIPPED_MODEL,
+        confidence: float = CONFIDENCE,
+        threads: int = 1,
+        spectrum: Spectrum | None = None,
+    ) -> None:
+        self._detector = load_detector(model, lowest_confidence(confidence), threads=threads, spectrum=spectrum)
         self._confidence = confidence
         self._followings: dict[str, Following] = {}
         self._healths: dict[str, PictureHealth] = {}
@@ -64,7 +71,7 @@ class SecondLook:
             model_sha256=self._detector.model_sha256,
             provider=self._detector.provider,
             detections=to_found(seen),
-            margin_px=self._detector.margins.of(picture),
+            margin_px=self._detector.margins.of(spectrum_shown(self._detector, picture)),
             skipped_pictures=result.skipped_pictures,
             damaged_packets=result.damaged_packets,
             look=result.look,

@@ -12,10 +12,7 @@ import json
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-from edge.vision.margins import has_colour
+from edge.vision.spectrum import Spectrum
 
 ENTRY = "score_shift"  # of a model file's metadata
 LARGEST = 5.0
@@ -39,11 +36,9 @@ class ScoreShift:
             raise ValueError(f"found {both}, expected two within {LARGEST:g} of 0")
         return cls(*both)
 
-    def of(self, picture_bgr: npt.NDArray[np.uint8]) -> float:
-        """In this picture; the model itself decides alike."""
-        if self.visible == self.infrared:
-            return self.visible
-        return self.visible if has_colour(picture_bgr) else self.infrared
+    def of(self, spectrum: Spectrum) -> float:
+        """In a picture of it."""
+        return self.visible if spectrum == "visible" else self.infrared
 
 
 def moved_back(confidence: float, shift: float) -> float:

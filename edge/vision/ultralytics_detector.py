@@ -31,10 +31,11 @@ from edge.vision.detector import (
 )
 from edge.vision.margins import Margins
 from edge.vision.score_shift import ScoreShift
+from edge.vision.spectrum import Spectrum
 
 
 class UltralyticsDetector:
-    def __init__(self, path: Path, confidence: float, threads: int) -> None:
+    def __init__(self, path: Path, confidence: float, threads: int, spectrum: Spectrum | None = None) -> None:
         os.environ.update(YOLO_OFFLINE="True", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="False")
         try:
             prepare = importlib.import_module("edge.training.torch_setup").prepare
@@ -54,7 +55,7 @@ class UltralyticsDetector:
         self.provider = "ultralytics"
         self.temperature, self.usual, self.margins, self.closer_look = 1.0, None, Margins(), None
         self.wing_beats, self.score_shift = None, ScoreShift()
-        self.confidence = confidence
+        self.confidence, self.spectrum = confidence, spectrum
 
     def look(
         self, image_bgr: Picture, regions: Sequence[Region] | None = None, *, every_class: bool = False

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region
+from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, spectrum_shown
 from edge.vision.following import Following, cues_of
 from edge.vision.image_tracks import Seen
 from edge.vision.regions import Outlook, half_grey
@@ -29,7 +29,7 @@ def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture
     for number, (time_s, picture) in enumerate(frames):
         following.see(half_grey(picture))
         seen = following.link(nanoseconds(number, time_s), picture, detector.look(picture))
-        shift = detector.score_shift.of(picture) if seen else 0.0
+        shift = detector.score_shift.of(spectrum_shown(detector, picture)) if seen else 0.0
         yield [replace(one, box=as_before(one.box, shift)) if one.number else one for one in seen]
 
 

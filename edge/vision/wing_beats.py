@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edge.vision.detector import Detector, Picture
+from edge.vision.detector import Detector, Picture, spectrum_shown
 from edge.vision.image_tracks import FORGOTTEN_S, Seen, log_shares
-from edge.vision.margins import has_colour
 from edge.vision.patches import Patch, patch_of
 from edge.vision.shapes import Shape, WingBeats, shape_of, unsteadiness
 
@@ -73,14 +72,15 @@ class Beating:
     """One infrared camera's tracklets, each with how its shape changes."""
 
     def __init__(self, detector: Detector) -> None:
+        self._detector = detector
         self._beats, self._margin_px = detector.wing_beats, detector.margins.infrared_px
         self._bird = detector.class_names.index("bird") if "bird" in detector.class_names else None
         self._kept: dict[int, Kept] = {}
 
     def see(self, time_s: float, picture_bgr: Picture, linked: Sequence[Seen]) -> list[Seen]:
-        """The same, their classes by the wings, too; of tracklets that are steady, in pictures without colour."""
+        """The same, their classes by the wings, too; of tracklets that are steady, in infrared pictures."""
         beats, bird = self._beats, self._bird
-        if beats is None or bird is None or (linked and has_colour(picture_bgr)):
+        if beats is None or bird is None or (linked and spectrum_shown(self._detector, picture_bgr) == "visible"):
             return list(linked)
         self._kept = {n: kept for n, kept in self._kept.items() if time_s - kept.last_seen_s <= FORGOTTEN_S}
         steady = [one for one in linked if one.number and one.vouched]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
 import click
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 STORED_CONFIDENCE = 0.02  # for precision-recall curves one keeps the unsure too; 0.25 is where the post takes notice
 TEXT_AS_VIDEO = {"tty"}  # FFmpeg draws any text file as a terminal's picture
 PROGRESS_EVERY = 100  # frames
+SPECTRA = ("visible", "infrared")
 
 
 @click.command(name="detect")
@@ -33,6 +34,7 @@ PROGRESS_EVERY = 100  # frames
 @click.option("--backend", type=click.Choice(["onnxruntime", "ultralytics"]), help="What runs an .onnx model.")
 @click.option("--best-class", is_flag=True, help="One detection an object, not one for each class it may be.")
 @click.option("--single-frames", is_flag=True, help="Each frame by itself, not linked with its neighbours.")
+@click.option("--spectrum", type=click.Choice(SPECTRA), help="Of all frames; left out: each one's colours tell.")
 @click.option("--budget", type=click.IntRange(min=1), help="Look at so many regions a frame, chosen as a post does.")
 @click.option(
     "--view",
@@ -49,6 +51,7 @@ def command(
     backend: str | None,
     best_class: bool,
     single_frames: bool,
+    spectrum: Literal["visible", "infrared"] | None,
     budget: int | None,
     view: Path | None,
     no_browser: bool,
@@ -64,7 +67,9 @@ def command(
     from edge.vision.detector import SHIPPED_MODEL, ModelError, load_detector
 
     try:
-        detector = load_detector(model or SHIPPED_MODEL, confidence, threads=threads, backend=backend)
+        detector = load_detector(
+            model or SHIPPED_MODEL, confidence, threads=threads, backend=backend, spectrum=spectrum
+        )
     except ModelError as wrong:
         refuse(str(wrong))
     if not video.is_file():

@@ -50,7 +50,7 @@ class OneBox:
 
     confidence, model_sha256, provider, temperature = 0.25, "0" * 64, "made up", 1.0
     usual, margins, closer_look = None, Margins(), None
-    wing_beats, score_shift = None, ScoreShift()
+    wing_beats, score_shift, spectrum = None, ScoreShift(), None
     class_names = ("drone", "bird", "airplane", "helicopter")
 
     def look(

@@ -125,7 +125,7 @@ class Sure:
 
 
 class WithSure:
-    margins = Margins(20.0, 9.5)
+    margins, spectrum = Margins(20.0, 9.5), None
 
     def __init__(self) -> None:
         self.closer_look = Sure()

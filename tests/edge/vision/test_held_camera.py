@@ -55,7 +55,7 @@ class FoundThere:
 
     confidence, model_sha256, provider, class_names = 0.25, "0" * 64, "none", ("drone",)
     usual, margins, closer_look, temperature = None, Margins(), None, 1.0
-    wing_beats, score_shift = None, ScoreShift()
+    wing_beats, score_shift, spectrum = None, ScoreShift(), None
     at_px = (0.0, 0.0)
 
     def look(self, _picture: object, _regions: object = None, *, every_class: bool = False) -> list[Box]:

@@ -111,7 +111,7 @@ def test_a_slow_machine_looks_at_fewer_regions_and_a_quick_one_at_the_budget() -
     class Slow:
         confidence, model_sha256, provider, class_names, temperature = 0.25, "", "", ("drone",), 1.0
         usual, margins, closer_look = None, Margins(), None
-        wing_beats, score_shift = None, ScoreShift()
+        wing_beats, score_shift, spectrum = None, ScoreShift(), None
 
         def look(self, picture: object, regions: list[Region], *, every_class: bool = False) -> list[Box]:
             now_s[0] += cost_s[0]

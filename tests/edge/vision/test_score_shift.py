@@ -31,7 +31,7 @@ def test_odds_are_moved_back_by_as_much_as_they_were_moved() -> None:
 
 def test_each_half_has_its_own_shift() -> None:
     shift = ScoreShift(-0.4, 0.1)
-    assert (shift.of(COLOURED), shift.of(GREY)) == (-0.4, 0.1)
+    assert (shift.of("visible"), shift.of("infrared")) == (-0.4, 0.1)
     assert ScoreShift.read(None) == ScoreShift(0.0, 0.0)
 
 
@@ -53,7 +53,7 @@ class Eyes:
     confidence, model_sha256, provider, temperature = 0.02, "", "", 1.0
     class_names = ("drone", "bird")
     usual, margins, closer_look = None, Margins(), None
-    wing_beats, score_shift = None, ScoreShift(-0.4, 0.0)
+    wing_beats, score_shift, spectrum = None, ScoreShift(-0.4, 0.0), None
 
     def __init__(self) -> None:
         self.looks = 0

@@ -154,7 +154,8 @@ def test_of_a_camera_of_ten_pictures_a_second_each_look_counts_though_they_come_
 
 
 class Eyes:
-    margins, class_names = Margins(20.0, 9.5), ("drone", "bird", "airplane", "helicopter")
+    margins, spectrum = Margins(20.0, 9.5), None
+    class_names = ("drone", "bird", "airplane", "helicopter")
 
     def __init__(self, beats: WingBeats | None) -> None:
         self.wing_beats = beats
