@@ -20,6 +20,7 @@ from fusion import (
     crowds,
     direction,
     existence,
+    joint,
     lifetimes,
     manoeuvres,
     measurement,
@@ -104,6 +105,18 @@ def learn(*of: FloatArray) -> None:
 
 def probabilities(*of: Any) -> FloatArray:
     found: FloatArray = compiled.probabilities(*of, *BELIEF)
+    return found
+
+
+def branches(*of: Any) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
+    most = joint.MOST_TRACKS, joint.MOST_BRANCHES, joint.MOST_HYPOTHESES, joint.LEAST_LOG
+    found: tuple[FloatArray, IntArray, IntArray, IntArray] = compiled.branches(*of, *most)
+    return found
+
+
+def settled(*of: Any) -> tuple[IntArray, FloatArray, IntArray, IntArray]:
+    limits = joint.MOST_TRACKS, joint.SAME, joint.LEAST_LOG, joint.CHANGES_LOG
+    found: tuple[IntArray, FloatArray, IntArray, IntArray] = compiled.settled(*of, *limits)
     return found
 
 

@@ -29,16 +29,14 @@ mixture filter: direct derivation and implementation (2018), for an existence in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from fusion import filters, manoeuvres, motion
-from fusion.existence import BoolArray, bayes, survive
+from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.types import FloatArray, TrackKey
 
@@ -69,76 +67,6 @@ class Joint:
     doubtful_ns: int  # when two of its tracks last shared a detection
 
 
-@dataclass(frozen=True, slots=True)
-class States:
-    """The states of many sets of hypotheses, one after the other, so that the arithmetic is done for all at once.
-
-    Of each set hypothesis by hypothesis, of each of those track by track; n in all."""
-
-    x: FloatArray  # (n, 6)
-    P: FloatArray  # (n, 6, 6)
-    modes: FloatArray  # (n, 3)
-    carried_ns: IntArray  # (n,)
-    existence: FloatArray  # (n,)
-
-
-def states_of(joints: Sequence[Joint]) -> States:
-    """All states of these sets, of which there is at least one."""
-    return States(
-        np.concatenate([one.x.reshape(-1, 6) for one in joints]),
-        np.concatenate([one.P.reshape(-1, 6, 6) for one in joints]),
-        np.concatenate([one.modes.reshape(-1, 3) for one in joints]),
-        np.concatenate([one.carried_ns.reshape(-1) for one in joints]),
-        np.concatenate([one.existence.reshape(-1) for one in joints]),
-    )
-
-
-def with_states(joints: Sequence[Joint], states: States) -> list[Joint]:
-    """The same sets of hypotheses with other states."""
-    found, begin = [], 0
-    for one in joints:
-        shape, end = one.carried_ns.shape, begin + one.carried_ns.size
-        found.append(
-            Joint(
-                one.keys,
-                one.log,
-                states.x[begin:end].reshape(*shape, 6),
-                states.P[begin:end].reshape(*shape, 6, 6),
-                states.modes[begin:end].reshape(*shape, 3),
-                states.carried_ns[begin:end].reshape(shape),
-                states.existence[begin:end].reshape(shape),
-                one.doubtful_ns,
-            )
-        )
-        begin = end
-    return found
-
-
-def predicted(
-    joints: Sequence[Joint], dt_s: float, q: FloatArray, ends_per_s: float, carry: Callable[..., None] = motion.carry
-) -> list[Joint]:
-    """The same sets, dt_s later; q (3,), the site's; ends_per_s: how often an object ends."""
-    if not joints:
-        return []
-    states = states_of(joints)
-    leaning = np.zeros((len(states.x), 6, 0))
-    carry(states.x, states.P, leaning, q * manoeuvres.factor(states.modes)[:, None], dt_s)
-    states.existence[:] = survive(states.existence, dt_s, ends_per_s)
-    return with_states(joints, states)
-
-
-def weighed(one: Joint, silent: FloatArray) -> Joint:
-    """The same set, its hypotheses weighed by what they say of a scan in which no track is seen; silent (m,), p g."""
-    log = one.log + np.log1p(-one.existence * silent).sum(axis=1)
-    return replace(one, log=log - log[0])
-
-
-def missed(one: Joint, silent: FloatArray, time_ns: int) -> Joint:
-    """The same set after a scan at this time; silent (m,), p g: of tracks that it did not see there is less."""
-    r = np.where(one.carried_ns == time_ns, one.existence, bayes(one.existence, 1.0 - silent))
-    return replace(one, existence=r)
-
-
 def without(one: Joint, gone: BoolArray) -> Joint:
     """The same set without these of its tracks (m,), of which it is now known that there are none."""
     stays = (~gone).nonzero()[0]
@@ -147,13 +75,6 @@ def without(one: Joint, gone: BoolArray) -> Joint:
     of = np.ix_(kept, stays)
     states = one.x[of], one.P[of], one.modes[of], one.carried_ns[of], one.existence[of]
     return Joint(tuple(one.keys[k] for k in stays.tolist()), log[kept] - log[0], *states, one.doubtful_ns)
-
-
-def spread(one: Joint) -> FloatArray:
-    """What the other hypotheses add to the first one's covariances, shape (m, 6, 6)."""
-    weight = np.exp(one.log) / np.exp(one.log).sum()
-    apart = one.x - one.x[0]
-    return np.asarray(np.einsum("k,kmi,kmj->mij", weight, apart, apart))
 
 
 def together(parts: Sequence[Joint]) -> Joint:
@@ -211,35 +132,8 @@ def branches(
     return [(value - best, h, taken) for value, h, taken, _ in kept]
 
 
-def alike(joints: Sequence[Joint]) -> list[BoolArray]:
-    """Of each of these, which hypotheses (K, K) are in one place in all tracks, a likelier one before a less likely one."""
-    if not joints:
-        return []
-    apart, P = [], []
-    for one in joints:
-        first, second = _every_two(len(one.log))
-        apart.append((one.x[first] - one.x[second]).reshape(-1, 6))
-        P.append(one.P[first].reshape(-1, 6, 6))
-    square, _ = filters.squared_distance(np.concatenate(apart), np.concatenate(P))
-    found, begin = [], 0
-    for one, differ in zip(joints, apart, strict=True):
-        same: BoolArray = np.zeros((len(one.log), len(one.log)), dtype=bool)
-        of = square[begin : begin + len(differ)].reshape(-1, len(one.keys))
-        same[_every_two(len(one.log))] = (of < SAME).all(axis=1)
-        found.append(same)
-        begin += len(differ)
-    return found
-
-
-@lru_cache(maxsize=64)
-def _every_two(count: int) -> tuple[IntArray, IntArray]:
-    """Places of all pairs of so many, the smaller first; not to be written to."""
-    first, second = np.triu_indices(count, 1)
-    return first, second
-
-
 def distinct(log: FloatArray, same: BoolArray) -> tuple[list[int], FloatArray]:
-    """Hypotheses that differ, the likeliest first, and their ln W; of those that are `alike` the likeliest stays."""
+    """Hypotheses that differ, the likeliest first, and their ln W; of those that are one, `same`, the likeliest stays."""
     weight: dict[int, float] = {}
     for k, one in enumerate(np.exp(log).tolist()):
         into = next((kept for kept in weight if same[kept, k]), k)
@@ -252,7 +146,11 @@ def distinct(log: FloatArray, same: BoolArray) -> tuple[list[int], FloatArray]:
 def placed_as(x: FloatArray, held: FloatArray) -> list[tuple[int, ...]]:
     """Which place of `held` (m, 6) each track takes in each of these hypotheses (K, m, 6): a permutation."""
     apart = ((x[:, :, None, :3] - held[:, :3]) ** 2).sum(axis=-1)
-    return [tuple(linear_sum_assignment(one)[1].tolist()) for one in apart]
+    as_held, nearest = list(range(len(held))), apart.argmin(axis=2).tolist()
+    return [
+        tuple(as_held if place == as_held else linear_sum_assignment(one)[1].tolist())
+        for one, place in zip(apart, nearest, strict=True)
+    ]
 
 
 def told(log: FloatArray, places: Sequence[tuple[int, ...]]) -> int:

@@ -3,33 +3,30 @@
     tracks and detections that share gates ─▶ hypotheses so far (or the table alone) ─▶ branches ─▶ the likeliest: the table's
                                                                                          └▶ the others: `TrackTable.joints`
 
-The arithmetic and its sources stand in `joint.py`.
+The arithmetic and its sources stand in `joint.py`, that of many sets of hypotheses at once in `joint_sets.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import accumulate, chain, compress
 from typing import TypeAlias
 
 import numpy as np
 
-from fusion import crowds, joint
-from fusion.assignment import groups
+from fusion import crowds, joint, joint_sets
 from fusion.association import Pairs, concatenated
 from fusion.existence import BoolArray, bayes
-from fusion.joint import Branch, Joint
+from fusion.joint import Joint
+from fusion.joint_sets import Layout, States
 from fusion.measurement import IntArray
+from fusion.meetings import Measure, Meetings, all_measured, brought_together, grouped, living
 from fusion.track_table import TrackTable
 from fusion.types import FloatArray, TrackKey
 
 NEAR_SIGMAS = 6.0  # where a crowd stands so near, who is who would stay open for ever
 DOUBTFUL_LOG = -4.6  # the second best way is at least a hundredth as likely: worth remembering
 
-Measure: TypeAlias = Callable[
-    [IntArray, FloatArray, FloatArray], Pairs
-]  # table rows, x, P → pairs; `row` counts these states
 Since: TypeAlias = Callable[[IntArray, IntArray], FloatArray]  # table rows, carried_ns → s, as `pairing.unwatched_s`
 Score: TypeAlias = Callable[
     [IntArray, FloatArray, Pairs], tuple[FloatArray, FloatArray]
@@ -47,51 +44,15 @@ class Decided:
 
 
 @dataclass(slots=True)
-class _Case:
-    """Tracks that meet, in this scan or in one before."""
+class _Branches:
+    """Ways to go on of the sets that are followed, one set after the other, and what becomes of their states."""
 
-    one: Joint
-    rows: IntArray  # of the tracks
-    pairs: Pairs  # of all states, which `row` counts hypothesis by hypothesis
-
-
-@dataclass(slots=True)
-class _Measured:
-    """The pairs of all states of several sets of hypotheses, in the order of the states."""
-
-    pairs: Pairs | None  # `row` counts all states; None where there are none
-    row_of: IntArray  # the table's row of each state
-    first_state: list[int]  # of each set, and the end
-    first_pair: list[int]
-
-    def of(self, k: int) -> Pairs:
-        """Those of one set; `row` counts its states, hypothesis by hypothesis."""
-        assert self.pairs is not None
-        part = self.pairs.between(self.first_pair[k], self.first_pair[k + 1])
-        return replace(part, row=part.row - self.first_state[k])
-
-    def rows(self) -> IntArray:
-        """The table's row of each pair."""
-        return self.row_of[:0] if self.pairs is None else self.row_of[self.pairs.row]
-
-    def plots(self) -> IntArray:
-        """The detection of each pair."""
-        return self.row_of[:0] if self.pairs is None else self.pairs.plot
-
-    def is_seen(self, k: int) -> bool:
-        """Whether there is a detection that one of its tracks may have made."""
-        return self.first_pair[k + 1] > self.first_pair[k]
-
-
-@dataclass(slots=True)
-class _Decision:
-    rows: IntArray  # of the tracks
-    pairs: Pairs  # of the likeliest hypothesis, `row` as in the table
-    chosen: list[int]  # places among them
-    stays: Joint | None  # what goes on beside the table
-    moved: (
-        tuple[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, IntArray] | None
-    )  # x, P, modes, carried_ns, existence where the rows are another's, and the row in whose place each then is
+    sets: IntArray  # which of the meetings these are
+    log: FloatArray  # (b,) ln W
+    hypothesis: IntArray  # (b,) that each comes from, of all meetings'
+    takes: IntArray  # (b, MOST_TRACKS) the pair that each track takes, or -1
+    first: IntArray  # (sets + 1,) of each set, and the end
+    layout: Layout  # each branch being a hypothesis
 
 
 def decide(
@@ -104,131 +65,56 @@ def decide(
     shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
     if not table.joints and not shared.any():
         return None
-    cases = _cases(table, pairs, measure, silent)
-    decisions = iter(_branched(table, time_ns, [case for case in cases if isinstance(case, _Case)], score, since))
-    decided: list[_Decision] = []
-    stays: list[Joint] = []
-    for case in cases:
-        if isinstance(case, Joint):
-            stays.append(case)
-        elif (decision := next(decisions)) is not None:
-            decided.append(decision)
-            if decision.stays is not None:
-                stays.append(decision.stays)
-    table.joints = stays
-    return _as_decided(table, pairs, decided)
-
-
-def _cases(table: TrackTable, pairs: Pairs, measure: Measure, silent: Silent | None) -> list[_Case | Joint]:
-    """Tracks whose detections are decided jointly, and the hypotheses of those of which none was seen."""
     known, rows = living(table)
-    if silent is not None:
-        known = [joint.weighed(one, share) for one, share in zip(known, _of_each(silent, rows), strict=True)]
-    seen = _all_measured(known, rows, measure)
-    of_known = np.concatenate([*rows, np.zeros(0, dtype=np.int64)])
-    number = np.repeat(np.arange(len(rows)), [len(row) for row in rows])  # of the set that each of those rows is of
-    held = np.zeros(len(table), dtype=bool)
-    held[of_known] = True
-    free = (~held[pairs.row]).nonzero()[0]
-    nodes = np.concatenate([pairs.row[free], seen.rows(), of_known])
-    plots = np.concatenate([pairs.plot[free], seen.plots(), -1 - number])
-    meets = ((np.bincount(nodes)[nodes] > 1) | (np.bincount(plots + len(rows))[plots + len(rows)] > 1)).nonzero()[0]
-    set_of = dict(zip(of_known.tolist(), number.tolist(), strict=True))
-    cases: list[_Case | Joint] = []
-    united: dict[int, tuple[Joint, IntArray]] = {}  # by place among the cases: what is yet to be looked at
-    for members in groups(nodes[meets], plots[meets]):
-        met = meets[members]
-        track, shows = sorted(set(nodes[met].tolist())), {plot for plot in plots[met].tolist() if plot >= 0}
-        if len(track) == 1 or len(track) > joint.MOST_TRACKS or len(shows) >= crowds.CROWD:
-            continue
-        within = sorted({set_of[row] for row in track if row in set_of})
-        alone = [row for row in track if row not in set_of]
-        if not within:
-            cases.append(_Case(_alone(table, alone), np.array(alone), _renumbered(pairs.at(free[met]), alone)))
-        elif len(within) == 1 and not alone:
-            one = known[within[0]]
-            cases.append(_Case(one, rows[within[0]], seen.of(within[0])) if seen.is_seen(within[0]) else one)
-        else:
-            one = joint.together([*(known[k] for k in within), *([_alone(table, alone)] if alone else [])])
-            order = np.concatenate([*(rows[k] for k in within), np.array(alone, dtype=np.int64)])
-            united[len(cases)] = one, order
-            cases.append(one)
-    looked = _all_measured([one for one, _ in united.values()], [order for _, order in united.values()], measure)
-    for k, (place, (one, order)) in enumerate(united.items()):
-        cases[place] = _Case(one, order, looked.of(k))
-    return cases
-
-
-def living(table: TrackTable) -> tuple[list[Joint], list[IntArray]]:
-    """Hypotheses of tracks that are still there, in space, the first of each as the table holds it; and their rows."""
-    if not table.joints:
-        return [], []
-    row_of = table.rows_of([key for one in table.joints for key in one.keys])
-    left = [_of_living(table, one, row_of) for one in table.joints]
-    living = [one for one in left if one is not None and all(table.direction_of[row_of[key]] < 0 for key in one.keys)]
-    if not living:
-        return [], []
-    rows = [np.array([row_of[key] for key in one.keys]) for one in living]
-    states, sizes = joint.states_of(living), [one.carried_ns.size for one in living]
-    begins = np.cumsum([0, *sizes[:-1]]).tolist()
-    held = np.concatenate([np.arange(begin, begin + len(row)) for begin, row in zip(begins, rows, strict=True)])
-    row = np.concatenate(rows)
-    states.x[held], states.P[held] = table.x[row], table.P[row]
-    states.modes[held], states.carried_ns[held] = table.modes[row], table.carried_ns[row]
-    states.existence[held] = table.existence[row]
-    return joint.with_states(living, states), rows
-
-
-def _of_living(table: TrackTable, one: Joint, row_of: dict[TrackKey, int]) -> Joint | None:
-    """This set without the tracks that were given up as unseen; None where too few remain, or one became another."""
-    gone = np.array([key not in row_of for key in one.keys])
-    if not gone.any():
-        return one
-    ends = {table.ended.get(key, (0, "retracted"))[1] for key in compress(one.keys, gone.tolist())}
-    if ends != {"unseen"} or np.count_nonzero(~gone) < 2:
+    if silent is not None and known:
+        known = joint_sets.weighed(known, silent(np.concatenate(rows)))
+    seen = all_measured(known, rows, measure)
+    if not shared.any() and len(seen.plots()) == 0:
+        table.joints = known
         return None
-    left = joint.without(one, gone)
-    return left if len(left.log) > 1 else None
+    found = grouped(pairs, known, rows, seen)
+    decided = None
+    if found.alone or found.again or found.united:
+        met = brought_together(table, pairs, known, rows, seen, found, measure)
+        scores, ratio = score(met.rows[met.layout.track[met.pairs.row]], met.states.existence[met.pairs.row], met.pairs)
+        followed = _branches(table, met, scores)
+        if len(followed.sets):
+            after = _gone_on(table, time_ns, met, followed, ratio, since)
+            decided = _settled(table, time_ns, pairs, met, followed, after, found.goes_on)
+    table.joints = [one for one in found.goes_on if one is not None]
+    return decided
 
 
 def silence(table: TrackTable, time_ns: int, silent: Silent, is_weighed: bool) -> list[Joint]:
     """The hypotheses after a scan: tracks that they did not see are less believed."""
     known, rows = living(table)
-    shown = _of_each(silent, rows)
-    if not is_weighed:
-        known = [joint.weighed(one, share) for one, share in zip(known, shown, strict=True)]
-    return [joint.missed(one, share, time_ns) for one, share in zip(known, shown, strict=True)]
-
-
-def _of_each(silent: Silent, rows: Sequence[IntArray]) -> list[FloatArray]:
-    """p g of the tracks of each of these sets, asked for all at once."""
-    if not rows:
+    if not known:
         return []
-    return np.split(silent(np.concatenate(rows)), np.cumsum([len(of) for of in rows])[:-1])
+    shown = silent(np.concatenate(rows))
+    if not is_weighed:
+        known = joint_sets.weighed(known, shown)
+    return joint_sets.missed(known, shown, time_ns)
 
 
-def _alone(table: TrackTable, rows: list[int]) -> Joint:
-    """The table's own view of these rows: one hypothesis."""
-    keys = tuple(table.keys[row] for row in rows)
-    x, P, modes = table.x[rows][None], table.P[rows][None], table.modes[rows][None]
-    carried_ns, existence = table.carried_ns[rows][None], table.existence[rows][None]
-    return Joint(keys, np.zeros(1), x, P, modes, carried_ns, existence, table.time_ns or 0)
-
-
-def _all_measured(joints: Sequence[Joint], rows: Sequence[IntArray], measure: Measure) -> _Measured:
-    """One look at all states of these sets, of tracks in these rows."""
-    names = [row for one, of in zip(joints, rows, strict=True) for row in of.tolist() * len(one.log)]
-    first = [0, *accumulate(one.carried_ns.size for one in joints)]
-    if not joints:
-        return _Measured(None, np.array(names, dtype=np.int64), first, first)
-    states = joint.states_of(joints)
-    row_of = np.array(names)
-    pairs = measure(row_of, states.x, states.P)
-    return _Measured(pairs, row_of, first, np.searchsorted(pairs.row, first).tolist())
-
-
-def _renumbered(pairs: Pairs, rows: list[int]) -> Pairs:
-    return replace(pairs, row=np.searchsorted(rows, pairs.row))
+def _branches(table: TrackTable, met: Meetings, scores: FloatArray) -> _Branches:
+    """The likeliest ways to go on of those of these sets that are followed; of the others who is who is plain, and the
+    assignment of all finds the same, or they lie in a crowd."""
+    of, pairs = met.layout, met.pairs
+    log, first_pair = np.concatenate([one.log for one in met.sets]), np.searchsorted(pairs.row, of.first_state)
+    sets = of.tracks, of.first_hypothesis, of.first_state
+    log, hypothesis, takes, first = table.kernels.branches(log, *sets, pairs.row, pairs.plot, scores, first_pair)
+    known = np.diff(of.first_hypothesis) > 1
+    doubtful = (np.diff(first) > 1) & (log[np.minimum(first[:-1] + 1, len(log) - 1)] >= DOUBTFUL_LOG)
+    is_open = known | doubtful
+    if (is_open & ~known).any():
+        confirmed_m = table.x[table.is_confirmed & (table.direction_of < 0), :3]
+        for place in (is_open & ~known).nonzero()[0].tolist():
+            rows = met.rows[of.first_track[place] : of.first_track[place + 1]]
+            is_open[place] = not _stands_in_crowd(table, confirmed_m, rows)
+    followed, ways = is_open.nonzero()[0], is_open[of.set_of[hypothesis]].nonzero()[0]
+    counts = np.diff(first)[followed].tolist()
+    layout = joint_sets.laid_out(tuple(zip(counts, of.tracks[followed].tolist(), strict=True)))
+    return _Branches(followed, log[ways], hypothesis[ways], takes[ways], layout.first_hypothesis, layout)
 
 
 def _stands_in_crowd(table: TrackTable, confirmed_m: FloatArray, rows: IntArray) -> bool:
@@ -243,133 +129,87 @@ def _stands_in_crowd(table: TrackTable, confirmed_m: FloatArray, rows: IntArray)
     return False
 
 
-def _branched(
-    table: TrackTable, time_ns: int, cases: Sequence[_Case], score: Score, since: Since
-) -> list[_Decision | None]:
-    """What becomes of each of these; None: who is who is plain, and the assignment of all finds the same, or it lies in a
-    crowd."""
-    ways, ratios = _ways(cases, score)
-    confirmed_m = table.x[table.is_confirmed & (table.direction_of < 0), :3]
-    is_open = [
-        len(case.one.log) > 1
-        or (len(of) > 1 and of[1][0] >= DOUBTFUL_LOG and not _stands_in_crowd(table, confirmed_m, case.rows))
-        for case, of in zip(cases, ways, strict=True)
-    ]
-    followed, their_ways = list(compress(cases, is_open)), list(compress(ways, is_open))
-    gone_on = _gone_on(table, time_ns, followed, their_ways, list(compress(ratios, is_open)), since)
-    decisions = [
-        _decision(time_ns, *of) for of in zip(followed, their_ways, gone_on, joint.alike(gone_on), strict=True)
-    ]
-    decided = iter(decisions)
-    return [next(decided) if one else None for one in is_open]
-
-
-def _ways(cases: Sequence[_Case], score: Score) -> tuple[list[list[Branch]], list[FloatArray]]:
-    """The likeliest ways in which each of these may go on; and Λ of each of its pairs."""
-    if not cases:
-        return [], []
-    rows = [case.rows[case.pairs.row % len(case.rows)] for case in cases]
-    r = np.concatenate([case.one.existence.reshape(-1)[case.pairs.row] for case in cases])
-    scores, ratios = score(np.concatenate(rows), r, concatenated([case.pairs for case in cases]))
-    ends = np.cumsum([len(row) for row in rows])[:-1]
-    found = []
-    for case, of in zip(cases, np.split(scores, ends), strict=True):
-        hypothesis, track = np.divmod(case.pairs.row, len(case.rows))
-        found.append(joint.branches(case.one.log, len(case.rows), hypothesis, track, case.pairs.plot, of))
-    return found, np.split(ratios, ends)
-
-
 def _gone_on(
-    table: TrackTable,
-    time_ns: int,
-    cases: Sequence[_Case],
-    ways: Sequence[Sequence[Branch]],
-    ratios: Sequence[FloatArray],
-    since: Since,
-) -> list[Joint]:
-    """All branches of each of these, after what each takes; what several branches take is worked in once. ratios: Λ."""
-    if not cases:
-        return []
-    grown: list[Joint] = []
-    of_state: list[int] = []  # states of `grown` that take something,
-    taken_pair: list[int] = []  # and which pair of all
-    first_pair = first_state = 0
-    for case, branches in zip(cases, ways, strict=True):
-        one, parent = case.one, [h for _, h, _ in branches]
-        states = one.x[parent], one.P[parent], one.modes[parent], one.carried_ns[parent], one.existence[parent]
-        grown.append(Joint(one.keys, np.array([log for log, _, _ in branches]), *states, one.doubtful_ns))
-        for place in chain.from_iterable(taken for _, _, taken in branches):
-            if place >= 0:
-                of_state.append(first_state)
-                taken_pair.append(first_pair + place)
-            first_state += 1
-        first_pair += len(case.pairs.row)
-    if not taken_pair:
-        return grown
-    places, which = np.unique(taken_pair, return_inverse=True)
-    pairs = concatenated([case.pairs for case in cases]).at(places)
-    begins = np.cumsum([0, *(case.one.carried_ns.size for case in cases)])[:-1]
-    state = pairs.row + np.repeat(begins, [len(case.pairs.row) for case in cases])[places]
-    before, after = joint.states_of([case.one for case in cases]), joint.states_of(grown)
-    rows = np.concatenate([case.rows[case.pairs.row % len(case.rows)] for case in cases])[places]
-    since_s = since(rows, before.carried_ns[state])
-    seen = pairs.y, pairs.H, pairs.R
+    table: TrackTable, time_ns: int, met: Meetings, ways: _Branches, ratio: FloatArray, since: Since
+) -> States:
+    """The states of all branches, after what each takes; what several of them take is worked in once. ratio: Λ."""
+    before, pairs = met.states, met.pairs
+    after = before.at(met.layout.states_of(ways.hypothesis))
+    taken = ways.takes[ways.layout.hypothesis, ways.layout.place]
+    taking = (taken >= 0).nonzero()[0]
+    if len(taking) == 0:
+        return after
+    places, which = np.unique(taken[taking], return_inverse=True)
+    state = pairs.row[places]
+    since_s = since(met.rows[met.layout.track[state]], before.carried_ns[state])
+    seen = pairs.y[places], pairs.H[places], pairs.R[places]
     modes, P = table.kernels.weighed(before.modes[state], before.P[state], *seen, table.q, since_s)
     x, P = table.kernels.update(before.x[state], P, *seen)
-    after.x[of_state], after.P[of_state], after.modes[of_state] = x[which], P[which], modes[which]
-    after.carried_ns[of_state] = time_ns
-    after.existence[of_state] = bayes(before.existence[state], np.concatenate(ratios)[places])[which]
-    return joint.with_states(grown, after)
+    after.x[taking], after.P[taking], after.modes[taking] = x[which], P[which], modes[which]
+    after.carried_ns[taking] = time_ns
+    after.existence[taking] = bayes(before.existence[state], ratio[places])[which]
+    return after
 
 
-def _decision(
-    time_ns: int, case: _Case, ways: Sequence[Branch], gone_on: Joint, is_alike: BoolArray
-) -> _Decision | None:
-    """What the branches of one case mean; is_alike: which of them are one, as `joint.alike` tells."""
-    one, rows, pairs, x = case.one, case.rows, case.pairs, gone_on.x
-    if not np.isfinite(x.sum() + gone_on.P.sum()):
+def _settled(
+    table: TrackTable,
+    time_ns: int,
+    pairs: Pairs,
+    met: Meetings,
+    ways: _Branches,
+    after: States,
+    goes_on: list[Joint | None],
+) -> Decided | None:
+    """What these branches, whose states these are, mean: rows are moved to where the likeliest have them, what goes on beside
+    the table comes into its place of `goes_on`, and all pairs come again, in the order of their rows."""
+    layout, is_held = met.layout, ways.hypothesis == met.layout.first_hypothesis[ways.sets][ways.layout.set_of]
+    kept, log, first, stood = table.kernels.settled(after.x, after.P, ways.log, is_held, ways.first, ways.layout.tracks)
+    sound = np.diff(first).nonzero()[0]  # the others' states are not finite
+    if len(sound) == 0:
         return None
-    kept, log = joint.distinct(gone_on.log, is_alike)
-    held = next(k for k, (_, h, _) in enumerate(ways) if h == 0)  # the likeliest way to go on with what was told
-    places = joint.placed_as(x[kept], x[held])
-    told = joint.told(log, places)
-    order = [told, *(k for k in range(len(kept)) if k != told and log[k] >= joint.LEAST_LOG)]
-    kept, log = [kept[k] for k in order], log[order] - log[told]
-    _, h, takes = ways[kept[0]]
-    of = (pairs.row // len(rows) == h).nonzero()[0]
-    theirs = pairs.at(of)
-    theirs = replace(theirs, row=rows[theirs.row % len(rows)])
-    is_shared = len(set(theirs.plot.tolist())) < len(of)
-    doubtful_ns = time_ns if is_shared else one.doubtful_ns
-    goes_on = len(kept) > 1 and time_ns - doubtful_ns < joint.SETTLES_NS
-    states = x[kept], gone_on.P[kept], gone_on.modes[kept], gone_on.carried_ns[kept], gone_on.existence[kept]
-    stays = Joint(one.keys, log, *states, doubtful_ns) if goes_on else None
-    before = one.x[h], one.P[h], one.modes[h], one.carried_ns[h], one.existence[h]
-    moved = (*before, rows[list(places[told])]) if h > 0 else None
-    chosen = np.searchsorted(of, [place for place in takes if place >= 0]).tolist()
-    return _Decision(rows, theirs, chosen, stays, moved)
-
-
-def _as_decided(table: TrackTable, pairs: Pairs, decisions: Sequence[_Decision]) -> Decided | None:
-    """Rows moved to where the likeliest hypotheses have them, and all pairs again, in the order of their rows."""
-    if not decisions:
-        return None
-    for decision in decisions:
-        if decision.moved is not None:
-            rows = decision.rows
-            x, P, table.modes[rows], table.carried_ns[rows], table.existence[rows], stood = decision.moved
-            table.x[rows], table.P[rows] = x, P
-            table.updated_x[rows], table.leaning[rows] = table.x[rows], table.leaning[stood]
-    others = pairs.chosen((~np.isin(pairs.row, np.concatenate([d.rows for d in decisions]))).nonzero()[0])
-    every = concatenated([others, *(decision.pairs for decision in decisions)])
-    is_decided, chosen, first = (
-        np.zeros(len(every.row), dtype=bool),
-        np.zeros(len(every.row), dtype=bool),
-        len(others.row),
-    )
-    is_decided[first:] = True
-    for decision in decisions:
-        chosen[[first + place for place in decision.chosen]] = True
-        first += len(decision.pairs.row)
+    told, sets = kept[first[sound]], ways.sets[sound]  # the branch of each set that the table goes on with
+    hypothesis, takes = ways.hypothesis[told], ways.takes[told]
+    rows = met.rows[layout.track]
+    is_told = np.isin(layout.hypothesis[met.pairs.row], hypothesis)
+    theirs, is_taken = met.pairs.at(is_told.nonzero()[0]), np.zeros(len(is_told), dtype=bool)
+    is_taken[takes[takes >= 0]] = True
+    is_shared = _share(layout.set_of[layout.hypothesis[theirs.row]], theirs.plot)
+    stays, branches = list[tuple[tuple[TrackKey, ...], FloatArray, int]](), list[IntArray]()
+    places = list[int]()
+    for place, (begin, end) in zip(
+        sets.tolist(), np.stack([first[sound], first[sound + 1]], axis=1).tolist(), strict=True
+    ):
+        one = met.sets[place]
+        doubtful_ns = time_ns if place in is_shared else one.doubtful_ns
+        if end - begin > 1 and time_ns - doubtful_ns < joint.SETTLES_NS:
+            stays.append((one.keys, log[begin:end], doubtful_ns))
+            branches.append(kept[begin:end])
+            places.append(met.places[place])
+    if stays:
+        states = after.at(ways.layout.states_of(np.concatenate(branches)))
+        for place, one in zip(places, joint_sets.parted(stays, states), strict=True):
+            goes_on[place] = one
+    moves = (hypothesis != layout.first_hypothesis[sets]).nonzero()[0]
+    if len(moves):
+        _move(table, met, layout.states_of(hypothesis[moves]), stood[sound[moves]])
+    others = pairs.chosen((~np.isin(pairs.row, rows[layout.states_of(hypothesis)])).nonzero()[0])
+    every = concatenated([others, replace(theirs, row=rows[theirs.row])])
     order = np.lexsort((every.plot, every.row))
-    return Decided(every.at(order), is_decided[order], chosen[order].nonzero()[0])
+    is_chosen = np.concatenate([np.zeros(len(others.row), dtype=bool), is_taken[is_told]])
+    return Decided(every.at(order), order >= len(others.row), is_chosen[order].nonzero()[0])
+
+
+def _share(set_of: IntArray, plot: IntArray) -> set[int]:
+    """Which sets have two pairs with one detection, of the pairs of their likeliest hypotheses."""
+    seen = set_of * (int(plot.max(initial=0)) + 1) + plot
+    _, first, count = np.unique(seen, return_index=True, return_counts=True)
+    return set(set_of[first[count > 1]].tolist())
+
+
+def _move(table: TrackTable, met: Meetings, states: IntArray, stood: IntArray) -> None:
+    """Rows become what these states of the meetings say; stood: whose place each track of each set takes in it."""
+    track, first = met.layout.track[states], met.layout.first_track[met.layout.set_of[met.layout.hypothesis[states]]]
+    rows, of = met.rows[track], met.states.at(states)
+    table.x[rows], table.P[rows], table.modes[rows] = of.x, of.P, of.modes
+    table.carried_ns[rows], table.existence[rows] = of.carried_ns, of.existence
+    table.updated_x[rows], table.leaning[rows] = of.x, table.leaning[met.rows[first + stood[stood >= 0]]]

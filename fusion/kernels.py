@@ -22,6 +22,7 @@ from fusion import (
     crowds,
     existence,
     filters,
+    joint_sets,
     lifetimes,
     manoeuvres,
     measurement,
@@ -76,6 +77,8 @@ class Kernels:
     note_speeds: Callable[[TrackTable, IntArray], None]
     learn_noise: sensor_noise.Learned
     are_equal: Callable[[TrackTable, IntArray], BoolArray]
+    branches: Callable[..., tuple[FloatArray, IntArray, IntArray, IntArray]]
+    settled: Callable[..., tuple[IntArray, FloatArray, IntArray, IntArray]]
     within_looks: Callable[[IntArray, FloatArray, FloatArray, Sensor, Sequence[Look]], tuple[BoolArray, BoolArray]]
 
 
@@ -107,6 +110,8 @@ PLAIN = Kernels(
     note_speeds=true_speed.note_speeds,
     learn_noise=sensor_noise.learn,
     are_equal=neighbours.are_equal,
+    branches=joint_sets.branches,
+    settled=joint_sets.settled,
     within_looks=existence.within_looks,
 )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fusion import direction, joint, manoeuvres
+from fusion import direction, joint_sets, manoeuvres
 from fusion.classification import prior_log
 from fusion.clutter_map import Birth, ClutterMap
 from fusion.existence import SURVIVAL_S, BoolArray, survive
@@ -191,6 +191,9 @@ class TrackTable:
             setattr(self, name, column[:count])
         for name in LISTS:
             setattr(self, name, list(compress(getattr(self, name), stays)))
+        if self.last_rows:
+            moved = np.cumsum(kept).tolist()
+            self.last_rows = {key: moved[row] - 1 for key, row in self.last_rows.items() if row < len(moved)}
 
     def end(self, rows: IntArray, reason: str, time_ns: int) -> None:
         """These rows go; why is remembered for a while, of those that were confirmed in this course of events."""
@@ -295,7 +298,7 @@ class TrackTable:
         if len(as_direction):
             self.x[as_direction, 2] = direction.bounded(self.x[as_direction, 2])
         ends_per_s = self.stays.ends_per_s()
-        self.joints = joint.predicted(self.joints, dt_s, self.q, ends_per_s, self.kernels.carry)
+        self.joints = joint_sets.predicted(self.joints, dt_s, self.q, ends_per_s, self.kernels.carry)
         self.existence = survive(self.existence, dt_s, ends_per_s)
         self.stays.pass_time(dt_s, float(self.existence[self.is_confirmed & (self.direction_of < 0)].sum()))
 
@@ -316,9 +319,7 @@ class TrackTable:
     def rows_of(self, keys: Collection[TrackKey]) -> dict[TrackKey, int]:
         """The rows of those of these keys that are still there; a key tells the time of its row's birth."""
         found = {
-            key: row
-            for key in keys
-            if (row := self.last_rows.get(key, len(self))) < len(self) and self.keys[row] == key
+            key: row for key in keys if 0 <= (row := self.last_rows.get(key, -1)) < len(self) and self.keys[row] == key
         }
         self.last_rows = found
         wanted = set(keys).difference(found)
@@ -334,15 +335,12 @@ class TrackTable:
         """What hypotheses beside the table's add to the covariances of these rows, shape (n, 6, 6)."""
         added = np.zeros((len(rows), 6, 6))
         if self.joints:
-            row_of, place = self.rows_of([key for one in self.joints for key in one.keys]), np.full(len(self), -1)
+            keys = [key for one in self.joints for key in one.keys]
+            row_of, place = self.rows_of(keys), np.full(len(self) + 1, -1)
             place[rows] = np.where(self.direction_of[rows] < 0, np.arange(len(rows)), -1)
-            for one in self.joints:
-                asked = [(k, int(place[row_of[key]])) for k, key in enumerate(one.keys) if key in row_of]
-                if any(at >= 0 for _, at in asked):
-                    spread = joint.spread(one)
-                    for k, at in asked:
-                        if at >= 0:
-                            added[at] = spread[k]
+            at = place[[row_of.get(key, -1) for key in keys]]  # the last is nobody's
+            if (at >= 0).any():
+                added[at[at >= 0]] = joint_sets.spread(self.joints)[at >= 0]
         return added
 
     def note_scan(self, sensor_number: int, time_ns: int) -> float:

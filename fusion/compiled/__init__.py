@@ -5,6 +5,7 @@
     taking.py       what a detection leaves in a row
     rows.py         what time and silence do to rows
     telling.py      what is told of rows
+    meetings.py     who is who where a few tracks meet
     places.py       what was looked at, where false alarms lie, crowds and neighbours
 
 Each function has the name, the arguments and the answers of its twin there, which tells what they mean; the equations stand
@@ -18,6 +19,7 @@ function calls one of another file, and what a constant elsewhere may be tuned t
 m plots, k pairs of both, d measured components, b biases.
 """
 
+from fusion.compiled.meetings import branches, settled
 from fusion.compiled.places import (
     are_equal,
     assumed_at,
@@ -36,6 +38,7 @@ from fusion.compiled.updates import gated_pairs, leaned, learn, update, weighed
 __all__ = [
     "are_equal",
     "assumed_at",
+    "branches",
     "carry",
     "classes",
     "compared",
@@ -53,6 +56,7 @@ __all__ = [
     "note_speeds",
     "overlooked",
     "probabilities",
+    "settled",
     "statuses",
     "take",
     "thickest",

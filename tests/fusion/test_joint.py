@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion import joint, joint_update, motion, publication
+from fusion import joint, joint_sets, joint_update, motion, publication
 from fusion.association import Pairs
 from fusion.track_table import Births, TrackTable
 from fusion.tracker import Tracker
@@ -125,7 +125,8 @@ def test_hypotheses_in_one_place_are_one_and_weigh_together() -> None:
     x[1, 0, 0], x[2, 1, 0], x[3, 0, 0] = 5.0, 0.5, 5.5  # metres from the first
     keys, log = ((0, "sensor", 0), (0, "sensor", 1)), np.log([0.35, 0.3, 0.2, 0.15])
     P, modes, carried_ns = np.tile(np.eye(6), (4, 2, 1, 1)), np.zeros((4, 2, 3)), np.zeros((4, 2), dtype=np.int64)
-    same = joint.alike([joint.Joint(keys, log, x, P, modes, carried_ns, np.ones((4, 2)), 0)])
+    one = joint.Joint(keys, log, x, P, modes, carried_ns, np.ones((4, 2)), 0)
+    same = joint_sets.alike(x.reshape(-1, 6), P.reshape(-1, 6, 6), joint_sets.layout_of([one]))
     kept, log = joint.distinct(log, same[0])
     assert kept == [0, 1]
     assert np.exp(log) == pytest.approx([1.0, 0.45 / 0.55])
@@ -145,12 +146,12 @@ def two_of_which_one_may_be_gone() -> joint.Joint:
 
 def test_a_hypothesis_whose_tracks_should_have_been_seen_and_were_not_is_less_likely() -> None:
     shown = np.array([0.5, 0.0])  # the first would be seen half the time, the second lies where nobody looks
-    weighed = joint.weighed(two_of_which_one_may_be_gone(), shown)
+    weighed = joint_sets.weighed([two_of_which_one_may_be_gone()], shown)[0]
     assert weighed.log == pytest.approx([0.0, np.log((1.0 - 0.5 * 0.2) / (1.0 - 0.5 * 0.9))])
 
 
 def test_a_miss_counts_in_the_hypotheses_in_which_it_is_one() -> None:
-    missed = joint.missed(two_of_which_one_may_be_gone(), np.array([0.5, 0.5]), 7)
+    missed = joint_sets.missed([two_of_which_one_may_be_gone()], np.array([0.5, 0.5]), 7)[0]
     assert missed.existence.tolist() == [[0.9, pytest.approx(0.1 / 0.9)], [pytest.approx(0.1 / 0.9), 0.9]]
 
 

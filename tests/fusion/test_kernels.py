@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion import manoeuvres, motion
+from fusion import joint, joint_sets, manoeuvres, motion
 from fusion.association import gate_threshold
 from fusion.kernels import PLAIN, can_compile, kernels
 from fusion.measurement import AZIMUTH, EAST, ELEVATION, NORTH, RANGE_RATE, SLANT_RANGE, UP, Plots
@@ -185,6 +185,35 @@ def test_shares_of_crowds_are_the_same(seed: int) -> None:
     _, column = np.unique(column, return_inverse=True)
     known = row, column, random.lognormal(0, 3, len(row)), random.uniform(0.1, 1.0, 12)[row], 0.1
     same(PLAIN.probabilities(*known), kernels(True).probabilities(*known))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds)
+def test_joint_hypotheses_branch_and_settle_the_same(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sizes = random.integers([1, 2], [8, joint.MOST_TRACKS + 1], (6, 2))
+    layout = joint_sets.laid_out(tuple(map(tuple, sizes.tolist())))
+    states = np.repeat(np.arange(len(layout.hypothesis)), random.integers(0, 4, len(layout.hypothesis)))
+    first_pair = np.searchsorted(states, layout.first_state)
+    log = random.normal(0, 2, len(layout.set_of))
+    known = log, layout.tracks, layout.first_hypothesis, layout.first_state, states
+    pairs = random.integers(0, 6, len(states)), random.normal(1, 3, len(states)), first_pair
+    one, other = PLAIN.branches(*known, *pairs), kernels(True).branches(*known, *pairs)
+    same(one[0], other[0])
+    assert all((part == twin).all() for part, twin in zip(one[1:], other[1:], strict=True))
+    log, hypothesis, _, first = one
+    after = joint_sets.laid_out(tuple(zip(np.diff(first).tolist(), layout.tracks.tolist(), strict=True)))
+    x, P = tracks(random, len(after.hypothesis))
+    places = random.normal(0, 10, (int(layout.first_track[-1]), 6))
+    x = places[after.track] + random.normal(0, 1, x.shape) * random.choice([0.1, 4.0, 20.0])
+    x[after.first_state[2]] = random.choice([0.0, np.nan])
+    is_held = hypothesis == layout.first_hypothesis[after.set_of]
+    for part, twin in zip(
+        PLAIN.settled(x, P, log, is_held, first, layout.tracks),
+        kernels(True).settled(x, P, log, is_held, first, layout.tracks),
+        strict=True,
+    ):
+        same(part, twin)
 
 
 def tracked(is_compiled: bool) -> list[Track]:
