@@ -31,6 +31,7 @@ import numpy as np
 from fusion import filters
 from fusion.assignment import connected
 from fusion.association import Pairs
+from fusion.existence import BoolArray
 from fusion.measurement import IntArray
 from fusion.types import FloatArray
 
@@ -46,6 +47,7 @@ MAX_ROUNDS = 100
 STILL = 1e-4  # largest change of a message, as a share
 LARGEST_WEIGHT = 1e30
 LEAST_SHARE = 1e-4  # what is less likely is left out
+LATELY_NS = 10_000_000_000  # a track that has been in a crowd since then is at its edge, if not in it
 
 
 def shares(
@@ -147,6 +149,13 @@ def mixture(
     apart = x - mean[group]
     np.add.at(spread, group, weight[:, None, None] * (P + apart[:, :, None] * apart[:, None, :]))
     return mean, np.asarray(0.5 * (spread + spread.transpose(0, 2, 1)))
+
+
+def stand_apart(crowded_ns: IntArray, time_ns: int) -> BoolArray:
+    """Which tracks, in a crowd last at crowded_ns (n,), teach how often a sensor detects.
+
+    In a crowd a detection is nobody's for sure, and is not counted; that nothing lies in a gate is sure, and would be."""
+    return np.asarray(crowded_ns < time_ns - LATELY_NS)
 
 
 def perhaps_seen(row: IntArray, chosen: IntArray, share: FloatArray) -> dict[int, float]:

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from fusion import existence, joint_update
+from fusion import crowds, existence, joint_update
 from fusion.measurement import IntArray
 from fusion.scan_in_hand import ScanInHand, learns_detection
 from fusion.track_table import TrackTable
@@ -73,7 +73,7 @@ def _of_rows(table: TrackTable, hand: ScanInHand) -> None:
     table.missed_ns[rows, hand.number] = hand.scan.time_ns
     table.denied_log[rows, hand.number] += np.log(np.maximum(1.0 - probability, 1e-3))
     if learns_detection(table, hand):
-        surely = table.is_confirmed[rows]
+        surely = table.is_confirmed[rows] & crowds.stand_apart(table.crowded_ns[rows], hand.scan.time_ns)
         if hand.perhaps_seen:
             surely &= np.array([row not in hand.perhaps_seen for row in rows.tolist()], dtype=bool)
         table.learned.note_misses(hand.number, expected_share, table.existence[rows] * surely)

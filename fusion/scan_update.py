@@ -216,10 +216,15 @@ def _work_in_pairs(
     table.kernels.take(table, hand.number, hand.scan.time_ns, row, x, P, ratio[chosen], ranged, is_report)
     if len(torn):
         table.x[torn], table.P[torn], table.carried_ns[torn] = torn_x, torn_P, hand.scan.time_ns
+        table.crowded_ns[torn] = hand.scan.time_ns
         table.updated_x[row] = table.x[row]
     if not as_direction and learns_detection(table, hand):
         declared = existence.detection_probability(hand.sensor, existence.ranges_of(row, table.x, hand.sensor, False))
-        sure = table.is_confirmed[row] & (share[chosen] == 1.0)
+        sure = (
+            table.is_confirmed[row]
+            & (share[chosen] == 1.0)
+            & crowds.stand_apart(table.crowded_ns[row], hand.scan.time_ns)
+        )
         table.learned.note_hits(hand.number, np.nan_to_num(declared), sure.astype(np.float64))
     index = plots.index[taken.plot]
     if not as_direction:

@@ -37,7 +37,7 @@ ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
     "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
-    "metres_log", "metres_count", "speed_m_s", "speed_count", "way_m_s", "told",
+    "metres_log", "metres_count", "speed_m_s", "speed_count", "way_m_s", "told", "crowded_ns",
     "reports", "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
 )  # fmt: skip
 LISTS = ("keys", "explanations", "identities", "ranges", "explained_by", "born")
@@ -109,6 +109,7 @@ class TrackTable:
         self.speed_count: IntArray = np.zeros(0, dtype=np.int64)  # looks that it is of
         self.way_m_s: FloatArray = np.zeros((0, 2))  # mean velocity over the ground, of the same looks
         self.reports: BoolArray = np.zeros(0, dtype=bool)  # whether it says who it is, see `identities`
+        self.crowded_ns: IntArray = np.zeros(0, dtype=np.int64)  # when it last shared detections in a crowd
         self.lacking: FloatArray = np.zeros(0)  # objects without a track in its crowd, a track: see crowd_births.py
         self.began_m: FloatArray = np.zeros((0, 3))  # where a row in space began, ENU, and when
         self.began_ns: IntArray = np.zeros(0, dtype=np.int64)
@@ -250,6 +251,7 @@ class TrackTable:
             "way_m_s": np.zeros((count, 2)),
             "reports": np.zeros(count, dtype=bool),
             "lacking": np.zeros(count),
+            "crowded_ns": np.full(count, NEVER_NS, dtype=np.int64),
             "began_m": births.x[:, :3],
             "began_ns": np.full(count, time_ns, dtype=np.int64),
             "stood": np.ones(count, dtype=np.int64),

@@ -46,6 +46,27 @@ def test_false_alarms_are_counted_beside_what_is_declared(
     assert 0.4 * tracker._table.learned.alarm_ratio(0) == pytest.approx(2.5, rel=0.35)
 
 
+def test_a_crowd_whose_gates_come_apart_now_and_then_teaches_nothing_false(start_ns: int) -> None:
+    """36 objects hover 25 m apart, seen with 0.85 to 2 m: whose a detection is stays open, that a gate is empty does not."""
+    random, level = np.random.default_rng(1), Orientation(0.0, 0.0, 0.0)
+    at = np.stack([*np.divmod(np.arange(36), 6), np.zeros(36)], axis=1) * 25.0 + np.array([200.0, 300.0, 60.0])
+    sensor = Sensor(
+        "sensor", (0.0, 0.0, 0.0), level, Accuracy(), false_alarms_per_scan=0.5,
+        detection_probability=DetectionProbability(constant=0.85),
+    )  # fmt: skip
+    tracker, look = Tracker([sensor]), Look(level, (-np.pi, np.pi), (-1.5, 1.5), (0.0, 5000.0))
+    for second in range(60):
+        seen = at[random.random(36) < 0.85]
+        detections = tuple(
+            Detection(Position(e, n, u, (4.0, 0.0, 0.0, 4.0, 0.0, 4.0)), 1.0)
+            for e, n, u in (seen + random.normal(0.0, 2.0, seen.shape)).tolist()
+        )
+        now_ns = start_ns + second * 10**9
+        tracker.apply(Scan("sensor", now_ns, (look,), detections), now_ns)
+    assert 0.8 < float(tracker._table.learned.probability(0, np.array([0.85]))[0]) < 0.9
+    assert len(tracker.tracks_at(now_ns)) <= 36
+
+
 def test_nothing_seen_leaves_what_is_declared() -> None:
     rates = SensorRates(2)
     assert rates.alarm_ratio(1) == 1.0
