@@ -43,6 +43,10 @@ class Pairs:
         """Only these pairs, whose places grow."""
         return self if len(kept) == len(self.row) else self.at(kept)
 
+    def of_rows(self, row: IntArray) -> Pairs:
+        """The same pairs, of other rows."""
+        return Pairs(row, self.plot, self.y, self.H, self.R, self.S, self.nis, self.log_likelihood)
+
     def at(self, places: IntArray) -> Pairs:
         """The pairs at these places, in their order."""
         return Pairs(

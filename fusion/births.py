@@ -51,7 +51,8 @@ def start_tracks(table: TrackTable, hand: ScanInHand, since_s: float) -> None:
             continue
         fresh = Plots(plots.components, plots.z[free], plots.R[free], plots.index[free])
         sizes = [hand.scan.detections[index].angular_size_rad for index in fresh.index.tolist()]
-        begun = begin(fresh, hand.sensor, hand.rules.objects, _usual_velocity(table, hand), sizes)
+        usual = np.zeros(3) if towards else _usual_velocity(table, hand)  # a direction is born at rest
+        begun = begin(fresh, hand.sensor, hand.rules.objects, usual, sizes)
         if begun is None:
             continue
         x, P, as_direction = begun
@@ -102,7 +103,7 @@ def _free(table: TrackTable, hand: ScanInHand, plots: Plots, as_direction: bool)
 def _usual_velocity(table: TrackTable, hand: ScanInHand) -> FloatArray:
     """By those that are known now."""
     rows = (table.is_confirmed & (table.direction_of < 0)).nonzero()[0]
-    variance = table.P[rows][:, range(3, 5), range(3, 5)]
+    variance = table.P.diagonal(axis1=1, axis2=2)[rows, 3:5]
     return usual_velocity(table.x[rows, 3:5], variance, hand.rules.objects)
 
 

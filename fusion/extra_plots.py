@@ -28,10 +28,15 @@ NEAR = 12.0  # sigmas; beyond, 1e-31 of the highest
 OWN_ERROR = 0.25  # of the sensor's angular error, what differs from point to point
 
 
+def may_be_told(plots: Plots) -> bool:
+    """Whether they tell how far apart two of one object are."""
+    return SLANT_RANGE in plots.components and AZIMUTH in plots.components
+
+
 def density(plots: Plots, taken: IntArray) -> FloatArray:
     """λ_x at these plots, shape (m,); taken: places of those that believed tracks took. 0 for sensors without ranges."""
     columns = plots.components
-    if not (len(taken) and SLANT_RANGE in columns and AZIMUTH in columns):
+    if not (len(taken) and may_be_told(plots)):
         return np.zeros(len(plots.z))
     z, R = plots.z[taken], np.diagonal(plots.R[taken], axis1=1, axis2=2)
     across = WIDTH_M / np.maximum(z[:, columns.index(SLANT_RANGE)], WIDTH_M)

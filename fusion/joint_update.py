@@ -9,7 +9,7 @@ The arithmetic and its sources stand in `joint.py`, that of many sets of hypothe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -62,14 +62,14 @@ def decide(
     another hypothesis has become the likeliest.
 
     silent: None where they are weighed already by what they say of this scan's silence."""
-    shared = np.bincount(pairs.plot, minlength=1)[pairs.plot] > 1
-    if not table.joints and not shared.any():
+    meets = are_shared(pairs)
+    if not table.joints and not meets:
         return None
     known, rows = living(table)
     if silent is not None and known:
         known = joint_sets.weighed(known, silent(np.concatenate(rows)))
     seen = all_measured(known, rows, measure)
-    if not shared.any() and len(seen.plots()) == 0:
+    if not meets and len(seen.plots()) == 0:
         table.joints = known
         return None
     found = grouped(pairs, known, rows, seen)
@@ -83,6 +83,11 @@ def decide(
             decided = _settled(table, time_ns, pairs, met, followed, after, found.goes_on)
     table.joints = [one for one in found.goes_on if one is not None]
     return decided
+
+
+def are_shared(pairs: Pairs) -> bool:
+    """Whether two of these pairs are of one detection."""
+    return len(pairs.plot) > 1 and int(np.bincount(pairs.plot).max()) > 1
 
 
 def silence(table: TrackTable, time_ns: int, silent: Silent, is_weighed: bool) -> list[Joint]:
@@ -193,7 +198,7 @@ def _settled(
     if len(moves):
         _move(table, met, layout.states_of(hypothesis[moves]), stood[sound[moves]])
     others = pairs.chosen((~np.isin(pairs.row, rows[layout.states_of(hypothesis)])).nonzero()[0])
-    every = concatenated([others, replace(theirs, row=rows[theirs.row])])
+    every = concatenated([others, theirs.of_rows(rows[theirs.row])])
     order = np.lexsort((every.plot, every.row))
     is_chosen = np.concatenate([np.zeros(len(others.row), dtype=bool), is_taken[is_told]])
     return Decided(every.at(order), order >= len(others.row), is_chosen[order].nonzero()[0])

@@ -42,6 +42,7 @@ SMALLEST_VARIANCE = 1e-6  # a sigma of zero is a sensor's boast; the filter need
 SMALLEST_ANGLE_VARIANCE = 1e-9  # 0.03 mrad
 NEAREST_M = 0.1  # closer than this a direction has no meaning
 MANY = 20  # detections, from which it pays to look first whether all are alike
+EASTING, NORTHING, HEIGHT, COVARIANCE = map(attrgetter, ("east_m", "north_m", "up_m", "covariance_m2"))
 POLAR_VALUES = attrgetter("azimuth_rad", "elevation_rad", "slant_range_m", "range_rate_m_s")
 POLAR_SIGMAS = attrgetter("azimuth_sigma_rad", "elevation_sigma_rad", "slant_range_sigma_m", "range_rate_sigma_m_s")
 LARGEST = {AZIMUTH: MAX_DISTANCE_M, ELEVATION: math.pi / 2.0, SLANT_RANGE: MAX_DISTANCE_M, RANGE_RATE: MAX_SPEED_M_S}
@@ -86,7 +87,7 @@ def _stacked(components: tuple[int, ...], batch: Sequence[Row], detections: Sequ
         said = [(*row[:2], -detections[row[2]].confidence, detections[row[2]].classes, row[2]) for row in batch]
         order = np.array(sorted(range(count), key=said.__getitem__))
     if len(set(map(id, noises))) == 1:  # a sensor's accuracy seldom differs: one matrix stands for all
-        R = np.broadcast_to(np.array(noises[0], float).reshape(size, size), (count, size, size))
+        R = _for_all(noises[0], count)
     else:
         R = np.array(noises, float).reshape(count, size, size)[order]
     return Plots(components, z[order], R, index[order])
@@ -104,25 +105,23 @@ def _all_alike(detections: Sequence[Detection]) -> Plots | None:
         return None
     components, z, covariance = found
     order = np.lexsort(z.T[::-1])
-    z = z[order]
+    z = np.ascontiguousarray(z[order])
     if (z[1:] == z[:-1]).all(axis=1).any():  # told apart by what else they say
         return None
-    size = len(components)
-    R = np.broadcast_to(np.array(covariance, float).reshape(size, size), (len(z), size, size))
-    return Plots(components, z, R, order.astype(np.int64))
+    return Plots(components, z, _for_all(covariance, len(z)), order.astype(np.int64))
 
 
 def _alike_positions(measured: Sequence[Any]) -> Batch | None:
     """Of points with one covariance: components, values (m, d) and covariance by rows."""
     first = measured[0]
     given, has_up = first.covariance_m2, first.up_m is not None
-    if not all(one.covariance_m2 == given and (one.up_m is not None) == has_up for one in measured):
+    if any(noise is not given and noise != given for noise in map(COVARIANCE, measured)):
         return None
-    covariance = _position_noise(tuple(given), has_up)
-    if has_up:
-        z = np.array([(one.east_m, one.north_m, one.up_m) for one in measured], float)
-    else:
-        z = np.array([(one.east_m, one.north_m) for one in measured], float)
+    covariance, heights = _position_noise(tuple(given), has_up), list(map(HEIGHT, measured))
+    if heights.count(None) != (0 if has_up else len(measured)):
+        return None
+    columns = [list(map(EASTING, measured)), list(map(NORTHING, measured)), heights]
+    z = np.array(columns if has_up else columns[:2], float).T
     if covariance is None or not (np.abs(z) <= MAX_DISTANCE_M).all():  # NaN neither
         return None
     return ((EAST, NORTH, UP) if has_up else (EAST, NORTH)), z, covariance
@@ -252,6 +251,13 @@ def rotation_of(sensor: Sensor) -> FloatArray:
 def stand_of(sensor: Sensor) -> FloatArray:
     """Where it stands, ENU, shape (3,); not to be written to."""
     return _vector(sensor.position_enu_m)
+
+
+@lru_cache(maxsize=1024)
+def _for_all(covariance: tuple[float, ...], count: int) -> FloatArray:
+    """One covariance (by rows) that stands for so many, shape (count, d, d); not to be written to."""
+    size = math.isqrt(len(covariance))
+    return np.broadcast_to(np.array(covariance, float).reshape(size, size), (count, size, size))
 
 
 @lru_cache(maxsize=1024)

@@ -9,7 +9,7 @@ What becomes of them, `joint_update.py` tells.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import compress, pairwise
 from typing import TypeAlias
 
@@ -46,7 +46,7 @@ class Measured:
         states = self.first_state[chosen + 1] - self.first_state[chosen]
         part = self.pairs.at(np.repeat(self.first_pair[chosen] - np.cumsum(size) + size, size) + np.arange(size.sum()))
         moved = begins + np.cumsum(states) - states - self.first_state[chosen]
-        return replace(part, row=part.row + np.repeat(moved, size))
+        return part.of_rows(part.row + np.repeat(moved, size))
 
     def rows(self) -> IntArray:
         """The table's row of each pair."""
@@ -141,7 +141,7 @@ def brought_together(
         state = np.zeros(len(table), dtype=np.int64)
         state[of_alone] = np.arange(len(of_alone))
         part = pairs.at(np.concatenate([places for _, places in found.alone]))
-        parts.append(replace(part, row=state[part.row]))
+        parts.append(part.of_rows(state[part.row]))
     if found.again:
         parts.append(seen.of(found.again, len(of_alone)))
     if united:

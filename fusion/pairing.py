@@ -42,10 +42,11 @@ def pairs_of(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArray, 
     x, P = table.x[rows], table.P[rows]
     if not as_direction:
         pairs = pairs_in_space(table, hand, plots, rows, x, P)
-        return replace(pairs, row=rows[pairs.row])
-    h, H, added = x[:, :2], np.tile(np.eye(2, 6), (len(rows), 1, 1)), np.zeros((len(rows), 2, 2))
+        return pairs.of_rows(rows[pairs.row])
+    h, H, added = x[:, :2], np.zeros((len(rows), 2, 6)), np.zeros((len(rows), 2, 2))
+    H[:, 0, 0] = H[:, 1, 1] = 1.0
     of = table.direction_of[rows]
-    for number in np.unique(of[of != hand.number]).tolist():
+    for number in sorted(set(of.tolist()) - {hand.number}):
         guests = of == number
         h[guests], H[guests], added[guests] = direction.seen_beside(
             x[guests], P[guests], table.sensors[number], hand.sensor
@@ -191,7 +192,7 @@ def unwatched_s(table: TrackTable, hand: ScanInHand, plots: Plots, rows: IntArra
 
 def expect_more(table: TrackTable, hand: ScanInHand, plots: Plots) -> None:
     """What believed tracks took may not be all that their objects show: what lies close by is false sooner than new."""
-    if hand.taken and hand.origin is None and hand.identity is None:
+    if hand.taken and hand.origin is None and hand.identity is None and extra_plots.may_be_told(plots):
         taken = [place for place, index in enumerate(plots.index.tolist()) if index in hand.taken]
         more = extra_plots.density(plots, np.array(taken, dtype=np.int64))
         hand.alarms[plots.components] = alarm_density(table, hand, plots) + more

@@ -80,14 +80,16 @@ class Publication:
         self._take_up(table)
         packed, news, asked = table.kernels.news(table, confirmed, statuses, time_ns, is_tick)
         settled: list[int] = []
-        for k, seen in zip(asked.tolist(), _rows_of(packed[asked]), strict=True):
+        for k, seen in zip(asked.tolist(), _rows_of(packed[asked]), strict=True) if len(asked) else ():
             known = self._book.get(table.keys[confirmed[k]])
             if _is_news(STATUSES[statuses[k]], seen, known, time_ns, is_tick):
                 news[k] = True
             elif known is not None and _is_like(seen, known.seen):
                 settled.append(k)
-        tracks += self._publish(table, confirmed[news], statuses[news], packed[news], time_ns)
-        self._note_settled(table, confirmed[settled], packed[settled])
+        if news.any():
+            tracks += self._publish(table, confirmed[news], statuses[news], packed[news], time_ns)
+        if settled:
+            self._note_settled(table, confirmed[settled], packed[settled])
         self._forget(table, time_ns)
         return tuple(sorted(tracks, key=BY_NUMBER))
 
@@ -130,8 +132,6 @@ class Publication:
         self, table: TrackTable, rows: IntArray, statuses: IntArray, packed: IntArray, time_ns: int
     ) -> list[Track]:
         """Tell of these rows, of which these are the statuses and `telling.pack`, and note what was told."""
-        if len(rows) == 0:
-            return []
         told = Told(rows, [], [], [STATUSES[place] for place in statuses.tolist()])
         keys = [table.keys[row] for row in rows.tolist()]
         before = list(map(self._book.get, keys))
@@ -154,8 +154,6 @@ class Publication:
 
     def _note_settled(self, table: TrackTable, rows: IntArray, packed: IntArray) -> None:
         """What the book says of these rows is what they are, but for last digits."""
-        if len(rows) == 0:
-            return
         known = [self._book[table.keys[row]].track for row in rows.tolist()]
         table.told[rows, :SEEN] = packed
         table.told[rows, SEEN] = [STATUSES.index(track.status) for track in known]
@@ -172,17 +170,14 @@ class Publication:
         names = tuple(sensor.sensor_id for sensor in table.sensors)
         lately = _named(names, seen_ns > since_ns)
         silent = _named(names, (missed_ns > seen_ns) & (missed_ns > since_ns))
-        shares: dict[tuple[float, ...], tuple[tuple[str, float], ...]] = {}  # most tracks have no vote, and share one
         keys = [table.keys[row] for row in rows.tolist()]
         explanations = [table.explanations[row] for row in rows.tolist()]
         tracks = []
         for number, revision, status, state, covariance, r, share, claims, seen_by, should, last_ns, towards_k, why in zip(
             told.numbers, told.revisions, told.statuses, _apart(x), _apart(P), table.existence[rows].tolist(),
-            map(tuple, classes.tolist()), self._claims_of(keys, time_ns), lately, silent, table.last_ns[rows].tolist(),
+            _shares(classes), self._claims_of(keys, time_ns), lately, silent, table.last_ns[rows].tolist(),
             towards, explanations, strict=True,
         ):  # fmt: skip
-            if share not in shares:
-                shares[share] = tuple(zip(CLASSES, share, strict=True))
             tracks.append(
                 Track(
                     number,
@@ -193,7 +188,7 @@ class Publication:
                     r,
                     status,
                     "unseen" if status == "dropped" else None,
-                    shares[share],
+                    share,
                     claims,
                     seen_by,
                     last_ns,
@@ -264,9 +259,17 @@ def _statuses(table: TrackTable, rows: IntArray, time_ns: int, is_tick: bool) ->
     return table.kernels.statuses(rows, time_ns, TICK_MARGIN_NS if is_tick else 0, *table.watched())
 
 
-def _rows_of(packed: IntArray) -> list[Seen]:
-    whole, size = packed.tobytes(), 8 * SEEN
+def _rows_of(packed: IntArray | FloatArray) -> list[bytes]:
+    """The bytes of each row of numbers of 8 bytes."""
+    whole, size = packed.tobytes(), 8 * packed.shape[1]
     return [whole[k : k + size] for k in range(0, len(whole), size)]
+
+
+def _shares(classes: FloatArray) -> list[tuple[tuple[str, float], ...]]:
+    """Each row (n, classes) with its names; most tracks have no vote, and share one."""
+    rows = _rows_of(classes)
+    found = {row: tuple(zip(CLASSES, np.frombuffer(row).tolist(), strict=True)) for row in set(rows)}
+    return [found[row] for row in rows]
 
 
 def _apart(values: FloatArray) -> Iterator[FloatArray]:

@@ -166,7 +166,7 @@ class Registration:
             return None
         self._may_be_due = False
         mean, sigma = self._mean(), self._sigma()
-        due = self._observable() & (np.abs(mean) > SIGNIFICANT * sigma)
+        due = (sigma < OBSERVABLE * self._prior) & (np.abs(mean) > SIGNIFICANT * sigma)
         if not due.any():
             return None
         moved = np.where(due, mean, 0.0)
@@ -244,9 +244,6 @@ class Registration:
 
     def _sigma(self) -> FloatArray:
         return np.asarray(np.sqrt(np.diagonal(self._covariance)))
-
-    def _observable(self) -> BoolArray:
-        return np.asarray(self._sigma() < OBSERVABLE * self._prior)
 
 
 def compared(

@@ -75,6 +75,8 @@ def _associate_rows(
         pairs = pairs_of_report(table, hand, plots, rows, goes_first)
     else:
         pairs = pairs_of(table, hand, plots, rows, as_direction)
+    if len(pairs.row) == 0 and (as_direction or not table.joints):
+        return
     for first in (True, False):
         is_open = goes_first[pairs.row] == first
         if not first:  # joint hypotheses may have given some of them theirs
@@ -122,6 +124,8 @@ def _give(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, as_di
 def _decided(table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs) -> joint_update.Decided | None:
     """What is decided jointly, of tracks that meet; None where nothing is."""
     if hand.origin is not None or plots.components == (AZIMUTH,):
+        return None
+    if not table.joints and not joint_update.are_shared(pairs):
         return None
 
     def measure(rows: IntArray, x: FloatArray, P: FloatArray) -> Pairs:

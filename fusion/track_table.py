@@ -182,7 +182,8 @@ class TrackTable:
         """Only these rows remain. Those before the first that goes, which are most, stay where they are."""
         if kept.all():
             return
-        first, stays = int(kept.argmin()), kept.tolist()
+        first = int(kept.argmin())
+        stays = kept[first:].tolist()
         later = kept[first:].nonzero()[0] + first
         count = first + len(later)
         for name in ARRAYS:
@@ -191,7 +192,8 @@ class TrackTable:
                 column[first:count] = column[later]
             setattr(self, name, column[:count])
         for name in LISTS:
-            setattr(self, name, list(compress(getattr(self, name), stays)))
+            column = getattr(self, name)
+            column[first:] = compress(column[first:], stays)
         if self.last_rows:
             moved = np.cumsum(kept).tolist()
             self.last_rows = {key: moved[row] - 1 for key, row in self.last_rows.items() if row < len(moved)}
