@@ -58,9 +58,10 @@ THICK = np.array(
     [clutter_map.CHANCE, clutter_map.USUAL_COUNT, clutter_map.USUAL_COUNT * clutter_map.USUAL_SPEED_M_S**2]
 )
 BELIEF = crowds.LARGEST_WEIGHT, crowds.STILL, crowds.MAX_ROUNDS
-ALWAYS_NS, NEVER_NS = np.iinfo(np.int64).min, lifetimes.NEVER_NS
+ALWAYS_NS, FOR_EVER_NS, NEVER_NS = np.iinfo(np.int64).min, np.iinfo(np.int64).max, lifetimes.NEVER_NS
 LIMITS_NS = np.array([lifetimes.UNSEEN_NS, lifetimes.DIRECTION_UNSEEN_NS, lifetimes.REPORTER_UNSEEN_NS])
 TENTATIVE = np.array([lifetimes.TENTATIVE_SCANS, lifetimes.TENTATIVE_LEAST_S])
+UNSEEN = lifetimes.SILENT_NS, LIMITS_NS, TENTATIVE
 COASTING = np.array([lifetimes.COAST_SCANS, lifetimes.COAST_LEAST_S, lifetimes.COAST_MOST_S])
 DISBELIEVED_BELOW = lifetimes.TENTATIVE_BELOW, lifetimes.TENTATIVE_SILENT, existence.DENIED_LOG
 LN_RANGES = np.array([direction.LEAST_LN_RANGE, direction.MOST_LN_RANGE])
@@ -94,9 +95,9 @@ def density(*of: Any) -> FloatArray:
     return found
 
 
-def weighed(*of: FloatArray) -> Both:
-    modes, P = compiled.weighed(*of, manoeuvres.LEVELS, manoeuvres.USUAL, TIMES_S)
-    return modes, P
+def filtered(*of: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    x, P, modes = compiled.filtered(*of, manoeuvres.LEVELS, manoeuvres.USUAL, TIMES_S)
+    return x, P, modes
 
 
 def learn(*of: FloatArray) -> None:
@@ -199,20 +200,13 @@ def assumed_at(rows: IntArray, x: FloatArray, sensor: Sensor, is_direction: bool
     return found
 
 
-def _limit_ns(*watched: Any) -> IntArray:
-    found: IntArray = compiled.unseen_limit_ns(*watched, lifetimes.SILENT_NS, LIMITS_NS, TENTATIVE)
-    return found
-
-
 def unseen_too_long(x: FloatArray, P: FloatArray, time_ns: int, *watched: Any) -> IntArray:
-    found: IntArray = compiled.unseen_too_long(x, P, time_ns, watched[3], _limit_ns(*watched))
+    found: IntArray = compiled.unseen_too_long(x, P, time_ns, *watched, *UNSEEN)
     return found
 
 
 def statuses(rows: IntArray, time_ns: int, margin_ns: int, *watched: Any) -> IntArray:
-    _, _, last_sensor, last_ns, _, interval_s, _ = watched
-    of_rows = last_ns, last_sensor, interval_s, _limit_ns(*watched)
-    found: IntArray = compiled.statuses(rows, time_ns, margin_ns, *of_rows, COASTING)
+    found: IntArray = compiled.statuses(rows, time_ns, margin_ns, *watched, *UNSEEN, COASTING)
     return found
 
 
@@ -259,7 +253,7 @@ def news(
     table: TrackTable, rows: IntArray, statuses: IntArray, time_ns: int, is_tick: bool
 ) -> tuple[IntArray, BoolArray, IntArray]:
     columns = table.last_ns, table.hits, table.direction_of, table.updated_x.view(np.int64)
-    since_ns = telling.REPUBLISH_NS if is_tick else np.iinfo(np.int64).max
+    since_ns = telling.REPUBLISH_NS if is_tick else FOR_EVER_NS
     found: tuple[IntArray, BoolArray, IntArray] = compiled.news(
         rows, table.told, statuses, *columns, telling.DROPPED, time_ns, since_ns
     )

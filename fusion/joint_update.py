@@ -148,8 +148,8 @@ def _gone_on(
     state = pairs.row[places]
     since_s = since(met.rows[met.layout.track[state]], before.carried_ns[state])
     seen = pairs.y[places], pairs.H[places], pairs.R[places]
-    modes, P = table.kernels.weighed(before.modes[state], before.P[state], *seen, table.q, since_s)
-    x, P = table.kernels.update(before.x[state], P, *seen)
+    states, wholly = (before.x[state], before.P[state], before.modes[state]), np.ones(len(state))
+    x, P, modes = table.kernels.filtered(*states, *seen, table.q, since_s, wholly)
     after.x[taking], after.P[taking], after.modes[taking] = x[which], P[which], modes[which]
     after.carried_ns[taking] = time_ns
     after.existence[taking] = bayes(before.existence[state], ratio[places])[which]

@@ -53,7 +53,7 @@ class Kernels:
     carry: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, float], None]
     foretold: Callable[[FloatArray, Sensor, tuple[int, ...], float], tuple[FloatArray, FloatArray, FloatArray]]
     gated_pairs: Callable[[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, Plots, float], Pairs]
-    weighed: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], Both]
+    filtered: Callable[..., tuple[FloatArray, FloatArray, FloatArray]]
     update: crowds.Update
     leaned: Callable[[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], Both]
     learn: registration.Learned
@@ -86,7 +86,7 @@ PLAIN = Kernels(
     carry=motion.carry,
     foretold=measurement.foretold,
     gated_pairs=association.gated_pairs,
-    weighed=manoeuvres.weighed,
+    filtered=manoeuvres.filtered,
     update=filters.update,
     leaned=registration.leaned,
     learn=registration.learn,

@@ -57,6 +57,28 @@ def weighed(
     return relaxed(after, AHEAD_S), P + (factor(after) - before)[:, None, None] * unit
 
 
+def filtered(
+    x: FloatArray,
+    P: FloatArray,
+    modes: FloatArray,
+    y: FloatArray,
+    H: FloatArray,
+    R: FloatArray,
+    q: FloatArray,
+    since_s: FloatArray,
+    share: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """States (n, 6), covariances (n, 6, 6) and weights (n, 3) after these innovations, as the Kalman filter leaves them.
+
+    share (n,): how much of each detection is the row's; what is not wholly its own tells nothing of how it manoeuvres."""
+    after, raised_P = weighed(modes, P, y, H, R, q, since_s)
+    sure = share == 1.0
+    if not (sure.all() and np.isfinite(after.sum() + raised_P.sum())):
+        sure &= np.isfinite(raised_P).all(axis=(1, 2)) & np.isfinite(after).all(axis=1)
+        after, raised_P = np.where(sure[:, None], after, modes), np.where(sure[:, None, None], raised_P, P)
+    return (*filters.update(x, raised_P, y, H, R), after)
+
+
 def abrupt(modes: FloatArray, P: FloatArray, q: FloatArray, since_s: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Chance (n,) that each object manoeuvres at the highest level, and the predicted covariances (n, 6, 6) it means."""
     raised = LEVELS[-1] - factor(modes)

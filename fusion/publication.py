@@ -167,9 +167,8 @@ class Publication:
         x, P, towards = _predicted(table, rows, time_ns)
         classes = table.kernels.classes(table, rows)
         seen_ns, missed_ns, since_ns = table.seen_ns[rows], table.missed_ns[rows], time_ns - SEEN_LATELY_NS
-        names = tuple(sensor.sensor_id for sensor in table.sensors)
-        lately = _named(names, seen_ns > since_ns)
-        silent = _named(names, (missed_ns > seen_ns) & (missed_ns > since_ns))
+        lately = _named(table.names, seen_ns > since_ns)
+        silent = _named(table.names, (missed_ns > seen_ns) & (missed_ns > since_ns))
         keys = [table.keys[row] for row in rows.tolist()]
         explanations = [table.explanations[row] for row in rows.tolist()]
         tracks = []

@@ -81,10 +81,9 @@ def _associate_rows(
         is_open = goes_first[pairs.row] == first
         if not first:  # joint hypotheses may have given some of them theirs
             is_open &= table.seen_ns[pairs.row, hand.number] != hand.scan.time_ns
-        spent = hand.used if as_direction else hand.taken
-        if spent:
-            is_open &= np.array([index not in spent for index in plots.index.tolist()])[pairs.plot]
-        places = is_open.nonzero()[0]
+        places, spent = is_open.nonzero()[0], hand.used if as_direction else hand.taken
+        if spent and len(places):
+            places = places[np.array([index not in spent for index in plots.index.tolist()])[pairs.plot[places]]]
         if len(places) or (first and table.joints and not as_direction):
             _give(table, hand, plots, pairs.chosen(places), as_direction, first and not as_direction)
         if first and not as_direction:
@@ -206,8 +205,13 @@ def _work_in_pairs(
     hand.perhaps_seen.update(crowds.perhaps_seen(pairs.row, chosen, share))
     taken = pairs.chosen(chosen)
     row, before = taken.row, table.P[taken.row]
-    P = before if as_direction else _weigh_manoeuvres(table, hand, plots, taken, before, share[chosen])
-    x, P = table.kernels.update(table.x[row], P, taken.y, taken.H, taken.R)
+    seen = taken.y, taken.H, taken.R
+    if as_direction:
+        x, P = table.kernels.update(table.x[row], before, *seen)
+    else:
+        since_s = unwatched_s(table, hand, plots, row, table.carried_ns[row])
+        states = table.x[row], before, table.modes[row]
+        x, P, table.modes[row] = table.kernels.filtered(*states, *seen, table.q, since_s, share[chosen])
     if not np.isfinite(x.sum() + P.sum()):
         sound = np.flatnonzero(np.isfinite(x).all(axis=1) & np.isfinite(P).all(axis=(1, 2)))
         chosen, taken, x, P, before = chosen[sound], taken.chosen(sound), x[sound], P[sound], before[sound]
@@ -243,23 +247,6 @@ def _work_in_pairs(
             table.identify(one_row, hand.identity)
     vote(table, hand, row, index)
     _explain(table, hand, plots, pairs, taken)
-
-
-def _weigh_manoeuvres(
-    table: TrackTable, hand: ScanInHand, plots: Plots, pairs: Pairs, P: FloatArray, share: FloatArray
-) -> FloatArray:
-    """How much the rows of these pairs, of covariances P, manoeuvre, by detections that are surely theirs; the predicted
-    covariances that it means."""
-    row = pairs.row
-    since_s = unwatched_s(table, hand, plots, row, table.carried_ns[row])
-    modes, weighed = table.kernels.weighed(table.modes[row], P, pairs.y, pairs.H, pairs.R, table.q, since_s)
-    sure = share == 1.0
-    if sure.all() and np.isfinite(modes.sum() + weighed.sum()):
-        table.modes[row] = modes
-        return weighed
-    sure &= np.isfinite(weighed).all(axis=(1, 2)) & np.isfinite(modes).all(axis=1)
-    table.modes[row[sure]] = modes[sure]
-    return np.where(sure[:, None, None], weighed, P)
 
 
 def _note_explained(table: TrackTable, row: int, by: int | None) -> None:

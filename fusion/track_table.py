@@ -72,7 +72,7 @@ class TrackTable:
         self.sensors, self.mount = sensors, direction.mounts_of(sensors)
         self.stand_m: FloatArray = np.array([sensor.position_enu_m for sensor in sensors], float).reshape(-1, 3)
         self.mounting_rad: FloatArray = np.array([sensor.mounting_sigma_rad for sensor in sensors], float)
-        self.post = posts_of(sensors)
+        self.post, self.names = posts_of(sensors), tuple(sensor.sensor_id for sensor in sensors)
         self.q = q  # (3,) spectral density of the acceleration
         self.time_ns: int | None = None
         self.x: FloatArray = np.zeros((0, 6))
@@ -156,7 +156,7 @@ class TrackTable:
         other = TrackTable.__new__(TrackTable)
         other.kernels = self.kernels
         other.sensors, other.mount, other.q, other.time_ns = self.sensors, self.mount, self.q, self.time_ns
-        other.post = self.post
+        other.post, other.names = self.post, self.names
         other.stand_m, other.mounting_rad, other._rooms = self.stand_m, self.mounting_rad, {}
         for name in ARRAYS:
             if name != "told":

@@ -30,10 +30,10 @@ from fusion.compiled.places import (
     thickest,
 )
 from fusion.compiled.prediction import carry, density, foretold
-from fusion.compiled.rows import disbelieved, overlooked, statuses, unseen_limit_ns, unseen_too_long, within_looks
+from fusion.compiled.rows import disbelieved, overlooked, statuses, unseen_too_long, within_looks
 from fusion.compiled.taking import compared, learn_noise, note_speeds, take, vote
 from fusion.compiled.telling import classes, news, widened
-from fusion.compiled.updates import gated_pairs, leaned, learn, update, weighed
+from fusion.compiled.updates import filtered, gated_pairs, leaned, learn, update
 
 __all__ = [
     "are_equal",
@@ -44,6 +44,7 @@ __all__ = [
     "compared",
     "density",
     "disbelieved",
+    "filtered",
     "foretold",
     "gated_pairs",
     "largest_variance",
@@ -60,11 +61,9 @@ __all__ = [
     "statuses",
     "take",
     "thickest",
-    "unseen_limit_ns",
     "unseen_too_long",
     "update",
     "vote",
-    "weighed",
     "widened",
     "within_looks",
 ]

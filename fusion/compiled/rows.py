@@ -42,9 +42,17 @@ def unseen_limit_ns(
     return found
 
 
-@compiled("i8[::1](f8[:,::1], f8[:,:,::1], i8, i8[::1], i8[::1])")
-def unseen_too_long(x, P, time_ns, last_ns, limit_ns):
-    """lifetimes.py; limit_ns: as `unseen_limit_ns` tells, shape (n,)."""
+@compiled(
+    "i8[::1](f8[:,::1], f8[:,:,::1], i8,"
+    "b1[::1], i8[::1], i8[::1], i8[::1], b1[::1], f8[::1], i8[::1], i8, i8[::1], f8[::1])"
+)
+def unseen_too_long(
+    x, P, time_ns,
+    is_confirmed, direction_of, last_sensor, last_ns, reports, interval_s, scan_before_ns, silent_ns, limits_ns, tentative,
+):  # fmt: skip
+    """lifetimes.py; what `unseen_limit_ns` asks comes last."""
+    of_sensors = interval_s, scan_before_ns, silent_ns, limits_ns, tentative
+    limit_ns = unseen_limit_ns(is_confirmed, direction_of, last_sensor, last_ns, reports, *of_sensors)
     found, count = np.empty(len(x), np.int64), 0
     for k in range(len(x)):
         goes = time_ns - last_ns[k] > limit_ns[k]
@@ -61,9 +69,18 @@ def unseen_too_long(x, P, time_ns, last_ns, limit_ns):
     return found[:count].copy()
 
 
-@compiled("i8[::1](i8[::1], i8, i8, i8[::1], i8[::1], f8[::1], i8[::1], f8[::1])")
-def statuses(rows, time_ns, margin_ns, last_ns, last_sensor, interval_s, limit_ns, coasting):
-    """lifetimes.py; limit_ns: as `unseen_limit_ns` tells; coasting: scans, seconds at least and at most."""
+@compiled(
+    "i8[::1](i8[::1], i8, i8,"
+    "b1[::1], i8[::1], i8[::1], i8[::1], b1[::1], f8[::1], i8[::1], i8, i8[::1], f8[::1], f8[::1])"
+)
+def statuses(
+    rows, time_ns, margin_ns,
+    is_confirmed, direction_of, last_sensor, last_ns, reports, interval_s, scan_before_ns, silent_ns, limits_ns, tentative,
+    coasting,
+):  # fmt: skip
+    """lifetimes.py; then what `unseen_limit_ns` asks; coasting: scans, seconds at least and at most."""
+    of_sensors = interval_s, scan_before_ns, silent_ns, limits_ns, tentative
+    limit_ns = unseen_limit_ns(is_confirmed, direction_of, last_sensor, last_ns, reports, *of_sensors)
     found = np.ones(len(rows), np.int64)
     for k in range(len(rows)):
         row = rows[k]

@@ -260,6 +260,26 @@ def update(x, P, y, H, R):
     return x_all, P_all
 
 
+@compiled(
+    "Tuple((f8[:,::1], f8[:,:,::1], f8[:,::1]))(f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], f8[:,:,::1], f8[:,:,::1],"
+    "f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1])"
+)
+def filtered(x, P, modes, y, H, R, q, since_s, share, levels_q, usual, times_s):
+    """manoeuvres.py; the last as in `weighed`."""
+    after, raised_P = weighed(modes, P, y, H, R, q, since_s, levels_q, usual, times_s)
+    for k in range(len(x)):
+        total = 0.0
+        for level in range(len(levels_q)):
+            total += after[k, level]
+        for i in range(6):
+            for j in range(6):
+                total += raised_P[k, i, j]
+        if not (share[k] == 1.0 and math.isfinite(total)):
+            after[k], raised_P[k] = modes[k], P[k]
+    new_x, new_P = update(x, raised_P, y, H, R)
+    return new_x, new_P, after
+
+
 @compiled("Tuple((f8[:,:,::1], f8[:,:,::1]))(f8[:,:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,:,::1], f8[:,::1], f8[::1])")
 def leaned(leaning, P, H, S, D, share):
     """registration.py."""

@@ -121,8 +121,9 @@ def test_prediction_and_update_are_the_same(seed: int, d: int, dt_s: float) -> N
     for one, other in zip(PLAIN.update(x, P, y, H, R), kernels(True).update(x, P, y, H, R), strict=True):
         same(one, other)
     modes = random.dirichlet(manoeuvres.USUAL * 5.0, 12)
-    known = modes, P, y, H, R, motion.spectral_density(3.0), random.uniform(0.05, 2.0, 12)
-    for one, other in zip(PLAIN.weighed(*known), kernels(True).weighed(*known), strict=True):
+    share = random.choice([1.0, 0.4], 12)
+    known = x, P, modes, y, H, R, motion.spectral_density(3.0), random.uniform(0.05, 2.0, 12), share
+    for one, other in zip(PLAIN.filtered(*known), kernels(True).filtered(*known), strict=True):
         same(one, other)
 
 
