@@ -9,11 +9,12 @@ Source: Blackman, Popoli, Design and Analysis of Modern Tracking Systems (1999),
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
-from fusion import direction, existence, extra_plots, manoeuvres
+from fusion import crowds, direction, existence, extra_plots, filters, manoeuvres
 from fusion.association import Pairs, concatenated, gate_threshold, gated_pairs, in_sight
 from fusion.existence import BoolArray
 from fusion.measurement import AZIMUTH, IntArray, Plots
@@ -26,6 +27,7 @@ IDENTITY_ALARMS = 1e-3  # false reports a scan of a cooperative receiver
 QUICK_NS = int(
     manoeuvres.TELLING_S * 1e9
 )  # what comes so soon only raises the noise: none is taken off that is not there
+WIDE_GATE = 1.0 - 1e-6  # where nothing else lies near: what false alarms would explain better is left to them anyhow
 FOLLOWED_HITS = 3  # a direction seen so often is no false alarm
 
 
@@ -74,8 +76,8 @@ def pairs_in_space(
 ) -> Pairs:
     """Pairs of ENU states (n, 6) of these rows (n,) of the table; `row` counts the states.
 
-    What is confirmed and has nothing in its gate, where a range was measured, may have turned: it looks again in the gate of
-    an abrupt manoeuvre, and takes what is likelier to be that than a false alarm."""
+    What is confirmed and has nothing in its gate, where a range was measured, may have turned, or its sensor erred by much:
+    it looks again in a wider gate, and takes what is likelier its own than a false alarm."""
     clock_error_s = hand.rules.clock_error_s(hand.sensor)
     gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
     h, H, added = table.kernels.foretold(x, hand.sensor, plots.components, clock_error_s)
@@ -104,15 +106,31 @@ def _turned(
     P: FloatArray,
     looked: tuple[FloatArray, FloatArray, FloatArray],
 ) -> Pairs:
-    """Pairs of the states at these places that manoeuvre abruptly; looked: h, H and added noise of all states."""
+    """Pairs of the states at these places, in a wider gate, that manoeuvre abruptly or as usual; looked: h, H and added noise
+    of all states.
+
+    N ← μ N(y; S of the highest level) + (1 - μ) N(y; S), μ as `manoeuvres.abrupt` tells it; those with s > 0 are theirs.
+    In a crowd what lies far off is a neighbour's: there the first term alone, within the usual gate."""
     h, H, added = (part[of] for part in looked)
     since_s = unwatched_s(table, hand, plots, rows[of], table.carried_ns[rows[of]])
     chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
-    gate = gate_threshold(hand.rules.settings.gate_probability, len(plots.components))
-    pairs = table.kernels.gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, gate)
+    usual_gate, wide_gate = (
+        gate_threshold(max(hand.rules.settings.gate_probability, least), len(plots.components))
+        for least in (0.0, WIDE_GATE)
+    )
+    pairs = table.kernels.gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, wide_gate)
+    apart = crowds.stand_apart(table.crowded_ns[rows[of]], hand.scan.time_ns)
+    pairs = pairs.chosen((apart[pairs.row] | (pairs.nis <= usual_gate)).nonzero()[0])
     if len(pairs.row) == 0:
         return pairs
-    pairs = replace(pairs, row=of[pairs.row], log_likelihood=pairs.log_likelihood + np.log(chance[pairs.row]))
+    as_turned = pairs.log_likelihood + np.log(chance[pairs.row])
+    raised = pairs.H @ (raised_P - P[of])[pairs.row] @ pairs.H.transpose(0, 2, 1)
+    nis, log_determinant = filters.squared_distance(pairs.y, pairs.S - raised)
+    as_usual = -0.5 * (nis + log_determinant + pairs.y.shape[1] * math.log(2.0 * math.pi)) + np.log1p(
+        -chance[pairs.row]
+    )
+    log_likelihood = np.where(apart[pairs.row], np.logaddexp(as_turned, as_usual), as_turned)
+    pairs = replace(pairs, row=of[pairs.row], log_likelihood=log_likelihood)
     row = rows[pairs.row]
     probability, density = probability_of(table, hand, row, False), density_at(table, hand, plots, pairs)
     s = scores(hand, table.existence[row], pairs, probability, density)

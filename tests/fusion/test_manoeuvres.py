@@ -191,3 +191,21 @@ def test_noise_that_a_camera_has_seen_the_end_of_is_not_taken_off_twice(
         for track in tracker.tracks_at(scan.time_ns):
             if track.direction is None:
                 assert np.linalg.eigvalsh(track.covariance).min() > 0.0
+
+
+@pytest.mark.parametrize(("alarms", "is_taken"), [(2.0, True), (2e5, False)])
+def test_an_unusual_error_is_a_tracks_where_false_alarms_are_rare(alarms: float, is_taken: bool, start_ns: int) -> None:
+    """A radar that errs by 1 deg sees a drone hover 970 m off for 30 s; then by five sigmas of its azimuth too far."""
+    level, coverage = Orientation(0.0, 0.0, 0.0), Coverage((-np.pi, np.pi), (-0.1, 1.3), (50.0, 3300.0))
+    sensor = Sensor(
+        "radar", (0.0, 0.0, 0.0), level, Accuracy(0.0175, 0.026, 5.0, 0.5), coverage=coverage, false_alarms_per_scan=alarms,
+        detection_probability=DetectionProbability(constant=0.95),
+    )  # fmt: skip
+    tracker = Tracker([sensor])
+    for second in range(31):
+        azimuth, now_ns = 5.0 * 0.0175 if second == 30 else 0.0, start_ns + second * 10**9
+        plot = Polar(azimuth, 0.0175, 0.08, 0.026, 970.0, 5.0, 0.5, 0.5)
+        look = Look(level, coverage.azimuth_rad, coverage.elevation_rad, coverage.slant_range_m)
+        tracker.apply(Scan("radar", now_ns, (look,), (Detection(plot, 1.0),)), now_ns)
+    (track,) = tracker.tracks_at(now_ns)
+    assert (track.last_detection_ns == now_ns) == is_taken

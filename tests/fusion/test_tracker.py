@@ -442,12 +442,12 @@ def test_revisions_grow_and_every_published_track_is_explained(two_drones_and_a_
 
 
 def test_two_tracks_of_one_object_become_one(start_ns: int) -> None:
-    """One of two sensors is 9 m off at first and then drifts to where the object is; no scan ever showed two."""
+    """One of two sensors is 12 m off at first and then drifts to where the object is; no scan ever showed two."""
     sensors = [position_sensor(), replace(position_sensor(), sensor_id="others")]
     tracker = Tracker(sensors)
     scans = []
     for k in range(50):
-        offset_m = max(9.0 - 0.3 * k, 0.0) if k % 2 else 0.0
+        offset_m = max(12.0 - 0.4 * k, 0.0) if k % 2 else 0.0
         scan = position_scan(start_ns + k * 100_000_000, (10.0 + offset_m, 50.0, 20.0), looked=False)
         scans.append(replace(scan, sensor_id=sensors[k % 2].sensor_id))
     published = run(tracker, scans)
