@@ -22,7 +22,7 @@ from fusion.types import Track
 from fusion.wire import HealthMessage
 
 STALE_S = 5.0
-PERHAPS = 0.3  # a drone's probability from which one is told of; what no camera has looked at has 0.22
+PERHAPS = 0.3  # a drone's probability from which one is told of; what no camera has looked at has 0.21
 PAGE = """<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Post</title><style>body{font:20px sans-serif;margin:0}#state{padding:14px;font-size:32px;color:#fff;background:#777}
 table{width:100%;border-collapse:collapse}td,th{padding:10px;border-bottom:1px solid #ccc;text-align:left}

@@ -13,8 +13,11 @@ Pixels, x and y of the top-left corner. A detection is a bearing: azimuth and el
 A detection may also have "classes": {class: probability, ...}, adding up to 1: what it is, by all looks of its tracklet in
 the picture. Then each has its probability times the confidence, else the class that it names has the confidence; "unknown"
 has the rest. A class that we do not know is "unknown". That is a plain reading of the confidence, which is not calibrated;
-the tracker weighs it over time. And it may have "speed_px_s": [across, down], how fast its tracklet moves through the picture;
-with a lens that tells its rolling shutter's readout (`fusion/camera.py`), the direction is that at the picture's time.
+the tracker weighs it over time. With "tracklet", the number of that, above 0, the newest stands in place of the earlier ones
+of the same number.
+
+It may have "speed_px_s": [across, down], how fast its tracklet moves through the picture; with a lens that tells its rolling
+shutter's readout (`fusion/camera.py`), the direction is that at the picture's time.
 
 Boxes are drawn larger than what they show, by "margin_px" where the detector tells: it is taken off before the box's width is
 an angular size. A third of the box is left at least, for the box of a far object is a few pixels out.
@@ -38,7 +41,19 @@ from firmware_interfaces.camera_turn import CameraTurn
 from firmware_interfaces.decoder import Counts, Rejected
 from firmware_interfaces.mounting import Mounting
 from fusion.camera import Lens, angle_between, pixel_to_direction, row_time_s
-from fusion.types import CLASSES, Detection, FloatArray, Limits, Look, Pointing, Reading, Scan, Sensor, Status
+from fusion.types import (
+    CLASSES,
+    MOST_TRACKLETS,
+    Detection,
+    FloatArray,
+    Limits,
+    Look,
+    Pointing,
+    Reading,
+    Scan,
+    Sensor,
+    Status,
+)
 
 MAX_READING_BYTES = 1_000_000
 MAX_DETECTIONS = 500  # more in one picture is a detector gone mad
@@ -164,6 +179,7 @@ class Decoder:
             classes_of(renamed(votes_of(row), self._classes), confidence),
             (left_px, top_px, width_px, height_px),
             max(angle_between(left, right), angle_between(top, bottom)),
+            tracklet=tracklet_of(row),
         )
 
     @staticmethod
@@ -270,6 +286,14 @@ def votes_of(row: dict[str, Any]) -> dict[str, float]:
     if min(shares) < 0.0 or abs(sum(shares) - 1.0) > ROUNDED:
         raise Rejected("range", f"the probabilities of classes add up to {sum(shares):g}, expected 1")
     return dict(zip(votes, shares, strict=True))
+
+
+def tracklet_of(row: dict[str, Any]) -> int:
+    """The number of its tracklet, where its classes are told by all looks of that; else 0. Raises Rejected."""
+    number = row.get("tracklet", 0) if row.get("classes") else 0
+    if not isinstance(number, int) or not 0 <= number <= MOST_TRACKLETS:
+        raise Rejected("range", f"tracklet is {number}, expected 0 to {MOST_TRACKLETS}")
+    return number
 
 
 def renamed(votes: dict[str, float], classes: Mapping[str, str]) -> dict[str, float]:

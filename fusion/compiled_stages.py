@@ -70,16 +70,26 @@ RANGES = np.array([*LN_RANGES, direction.NEAREST_M, SMALL_M])
 LN_BANDS, IS_SMALL = whole(true_size.LN_BANDS), whole(silence.SMALL)
 DOUBTS = np.array(
     [
-        *(true_size.LEAST_LOOKS, true_size.BAND_SIGMA, true_speed.LEAST_LOOKS, true_speed.FASTEST_M_S),
+        *(
+            classification.SMALLEST_LOG,
+            true_size.LEAST_LOOKS,
+            true_size.BAND_SIGMA,
+            true_speed.LEAST_LOOKS,
+            true_speed.FASTEST_M_S,
+        ),
         *(true_speed.SIGMA_M_S, true_speed.WIND_M_S, true_speed.MOST_DOUBT, silence.MOST_DOUBT),
     ]
 )
 NO_BIASES = np.zeros((0, 0))
-NAMED_AS = classification.NAMES, classification.GUESSES, np.log(classification.PRIOR)
+NAMED_AS = np.stack([classification.LONE.names, classification.TRACKLETS.names]), np.log(classification.PRIOR)
 OF_VOTES = np.array(
     [
-        *(classification.FRESH, classification.PICTURE_S, classification.VIEW_S, classification.LONGEST_FADE_S),
-        *(classification.FADE_S, classification.SMALLEST_LOG),
+        *(classification.PICTURE_S, classification.LONGEST_FADE_S, classification.FADE_S, classification.SMALLEST_LOG),
+        *(
+            float(number)
+            for of in (classification.LONE, classification.TRACKLETS)
+            for number in (of.first, of.fresh, of.view_s)
+        ),
     ]
 )
 OF_NOISE = np.array([sensor_noise.SLACK, sensor_noise.CLIPPED, sensor_noise.STEADY, sensor_noise.FADE])
@@ -262,7 +272,7 @@ def news(
 
 def classes(table: TrackTable, rows: IntArray) -> FloatArray:
     learned = table.metres_log, table.metres_count, table.speed_m_s, table.speed_count, table.way_m_s
-    columns = table.class_log, *learned, table.direction_of, table.seen_ns, table.denied_log
+    columns = table.class_log, table.linked_log, *learned, table.direction_of, table.seen_ns, table.denied_log
     found: FloatArray = compiled.classes(rows, *columns, LN_BANDS, IS_SMALL, NEVER_NS, DOUBTS)
     return found
 

@@ -71,7 +71,9 @@ class Kernels:
     widened: Callable[[TrackTable, IntArray, FloatArray], FloatArray]
     density: Callable[[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, IntArray], FloatArray]
     take: Callable[[TrackTable, int, int, IntArray, FloatArray, FloatArray, FloatArray, bool, bool], None]
-    vote: Callable[[IntArray, FloatArray, FloatArray, IntArray, int, int], None]
+    vote: Callable[
+        [IntArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, int, int], None
+    ]
     compared: registration.Compared
     assumed_at: Callable[[IntArray, FloatArray, Sensor, bool], FloatArray]
     note_speeds: Callable[[TrackTable, IntArray], None]

@@ -19,7 +19,7 @@ from fusion.lifetimes import NEVER_NS
 from fusion.measurement import IntArray
 from fusion.scan_update import SHARED_HITS
 from fusion.track_table import TrackTable
-from fusion.types import FloatArray, TrackKey
+from fusion.types import TrackKey
 
 MOST_LIKE = 2  # others that a row may equal before it stands in a crowd
 APART_SCANS = 2  # one scan may show one object twice: a wing and a rotor, an echo and its ghost
@@ -50,7 +50,7 @@ def merge_directions(table: TrackTable, time_ns: int) -> None:
 
 def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     """What two rows knew of one object, in the row that stays; the older confirmed key survives."""
-    table.class_log[stays] = _votes_of_both(table, stays, goes)
+    _join_votes(table, stays, goes)
     table.hits[stays] += table.hits[goes]
     table.ranged_hits[stays] += table.ranged_hits[goes]
     table.existence[stays] = max(table.existence[stays], table.existence[goes])
@@ -72,15 +72,20 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     table.explained_by = [either[0] if by in either else by for by in table.explained_by]
 
 
-def _votes_of_both(table: TrackTable, one: int, two: int) -> FloatArray:
-    """Class weights (classes,) of two rows that are one object. A sensor that voted on both has mostly shown both the same
-    detections: then those of the row that was told more, not their sum."""
-    prior = classification.prior_log(1)[0]
-    told = table.class_log[[one, two]] - prior
+def _join_votes(table: TrackTable, stays: int, goes: int) -> None:
+    """Of two rows that are one object. A sensor that voted on both has mostly shown both the same detections: then the votes
+    of the row that was told more, not their sum."""
+    prior, both = classification.prior_log(1)[0], [stays, goes]
+    told = classification.by_all_votes(table.class_log[both], table.linked_log[both]) - prior
     told -= told.max(axis=1, keepdims=True)
-    if (table.voted_ns[[one, two]] != NEVER_NS).all(axis=0).any():
-        return np.asarray(prior + told[int(told[1].min() < told[0].min())])
-    return np.asarray(prior + told.sum(axis=0))
+    if (table.voted_ns[both] != NEVER_NS).all(axis=0).any():
+        if told[1].min() < told[0].min():
+            for name in ("class_log", "linked_log", "views", "tracklet"):
+                getattr(table, name)[stays] = getattr(table, name)[goes]
+        return
+    table.class_log[stays] += table.class_log[goes] - prior
+    for name in ("linked_log", "views", "tracklet"):  # of any sensor only one of the two has more than nothing
+        getattr(table, name)[stays] += getattr(table, name)[goes]
 
 
 def merge_duplicates(table: TrackTable, time_ns: int) -> None:

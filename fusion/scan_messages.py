@@ -20,6 +20,7 @@ import msgspec
 from fusion.frames import LocalFrame
 from fusion.messages import claim_message
 from fusion.types import (
+    MOST_TRACKLETS,
     Accuracy,
     Claim,
     ClaimAgreement,
@@ -70,6 +71,7 @@ class MeasuredMessage(msgspec.Struct, frozen=True, omit_defaults=True):
     confidence: float = 1.0
     classes: dict[str, float] = {}
     angular_size_deg: float | None = None
+    tracklet: int = 0  # whose looks in the sensor's picture all tell `classes`; 0: none
 
 
 class ScanMessage(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -160,6 +162,7 @@ def measured_message(detection: Detection) -> MeasuredMessage:
         confidence=round(detection.confidence, 3),
         classes={name: round(probability, 3) for name, probability in detection.classes},
         angular_size_deg=_sigma_deg(detection.angular_size_rad),
+        tracklet=detection.tracklet,
     )
 
 
@@ -322,7 +325,9 @@ def _detection_of(message: MeasuredMessage) -> Detection | None:
     size_deg = message.angular_size_deg
     is_size = size_deg is not None and SMALLEST_DEG <= size_deg <= LARGEST_DEG
     confidence = min(max(message.confidence, 0.0), 1.0)
-    return Detection(measurement, confidence, classes, angular_size_rad=_rad(size_deg) if is_size else None)
+    tracklet = message.tracklet if 0 <= message.tracklet <= MOST_TRACKLETS else 0
+    angle_rad = _rad(size_deg) if is_size else None
+    return Detection(measurement, confidence, classes, angular_size_rad=angle_rad, tracklet=tracklet)
 
 
 def _measurement_of(one: MeasuredMessage) -> Measurement | None:

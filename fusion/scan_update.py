@@ -280,14 +280,16 @@ def _learn_biases(
 
 def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray) -> None:
     """Classes named by these detections go to these rows."""
-    votes = [hand.scan.detections[index].classes for index in indices.tolist()]
-    telling = [k for k, classes in enumerate(votes) if classes]
+    detections = [hand.scan.detections[index] for index in indices.tolist()]
+    telling = [k for k, detection in enumerate(detections) if detection.classes]
     if not telling:
         return
-    if len(telling) < len(votes):
-        rows, votes = rows[telling], [votes[k] for k in telling]
-    named = classification.named(votes)
-    table.kernels.vote(rows, named, table.class_log, table.voted_ns, hand.number, hand.scan.time_ns)
+    if len(telling) < len(detections):
+        rows, detections = rows[telling], [detections[k] for k in telling]
+    named = classification.named([detection.classes for detection in detections])
+    tracklets = np.array([detection.tracklet for detection in detections], dtype=np.int64)
+    columns = table.class_log, table.linked_log, table.views, table.tracklet, table.voted_ns
+    table.kernels.vote(rows, named, tracklets, *columns, hand.number, hand.scan.time_ns)
 
 
 def learn_size(table: TrackTable, hand: ScanInHand, row: int, index: int) -> None:
@@ -309,7 +311,8 @@ def learn_size(table: TrackTable, hand: ScanInHand, row: int, index: int) -> Non
 
 def _is_likely_small(table: TrackTable, row: int) -> bool:
     """Drone or bird: its size tells the range. An airplane that looks as large is far off; so may be what has no class."""
-    drone, bird, airplane, helicopter, _ = classification.probabilities(table.class_log[row])
+    log_weight = classification.by_all_votes(table.class_log[row], table.linked_log[row])
+    drone, bird, airplane, helicopter, _ = classification.probabilities(log_weight)
     return bool(np.any(table.voted_ns[row] != NEVER_NS) and drone + bird > airplane + helicopter)
 
 

@@ -51,7 +51,8 @@ def pack(table: TrackTable, rows: IntArray) -> IntArray:
 
 def classes(table: TrackTable, rows: IntArray) -> FloatArray:
     """Class probabilities of these rows, shape (k, classes), by votes, size, speed, and the silence of others."""
-    log = table.class_log[rows] + true_size.log_likelihood(table, rows) + true_speed.log_likelihood(table, rows)
+    voted = classification.by_all_votes(table.class_log[rows], table.linked_log[rows])
+    log = voted + true_size.log_likelihood(table, rows) + true_speed.log_likelihood(table, rows)
     return silence.doubted(classification.probabilities(log), table, rows)
 
 

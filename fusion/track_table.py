@@ -24,7 +24,7 @@ from fusion.measurement import AZIMUTH, ELEVATION, IntArray
 from fusion.registration import Registration
 from fusion.sensor_noise import SensorNoise
 from fusion.sensor_rates import Newcomers, SensorRates, Stays
-from fusion.types import Explanation, FloatArray, Sensor, TrackKey
+from fusion.types import CLASSES, Explanation, FloatArray, Sensor, TrackKey
 
 FIRST_INTERVAL_S = 1.0  # between a sensor's scans, until two have come
 INTERVAL_WEIGHT = 0.2  # of the newest in the running mean
@@ -35,7 +35,8 @@ TOLD = 11  # numbers that are kept of what was told of a row
 
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
-    "missed_ns", "voted_ns", "class_log", "size_log", "size_count", "shared", "explained", "origin", "updated_x",
+    "missed_ns", "voted_ns", "class_log", "linked_log", "views", "tracklet",
+    "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
     "metres_log", "metres_count", "speed_m_s", "speed_count", "way_m_s", "told", "crowded_ns",
     "reports", "lacking", "began_m", "began_ns", "stood", "stood_mean", "stood_squares", "hovers_log", "glints_log",
@@ -87,7 +88,10 @@ class TrackTable:
         self.seen_ns: IntArray = np.zeros((0, count), dtype=np.int64)  # by sensor: last detection
         self.missed_ns: IntArray = np.zeros((0, count), dtype=np.int64)  # by sensor: last counted miss
         self.voted_ns: IntArray = np.zeros((0, count), dtype=np.int64)  # by sensor: last class vote
-        self.class_log: FloatArray = prior_log(0)
+        self.class_log: FloatArray = prior_log(0)  # by ended tracklets and lone votes, see classification.py
+        self.linked_log: FloatArray = np.zeros((0, count, len(CLASSES)))  # by sensor: by its present tracklet,
+        self.views: FloatArray = np.zeros((0, count))  # which is of so many views,
+        self.tracklet: IntArray = np.zeros((0, count), dtype=np.int64)  # and has this number; 0: none
         self.size_log: FloatArray = np.zeros(0)  # mean ln of the angular size, direction rows
         self.size_count: IntArray = np.zeros(0, dtype=np.int64)
         self.shared: IntArray = np.zeros(
@@ -236,6 +240,9 @@ class TrackTable:
             "missed_ns": never,
             "voted_ns": never,
             "class_log": prior_log(count),
+            "linked_log": np.zeros((count, sensors, len(CLASSES))),
+            "views": np.zeros((count, sensors)),
+            "tracklet": np.zeros((count, sensors), dtype=np.int64),
             "size_log": np.zeros(count),
             "size_count": np.zeros(count, dtype=np.int64),
             "shared": np.zeros(count, dtype=np.int64),

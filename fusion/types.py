@@ -31,6 +31,7 @@ ASKED = "#asked"  # source of a reading that holds only the node's own questions
 VISION_SUFFIX = "/vision"  # a camera's detector is a sensor of its own: "camera-north/vision"
 
 CLASSES = ("drone", "bird", "airplane", "helicopter", "unknown")
+MOST_TRACKLETS = 2**53  # the highest number of one: what all readers of JSON keep whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Detection:
     box_px: tuple[float, float, float, float] | None = None  # x, y of the top-left corner, width, height
     angular_size_rad: float | None = None  # widest extent as seen from the sensor
     power_db: float | None = None  # signal-to-noise ratio, or received power as the sensor scales it
+    tracklet: int = 0  # the sensor's own link of looks, all of which tell `classes`; 0: none
 
 
 @dataclass(frozen=True, slots=True)

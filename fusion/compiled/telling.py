@@ -34,22 +34,33 @@ def news(rows, told, statuses, last_ns, hits, direction_of, updated, dropped, ti
 
 
 @compiled(
-    "f8[:,::1](i8[::1], f8[:,::1], f8[::1], i8[::1], f8[::1], i8[::1], f8[:,::1], i8[::1], i8[:,::1], f8[:,::1],"
-    "f8[:,::1], b1[::1], i8, f8[::1])"
+    "f8[:,::1](i8[::1], f8[:,::1], f8[:,:,::1], f8[::1], i8[::1], f8[::1], i8[::1], f8[:,::1], i8[::1], i8[:,::1],"
+    "f8[:,::1], f8[:,::1], b1[::1], i8, f8[::1])"
 )
 def classes(
-    rows, class_log, metres_log, metres_count, speed_m_s, speed_count, way_m_s, direction_of, seen_ns, denied_log,
+    rows, class_log, linked_log, metres_log, metres_count, speed_m_s, speed_count, way_m_s, direction_of, seen_ns, denied_log,
     ln_bands, is_small, never_ns, constants,
 ):  # fmt: skip
     """telling.py; ln_bands (classes, 2) of sizes; constants: see `compiled_stages.py`. The second class is birds', the last
     is unknown."""
-    size_looks, size_sigma, speed_looks, fastest, of_birds, of_wind, most_by_speed, most_by_silence = constants
+    smallest_log, size_looks, size_sigma, speed_looks, fastest, of_birds, of_wind, most_by_speed, most_by_silence = (
+        constants
+    )
     count = class_log.shape[1]
     found = np.empty((len(rows), count))
     for k in range(len(rows)):
         row, highest = rows[k], -np.inf
         for c in range(count):
             log = class_log[row, c]
+            for sensor in range(linked_log.shape[1]):
+                log += linked_log[row, sensor, c]
+            found[k, c] = log
+            highest = max(highest, log)
+        for c in range(count):
+            found[k, c] = max(found[k, c] - highest, smallest_log)
+        highest = -np.inf
+        for c in range(count):
+            log = found[k, c]
             if metres_count[row] >= size_looks:
                 size = metres_log[row]
                 beyond = max(ln_bands[c, 0] - size, 0.0) + max(size - ln_bands[c, 1], 0.0)

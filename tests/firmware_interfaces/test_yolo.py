@@ -114,6 +114,18 @@ def test_the_tracklets_classes_share_the_confidence(
     assert dict(voted.classes) == pytest.approx({"drone": 0.16, "bird": 0.6, "unknown": 0.24})
 
 
+def test_a_vote_says_whose_looks_it_tells_where_it_tells_several(
+    sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
+) -> None:
+    """One look's own class is not what the tracklet's other looks said."""
+    whole, alone = detection(9, 9, 9, 9, classes={"bird": 1.0}, tracklet=41), detection(9, 9, 9, 9, tracklet=41)
+    (scan,) = Decoder(sensor, lens).feed(make_reading(make_yolo_reading(detections=[whole, alone])))
+    assert [one.tracklet for one in scan.detections] == [41, 0]
+    for tracklet in (-1, 1.5, 2**60, "7"):
+        wrong = detection(9, 9, 9, 9, classes={"bird": 1.0}, tracklet=tracklet)
+        assert Decoder(sensor, lens).feed(make_reading(make_yolo_reading(detections=[wrong]))) == []
+
+
 def test_a_smaller_stream_of_the_same_picture_gives_the_same_direction(
     sensor: Sensor, lens: Lens, make_reading: MakeReading, make_yolo_reading: MakeJson
 ) -> None:

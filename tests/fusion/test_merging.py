@@ -54,9 +54,10 @@ def test_a_row_that_equals_many_others_stands_in_a_crowd_and_is_not_merged(
     assert len(table) == left
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 @pytest.mark.parametrize(("voters", "times"), [((0, 0), 1), ((0, 1), 2)])
 def test_votes_that_both_rows_of_an_object_took_are_counted_once(
-    radar: Sensor, camera: Sensor, voters: tuple[int, int], times: int
+    radar: Sensor, camera: Sensor, voters: tuple[int, int], times: int, is_linked: bool
 ) -> None:
     """One camera's pictures told both rows the same; two cameras' are two witnesses."""
     table = TrackTable((camera, radar), 1.0, motion.spectral_density(3.0))
@@ -68,10 +69,14 @@ def test_votes_that_both_rows_of_an_object_took_are_counted_once(
     table.seen_ns[:] = NEVER_NS
     table.voted_ns[[0, 1], voters] = 0
     told = np.array([0.0, -0.7, -1.0, -1.0, -0.4])
-    table.class_log += told
+    if is_linked:
+        table.linked_log[[0, 1], voters], table.tracklet[[0, 1], voters], table.views[[0, 1], voters] = told, 3, 1.0
+    else:
+        table.class_log += told
     merge_duplicates(table, SECOND_NS)
     assert len(table) == 1
-    np.testing.assert_allclose(table.class_log[0], prior_log(1)[0] + times * told)
+    assert table.views.sum() == times * is_linked
+    np.testing.assert_allclose(table.class_log[0] + table.linked_log[0].sum(axis=0), prior_log(1)[0] + times * told)
 
 
 def test_who_is_who_stays_open_though_a_track_goes_on_under_the_number_of_its_direction(

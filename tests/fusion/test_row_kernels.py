@@ -72,6 +72,9 @@ def table_of(random: np.random.Generator, count: int = 40) -> TrackTable:
     table.denied_log = -random.uniform(0, 6, (count, len(SENSORS)))
     table.glints_log = random.normal(-2, 2, count)
     table.class_log = table.class_log + random.normal(0, 1, table.class_log.shape)
+    table.tracklet = random.integers(0, 3, (count, len(SENSORS)))
+    table.views = np.where(table.tracklet > 0, random.uniform(0, 9, table.tracklet.shape), 0.0)
+    table.linked_log = random.normal(0, 2, table.linked_log.shape) * (table.tracklet > 0)[:, :, None]
     table.metres_log, table.metres_count = random.normal(0, 2, count), random.integers(0, 6, count)
     table.speed_m_s, table.speed_count = random.uniform(0, 40, count), random.integers(0, 20, count)
     table.way_m_s = random.normal(0, 15, (count, 2))
@@ -151,11 +154,12 @@ def test_a_detection_leaves_the_same(seed: int, is_ranged: bool, is_report: bool
     table, rows = table_of(random), np.flatnonzero(random.uniform(size=40) < 0.4)
     x, P = random.normal(0, 9, (len(rows), 6)), random.normal(0, 9, (len(rows), 6, 6))
     ratio, named = random.lognormal(0, 3, len(rows)), random.uniform(0, 0.4, (len(rows), 4))
+    tracklets = random.integers(0, 3, len(rows))
     named[::3] = 0.0
     tables = []
     for of, its in both(table):
         of.take(its, 1, NOW_NS, rows, x, P, ratio, is_ranged, is_report)
-        of.vote(rows, named, its.class_log, its.voted_ns, 1, NOW_NS)
+        of.vote(rows, named, tracklets, its.class_log, its.linked_log, its.views, its.tracklet, its.voted_ns, 1, NOW_NS)
         tables.append(its)
     same_columns(*tables)
     assert (np.ptp(tables[0].class_log[rows], axis=1) <= -classification.SMALLEST_LOG + 1e-9).all()

@@ -68,7 +68,7 @@ def over_the_wire(scan: Scan, sensor: Sensor = RADAR) -> Scan:
 
 def test_every_kind_of_measurement_comes_through() -> None:
     found = (
-        Detection(POLAR, 0.9, (("drone", 0.75), ("bird", 0.25)), angular_size_rad=0.002),
+        Detection(POLAR, 0.9, (("drone", 0.75), ("bird", 0.25)), angular_size_rad=0.002, tracklet=2**40),
         *(Detection(o, 0.5) for o in OTHERS),
     )
     back = over_the_wire(Scan("radar", 1_800_000_000_123_456_000, None, found))
@@ -81,10 +81,17 @@ def test_every_kind_of_measurement_comes_through() -> None:
     assert first.measurement.range_rate_m_s == pytest.approx(-12.345)
     assert first.classes == (("drone", 0.75), ("bird", 0.25))
     assert first.angular_size_rad == pytest.approx(0.002, rel=1e-4)
+    assert [detection.tracklet for detection in back.detections] == [2**40, 0, 0, 0]
     kinds = [type(detection.measurement) for detection in back.detections]
     assert kinds == [Polar, RangeRate, Polar, Position]
     assert back.detections[2].measurement.elevation_rad is None
     assert back.detections[3].measurement == OTHERS[2]
+
+
+@pytest.mark.parametrize("tracklet", [-1, 2**80])
+def test_a_tracklet_that_no_column_holds_is_none(tracklet: int) -> None:
+    told = scan_message(Scan("radar", 0, None, (Detection(POLAR, 0.9, (("drone", 1.0),), tracklet=tracklet),)), RADAR)
+    assert scan_of(told, RADAR).detections[0].tracklet == 0
 
 
 def test_where_it_looked_comes_through_and_the_whole_coverage_in_one_word() -> None:

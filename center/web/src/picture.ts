@@ -11,7 +11,7 @@ const MOST_OTHERS = 200; // messages
 const OTHERS_PROTOCOL = "asterix_tracks";
 const CAMERA_PROTOCOL = "yolo";
 const ALL_POSTS = "fused"; // stands in a post's place; no post may be called so
-const PERHAPS = 0.3; // a class so likely is told beside the likeliest; what no camera has looked at is a drone with 0.22
+const PERHAPS = 0.3; // a class so likely is told beside the likeliest; what no camera has looked at is a drone with 0.21
 const ALONE_MS = 3_000; // an object of all posts' detections that no post's track is of for so long is shown by itself
 
 export function track_key(track: { site_id: string; run_id: string; track_number: number }): string {
