@@ -95,8 +95,8 @@ def noticed(boxes: list[Box]) -> list[Box]:
 def as_a_post(detector: Detector, budget: int) -> Callable[[list[Picture]], Iterator[tuple[list[Box], int]]]:
     def look(pictures: list[Picture]) -> Iterator[tuple[list[Box], int]]:
         timed = ((number * EVERY / 30, picture) for number, picture in enumerate(pictures))
-        for regions, seen in look_as_a_post(detector, timed, budget):
-            yield [one.box for one in seen], len(regions)
+        for look in look_as_a_post(detector, timed, budget):
+            yield [one.box for one in look.seen], len(look.looked)
 
     return look
 

@@ -77,14 +77,18 @@ def build_pools(data: Path, cache: Path, seed: int) -> None:
 
 
 def calibrate(onnx_path: Path, data: Path, every: int) -> None:
-    """Write the temperature of tracklets' classes into the file."""
+    """Write the temperature of tracklets' classes and the classes' operating points into the file."""
     from edge.training.calibrate import examples, fit
     from edge.training.evaluate import SCORED, clips_of
     from edge.training.metadata import describe
+    from edge.training.operating import points_of
     from edge.vision.detector import load_detector
+    from edge.vision.operating_points import ENTRY
 
     calibration = fit(*examples(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every))
     describe(onnx_path, class_temperature=str(calibration["temperature"]), calibration=json.dumps(calibration))
+    points = points_of(load_detector(onnx_path, SCORED), clips_of(data, "apart"), every)
+    describe(onnx_path, **{ENTRY: json.dumps(points)})
 
 
 def finish(onnx_path: Path, data: Path, every: int) -> None:
@@ -96,8 +100,6 @@ def finish(onnx_path: Path, data: Path, every: int) -> None:
     from edge.training.seen import seen_at_training
     from edge.vision.detector import load_detector
     from edge.vision.image_tracks import SURE
-    from edge.vision.patches import ENTRY as CLOSER_LOOK
-    from edge.vision.shapes import ENTRY as WING_BEATS
     from edge.vision.usual import ENTRY
 
     describe(onnx_path, **{ENTRY: seen_at_training(load_detector(onnx_path, SURE), read_clips(data, "train"))})
@@ -112,9 +114,9 @@ def finish(onnx_path: Path, data: Path, every: int) -> None:
     shipped = onnx_path.read_bytes()
     sha256 = hashlib.sha256(shipped).hexdigest()
     metadata = metadata_of(onnx_path)
-    training, closer, wings = json.loads(metadata["training"]), CLOSER_LOOK in metadata, WING_BEATS in metadata
+    training = json.loads(metadata["training"])
     clips = [*read_clips(data, "train"), *read_clips(data, "val")]
-    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips, closer, wings))
+    onnx_path.with_suffix(".md").write_text(write_card(NAME, shipped, sha256, measured, training, clips, metadata))
     print(json.dumps(measured, indent=2))
 
 

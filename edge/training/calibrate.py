@@ -35,8 +35,8 @@ def examples(
         labels = read_labels(clip.labels)
         votes: dict[int, list[npt.NDArray[np.float64]]] = defaultdict(list)
         classes: dict[int, Counter[int]] = defaultdict(Counter)
-        for frame, seen in zip(*look_at_clip(detector, clip, every), strict=True):
-            for one in seen:
+        for frame, look in zip(*look_at_clip(detector, clip, every), strict=True):
+            for one in look.seen:
                 for truth in labels.get(frame, ()):
                     if one.number and near(truth[None], [one.box])[0]:
                         votes[one.number].append(np.array(list(scores_of(one.box, CLASSES).values())))

@@ -6,11 +6,12 @@ Written by `python -m edge.training` from the figures themselves, so that the ca
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from edge.training.clips import CLASSES, Clip
 from edge.training.drawn_boxes import MARGIN_PX
+from edge.vision import operating_points, patches, score_shift, shapes
 
 CARD = """# {name}
 
@@ -21,7 +22,7 @@ Finds drones, birds, airplanes and helicopters in one picture, visible or infrar
   height, pixels) and a probability per class. Pixels are never shrunk: larger pictures are looked at in regions.
 - A box's sides are those of the object and about {visible_margin:g} px (visible) or {infrared_margin:g} px (infrared), as
   people drew them; entry `box_margin_px` of the metadata tells, so that it is taken off where an angular size is told.
-- {halves}{closer}{wings}
+- {halves}{notes}
 - Licence: AGPL-3.0-or-later (trained with ultralytics, which is AGPL-3.0). Trained from random weights.
 
 ## Made from
@@ -80,15 +81,22 @@ PAIR = {
     "  saw them. Every score of the visible half was then moved by {shift} in its logarithm of odds, for fewer false tracks.",
 }
 
-CLOSER = """
+# of each entry of the metadata that a model may have
+NOTES = {
+    patches.ENTRY: """
 - A third network, entry `closer_look` of the metadata, 46 000 weights, tells from up to eight views of one object what it is,
   in pictures in colour. Made by `python -m edge.training.closer --out CLOSER.onnx --into MODEL.onnx` of the visible
-  training clips that are not held apart; that it counts as much as all votes was chosen on those held apart."""
-
-WINGS = """
+  training clips that are not held apart; that it counts as much as all votes was chosen on those held apart.""",
+    shapes.ENTRY: """
 - Entry `wing_beats` of the metadata, 25 numbers, tells in grey pictures whether an object is a bird, by how its shape changes
-  from look to look. Made by `python -m edge.training.wings --into MODEL.onnx` of the infrared training clips not held apart.
-- Entry `score_shift` tells by how much the halves' scores were moved; of a file's tracklets they are moved back."""
+  from look to look. Made by `python -m edge.training.wings --into MODEL.onnx` of the infrared training clips that are not
+  held apart.""",
+    score_shift.ENTRY: """
+- Entry `score_shift` tells by how much the halves' scores were moved; of a file's tracklets they are moved back.""",
+    operating_points.ENTRY: """
+- Entry `operating_points` tells from which confidence each class is best believed, by spectrum; what `sarhad detect` writes
+  is moved so that it is 0.25. Made by `python -m edge.training.operating --model MODEL.onnx` of the clips held apart.""",
+}
 
 
 def pair_of(training: dict[str, Any]) -> dict[str, str]:
@@ -102,10 +110,9 @@ def write_card(
     measured: dict[str, Any],
     training: dict[str, Any],
     clips: Sequence[Clip],
-    closer: bool = False,
-    wings: bool = False,
+    entries: Collection[str] = (),
 ) -> str:
-    """The card as Markdown; closer: the file has a network that looks closer at tracklets; wings: it tells birds by theirs."""
+    """The card as Markdown; entries: of the file's metadata."""
     kind = pair_of(training) if "infrared" in training else ONE
     halves = {
         half: parts_of(of_half)
@@ -136,8 +143,7 @@ def write_card(
         right=measured["clips_with_right_majority_class"],
         linked_mean=measured["linked"]["map50_four_classes"],
         linked_right=measured["linked"]["clips_with_right_majority_class"],
-        closer=CLOSER if closer else "",
-        wings=WINGS if wings else "",
+        notes="".join(note for entry, note in NOTES.items() if entry in entries),
         rendered="\n".join(f"- {key.replace('_', ' ')}: {value}" for key, value in measured["rendered"].items()),
         table=json.dumps(measured["detection_probability"]),
     )

@@ -30,7 +30,7 @@ import numpy.typing as npt
 from edge.training.clips import CLASSES, Boxes, Clip, Picture, data_folder, read_clips, read_frames, read_labels
 from edge.vision.detector import Box, Detector, load_detector
 from edge.vision.image_tracks import Seen
-from edge.vision.whole_clip import in_hindsight, look_at_all
+from edge.vision.whole_clip import Look, in_hindsight, look_at_all
 
 NOTICED = 0.25  # confidence at which the post takes notice
 SCORED = 0.02  # confidence from which the precision-recall curve is drawn
@@ -68,16 +68,16 @@ def evaluate(detector: Detector, clips: list[Clip], every: int) -> dict[str, Any
         frames, looks = look_at_clip(detector, clip, every)
         truths = [labels.get(frame, np.zeros((0, 5), np.float32)) for frame in frames]
         has_drone = any((boxes[:, 0] == 0).any() for boxes in labels.values())
-        count(alone, clip, truths, [of_every_class(seen, detector.class_names) for seen in looks], has_drone)
-        count(linked, clip, truths, in_hindsight(looks, SCORED), has_drone)
+        count(alone, clip, truths, [of_every_class(look.seen, detector.class_names) for look in looks], has_drone)
+        count(linked, clip, truths, in_hindsight(looks, SCORED, detector.operating_points), has_drone)
         if number % 10 == 9:
             print(f"{number + 1} of {len(clips)} clips", file=sys.stderr)
     result = {"clips": len(clips), "every": every} | figures(alone) | {"linked": figures(linked)}
     return result | {"detection_probability": detection_probability(alone.by_size)}
 
 
-def look_at_clip(detector: Detector, clip: Clip, every: int) -> tuple[list[int], list[list[Seen]]]:
-    """The numbers of the frames looked at, and what was seen in each."""
+def look_at_clip(detector: Detector, clip: Clip, every: int) -> tuple[list[int], list[Look]]:
+    """The numbers of the frames looked at, and the looks."""
     frames: list[int] = []
 
     def timed() -> Iterator[tuple[float, Picture]]:

@@ -19,8 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.vision import margins, patches, score_shift, shapes, usual
+from edge.vision import margins, operating_points, patches, score_shift, shapes, usual
 from edge.vision.margins import Margins
+from edge.vision.operating_points import OperatingPoints
 from edge.vision.patches import CloserLook
 from edge.vision.score_shift import ScoreShift
 from edge.vision.shapes import WingBeats
@@ -91,6 +92,7 @@ class Detector(Protocol):
     closer_look: CloserLook | None  # at several looks of one object; None where it has no such network
     wing_beats: WingBeats | None  # at how one object's shape changes; None where it tells no bird by that
     score_shift: ScoreShift  # by which its scores were moved
+    operating_points: OperatingPoints  # from which confidence each class should be believed
     temperature: float  # by which the mean of many looks' class scores is to be divided; 1: never calibrated
 
     def look(
@@ -125,6 +127,9 @@ class OnnxDetector:
         self.usual, self.margins = usual_of(path, metadata), margins_of(path, metadata)
         self.wing_beats = entry_of(path, metadata, shapes.ENTRY, WingBeats.read, "weights")
         self.score_shift = entry_of(path, metadata, score_shift.ENTRY, ScoreShift.read, "logarithms")
+        self.operating_points = entry_of(
+            path, metadata, operating_points.ENTRY, OperatingPoints.read, "confidences by class"
+        )
         self.closer_look = closer_look_of(path, metadata, len(self.class_names))
         self.confidence, self.spectrum = confidence, spectrum
         self._has_halves = GREY_INPUT in {one.name for one in self._session.get_overridable_initializers()}

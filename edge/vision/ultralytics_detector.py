@@ -30,6 +30,7 @@ from edge.vision.detector import (
     to_box,
 )
 from edge.vision.margins import Margins
+from edge.vision.operating_points import OperatingPoints
 from edge.vision.score_shift import ScoreShift
 from edge.vision.spectrum import Spectrum
 
@@ -54,7 +55,7 @@ class UltralyticsDetector:
         self.model_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
         self.provider = "ultralytics"
         self.temperature, self.usual, self.margins, self.closer_look = 1.0, None, Margins(), None
-        self.wing_beats, self.score_shift = None, ScoreShift()
+        self.wing_beats, self.score_shift, self.operating_points = None, ScoreShift(), OperatingPoints()
         self.confidence, self.spectrum = confidence, spectrum
 
     def look(

@@ -4,33 +4,47 @@
 
 A box's confidence for a class is the mean confidence of its tracklet's boxes, times the tracklet's probability of the class:
 whether something flies there is one question for the whole tracklet, and all of its frames answer it. Where a model's scores
-were moved down for fewer tracks of a glance, a tracklet's are moved back (`score_shift.py`): it is more than a glance. That is
-for files; live, a tracklet knows only what it has seen so far.
+were moved down for fewer tracks of a glance, a tracklet's are moved back (`score_shift.py`): it is more than a glance. At last
+each class is moved so that 0.25 means the same in all of them (`operating_points.py`). That is for files; live, a tracklet
+knows only what it has seen so far.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edge.vision.detector import CONFIDENCE, Box, Detector, Picture, Region, spectrum_shown
 from edge.vision.following import Following, cues_of
 from edge.vision.image_tracks import Seen
+from edge.vision.operating_points import OperatingPoints
 from edge.vision.regions import Outlook, half_grey
 from edge.vision.score_shift import moved_back
+from edge.vision.spectrum import Spectrum
 
 FRAME_S = 1 / 30  # between frames of a file that does not tell
 
 
-def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture]]) -> Iterator[list[Seen]]:
-    """The linked boxes of each frame, from the detector's confidence on; one list a frame, in order."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """At one frame: where, and the linked boxes, from the detector's confidence on."""
+
+    looked: list[Region]
+    spectrum: Spectrum
+    seen: list[Seen]
+
+
+def look_at_all(detector: Detector, frames: Iterable[tuple[float | None, Picture]]) -> Iterator[Look]:
+    """At the whole of each frame, in order."""
     following = Following(detector)
     for number, (time_s, picture) in enumerate(frames):
         following.see(half_grey(picture))
         seen = following.link(nanoseconds(number, time_s), picture, detector.look(picture))
-        shift = detector.score_shift.of(spectrum_shown(detector, picture)) if seen else 0.0
-        yield [replace(one, box=as_before(one.box, shift)) if one.number else one for one in seen]
+        spectrum = spectrum_shown(detector, picture)
+        shift = detector.score_shift.of(spectrum)
+        seen = [replace(one, box=as_before(one.box, shift)) if one.number else one for one in seen]
+        yield Look([Region(0, 0, picture.shape[1], picture.shape[0])], spectrum, seen)
 
 
 def as_before(box: Box, shift: float) -> Box:
@@ -38,10 +52,8 @@ def as_before(box: Box, shift: float) -> Box:
     return replace(box, confidence=moved_back(box.confidence, shift))
 
 
-def look_as_a_post(
-    detector: Detector, frames: Iterable[tuple[float | None, Picture]], budget: int
-) -> Iterator[tuple[list[Region], list[Seen]]]:
-    """Of each frame the regions that were looked at, at most `budget`, chosen as a post does, and the linked boxes."""
+def look_as_a_post(detector: Detector, frames: Iterable[tuple[float | None, Picture]], budget: int) -> Iterator[Look]:
+    """At at most `budget` regions of each frame, chosen as a post does."""
     following, outlook = Following(detector), Outlook(budget)
     cues: list[Region] = []
     for number, (time_s, picture) in enumerate(frames):
@@ -51,31 +63,37 @@ def look_as_a_post(
         seen = following.link(nanoseconds(number, time_s), picture, detector.look(picture, regions))
         told = [one for one in seen if one.box.confidence >= CONFIDENCE or one.vouched]
         cues = cues_of(told)
-        yield regions, seen
+        yield Look(regions, spectrum_shown(detector, picture), seen)
 
 
 def nanoseconds(number: int, time_s: float | None) -> int:
     return round(1e9 * (number * FRAME_S if time_s is None else time_s))
 
 
-def in_hindsight(looks: Sequence[Sequence[Seen]], least: float, every_class: bool = True) -> list[list[Box]]:
+def in_hindsight(
+    looks: Sequence[Look], least: float, points: OperatingPoints, every_class: bool = True
+) -> list[list[Box]]:
     """The boxes of each frame by all that their tracklets have seen, surest first; those below `least` are left out."""
     last: dict[int, tuple[tuple[str, float], ...]] = {}
     confidences: dict[int, list[float]] = defaultdict(list)
-    for seen in looks:
-        for one in seen:
+    for look in looks:
+        for one in look.seen:
             last[one.number] = one.classes
             confidences[one.number].append(one.box.confidence)
     mean = {number: sum(values) / len(values) for number, values in confidences.items()}
     told = []
-    for seen in looks:
+    for look in looks:
         boxes: list[Box] = []
-        for one in seen:
+        for one in look.seen:
             linked = one.number > 0
             confidence = mean[one.number] if linked else one.box.confidence
             classes = sorted(last[one.number] if linked else one.classes, key=lambda vote: -vote[1])
             boxes += [
-                replace(one.box, class_name=name, confidence=round(confidence * probability, 4))
+                replace(
+                    one.box,
+                    class_name=name,
+                    confidence=round(points.believed(confidence * probability, name, look.spectrum), 4),
+                )
                 for name, probability in (classes if every_class else classes[:1])
             ]
         told.append(sorted((box for box in boxes if box.confidence >= least), key=lambda box: -box.confidence))

@@ -119,14 +119,10 @@ def linked_looks(frames: Iterable[Frame], detector: Detector, every_class: bool,
     from edge.vision.whole_clip import in_hindsight, look_as_a_post, look_at_all
 
     times: list[float | None] = []
-    sizes: list[list[Region]] = []
-    if budget is None:
-        looks = list(look_at_all(detector, noted(frames, times, sizes)))
-        looked = sizes
-    else:
-        both = list(look_as_a_post(detector, noted(frames, times, sizes), budget))
-        looks, looked = [seen for _, seen in both], [regions for regions, _ in both]
-    yield from map(Told, times, in_hindsight(looks, detector.confidence, every_class), looked)
+    shown = noted(frames, times)
+    looks = list(look_at_all(detector, shown) if budget is None else look_as_a_post(detector, shown, budget))
+    boxes = in_hindsight(looks, detector.confidence, detector.operating_points, every_class)
+    yield from map(Told, times, boxes, (look.looked for look in looks))
 
 
 def single_looks(frames: Iterable[Frame], detector: Detector, every_class: bool, budget: int | None) -> Iterator[Told]:
@@ -186,11 +182,10 @@ def write_line(lines: TextIO, number: int, told: Told) -> None:
     lines.write(json.dumps({"frame": number, "time_s": told.time_s, "detections": found}) + "\n")
 
 
-def noted(frames: Iterable[Frame], times: list[float | None], wholes: list[list[Region]]) -> Iterator[Frame]:
-    """The frames; their times and what is all of each are noted on the way."""
+def noted(frames: Iterable[Frame], times: list[float | None]) -> Iterator[Frame]:
+    """The frames; their times are noted on the way."""
     for frame in frames:
         times.append(frame[0])
-        wholes.append([whole(frame[1])])
         yield frame
 
 

@@ -11,7 +11,7 @@ onnx = pytest.importorskip("onnx", reason="the `train` extra is not installed")
 from onnx import TensorProto, helper  # noqa: E402
 
 from edge.training.spectra import GREY, join  # noqa: E402
-from edge.vision.margins import GREY_INPUT  # noqa: E402
+from edge.vision.detector import GREY_INPUT  # noqa: E402
 
 
 def write_model(path: Path, factor: float, name: str) -> Path:

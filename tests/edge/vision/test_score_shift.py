@@ -69,5 +69,5 @@ def test_a_files_tracklets_are_as_sure_as_before_scores_were_moved_and_glances_a
     picture: Patch, wanted: float
 ) -> None:
     looks = list(look_at_all(Eyes(), [(n / 30, picture) for n in range(4)]))  # type: ignore[arg-type]
-    assert [one.box.confidence for seen in looks for one in seen if one.number] == [pytest.approx(wanted)] * 4
-    assert [one.box.confidence for seen in looks for one in seen if not one.number] == [0.1]
+    assert [one.box.confidence for look in looks for one in look.seen if one.number] == [pytest.approx(wanted)] * 4
+    assert [one.box.confidence for look in looks for one in look.seen if not one.number] == [0.1]

@@ -1,8 +1,10 @@
 import pytest
 
-from edge.vision.detector import Box
+from edge.vision.detector import Box, Region
 from edge.vision.image_tracks import Seen
-from edge.vision.whole_clip import in_hindsight
+from edge.vision.operating_points import OperatingPoints
+from edge.vision.spectrum import Spectrum
+from edge.vision.whole_clip import Look, in_hindsight
 
 UNSURE, SURE = (("drone", 0.4), ("bird", 0.6)), (("drone", 0.9), ("bird", 0.1))
 
@@ -11,8 +13,15 @@ def seen(confidence: float, classes: tuple[tuple[str, float], ...], number: int 
     return Seen(Box("bird", confidence, 10, 10, 20, 20), number, classes, True)
 
 
+def look(*seen: Seen, spectrum: Spectrum = "visible") -> Look:
+    return Look([Region(0, 0, 320, 256)], spectrum, list(seen))
+
+
+NONE = OperatingPoints()
+
+
 def test_each_box_of_a_tracklet_is_as_sure_as_all_of_them_together() -> None:
-    told = in_hindsight([[seen(0.2, UNSURE)], [seen(0.6, SURE)]], 0.02)
+    told = in_hindsight([look(seen(0.2, UNSURE)), look(seen(0.6, SURE))], 0.02, NONE)
     for boxes in told:
         assert [(box.class_name, box.confidence) for box in boxes] == [
             ("drone", pytest.approx(0.4 * 0.9)),
@@ -21,7 +30,7 @@ def test_each_box_of_a_tracklet_is_as_sure_as_all_of_them_together() -> None:
 
 
 def test_a_box_without_a_tracklet_is_as_sure_as_it_was() -> None:
-    told = in_hindsight([[seen(0.5, UNSURE, 0)], [seen(0.1, SURE, 0)]], 0.02, every_class=False)
+    told = in_hindsight([look(seen(0.5, UNSURE, 0)), look(seen(0.1, SURE, 0))], 0.02, NONE, every_class=False)
     assert [(box.class_name, box.confidence) for boxes in told for box in boxes] == [
         ("bird", pytest.approx(0.5 * 0.6)),
         ("drone", pytest.approx(0.1 * 0.9)),
@@ -29,4 +38,20 @@ def test_a_box_without_a_tracklet_is_as_sure_as_it_was() -> None:
 
 
 def test_what_is_too_unsure_is_left_out() -> None:
-    assert [len(boxes) for boxes in in_hindsight([[seen(0.2, UNSURE)], [seen(0.6, SURE)]], 0.1)] == [1, 1]
+    told = in_hindsight([look(seen(0.2, UNSURE)), look(seen(0.6, SURE))], 0.1, NONE)
+    assert [len(boxes) for boxes in told] == [1, 1]
+
+
+def test_each_class_is_moved_so_that_its_point_is_a_quarter_in_the_spectrum_of_its_frame() -> None:
+    points = OperatingPoints({"drone": 0.36}, {"bird": 0.04})
+    visible, infrared = in_hindsight(
+        [look(seen(0.2, UNSURE)), look(seen(0.6, SURE), spectrum="infrared")], 0.02, points
+    )
+    assert {box.class_name: box.confidence for box in visible} == {
+        "drone": pytest.approx(0.25),
+        "bird": pytest.approx(0.04),
+    }
+    assert {box.class_name: box.confidence for box in infrared} == {
+        "drone": pytest.approx(0.36),
+        "bird": pytest.approx(0.25),
+    }
