@@ -14,7 +14,7 @@ A detection may also have "classes": {class: probability, ...}, adding up to 1: 
 the picture. Then each has its probability times the confidence, else the class that it names has the confidence; "unknown"
 has the rest. A class that we do not know is "unknown". That is a plain reading of the confidence, which is not calibrated;
 the tracker weighs it over time. With "tracklet", the number of that, above 0, the newest stands in place of the earlier ones
-of the same number.
+of the same number; after 1.5 s without one the number may be another's.
 
 It may have "speed_px_s": [across, down], how fast its tracklet moves through the picture; with a lens that tells its rolling
 shutter's readout (`fusion/camera.py`), the direction is that at the picture's time.

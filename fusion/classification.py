@@ -16,10 +16,12 @@ cloud, goes on doing so. Votes of one camera, T seconds apart, share the view wi
 of a whole one; old votes fade, so a class never becomes certain.
 
 A detector that links its looks tells with each vote which share of all looks of the tracklet named each class. Then the newest
-vote stands in place of the tracklet's earlier ones, for as many views as these were together, and half of them for a bird is
-two looks of which one says so, not a look at something between both:
+shares stand in place of the tracklet's earlier ones, for as many views as these were together, and half of them for a bird is
+two looks of which one says so, not a look at something between both. How sure a look is, p, is its own, so p is their mean:
 
     log weights = log of what ended tracklets and lone votes told + Σ over cameras (Σ w) Σ_c s_c log P(c | object)
+
+A tracklet has ended when its camera tells of another, or of none for `ENDED_NS`; numbers may begin anew then.
 
 Votes that are not linked are of a detector that nobody has measured (`LONE`); tracklets are named as the model that ships
 names them (`TRACKLETS`).
@@ -43,6 +45,7 @@ PRIOR = np.array([0.21, 0.29, 0.08, 0.06, 0.36])
 PICTURE_S = 0.15  # pictures nearer in time than this are the same
 FADE_S = 30.0  # votes this old weigh 1/e
 LONGEST_FADE_S = 0.5  # between two votes: what is not seen is not another thing
+ENDED_NS = 1_500_000_000  # a tracklet not told of for so long is over; the vision process has forgotten it by then
 SMALLEST_LOG = (
     -4.0
 )  # a detector may err about all views of one object: no class is ever fifty times likelier than another
@@ -103,20 +106,25 @@ def prior_log(count: int) -> FloatArray:
 
 def lone_log_likelihood(named: FloatArray) -> FloatArray:
     """Log likelihood of n lone votes, `named`, under each class, shape (n, classes); zeros where one names none."""
-    likelihood, shares = _likelihoods(named, LONE)
+    likelihood, shares = _likelihoods(named, LONE, sureness_of(named))
     return np.asarray(np.log(np.where(shares.any(axis=-1), (likelihood * shares).sum(axis=-1), 1.0)))
 
 
-def tracklet_log_likelihood(named: FloatArray) -> FloatArray:
-    """The same of n tracklets' votes, a view."""
-    likelihood, shares = _likelihoods(named, TRACKLETS)
+def tracklet_log_likelihood(named: FloatArray, sureness: FloatArray) -> FloatArray:
+    """The same of n tracklets' votes, a view, where their looks were sights with `sureness` (n,)."""
+    likelihood, shares = _likelihoods(named, TRACKLETS, sureness)
     return np.asarray((np.log(likelihood) * shares).sum(axis=-1))
 
 
-def _likelihoods(named: FloatArray, naming: Naming) -> tuple[FloatArray, FloatArray]:
+def sureness_of(named: FloatArray) -> FloatArray:
+    """With which probability n votes are sights, (n,)."""
+    return np.asarray(np.minimum(named.sum(axis=1), 1.0))
+
+
+def _likelihoods(named: FloatArray, naming: Naming, sureness: FloatArray) -> tuple[FloatArray, FloatArray]:
     """How likely each known class is named, of each class: (n, classes, known); and the shares that it has: (n, 1, known)."""
     total = named.sum(axis=1, keepdims=True)
-    p, shares = np.minimum(total, 1.0)[:, :, None], named / np.where(total > 0.0, total, 1.0)
+    p, shares = sureness[:, None, None], named / np.where(total > 0.0, total, 1.0)
     return p * naming.names + (1.0 - p) * naming.guesses, shares[:, None, :]
 
 
@@ -137,6 +145,7 @@ def work_in(
     class_log: FloatArray,
     linked_log: FloatArray,
     views: FloatArray,
+    sights: FloatArray,
     tracklet: IntArray,
     voted_ns: IntArray,
     number: int,
@@ -144,20 +153,25 @@ def work_in(
 ) -> None:
     """Votes (k, known) of a sensor at a time, and which tracklets' they are, go to these of n rows, in place of all rows'
     columns: log weights by ended tracklets and lone votes (n, classes); by each sensor's present tracklet (n, sensors,
-    classes), of how many views, which one, and when the sensor voted last, (n, sensors)."""
+    classes), of how many views, how many of these were sights, which one, and when the sensor voted last, (n, sensors)."""
     last_ns = voted_ns[rows, number]
     since_s = np.where(last_ns == NEVER_NS, np.inf, (time_ns - last_ns) / 1e9)
     kept = np.exp(-np.clip(since_s, 0.0, LONGEST_FADE_S) / FADE_S)
-    views[rows] *= kept[:, None]
-    linked_log[rows] *= kept[:, None, None]
-    prior = np.log(PRIOR)
+    prior, is_linked = np.log(PRIOR), tracklets != 0
+    ended = voted_ns[rows] < time_ns - ENDED_NS
+    ended[:, number] |= ~is_linked | (tracklets != tracklet[rows, number])
     log_weight = prior + (class_log[rows] - prior) * kept[:, None]
-    goes_on, is_linked = tracklets == tracklet[rows, number], tracklets != 0
-    log_weight += np.where(goes_on[:, None], 0.0, linked_log[rows, number])
-    views[rows, number] = np.where(
-        is_linked, np.where(goes_on, views[rows, number], 0.0) + views_of(since_s, TRACKLETS), 0.0
-    )
-    linked_log[rows, number] = views[rows, number, None] * tracklet_log_likelihood(named)
+    log_weight += (ended[:, :, None] * linked_log[rows]).sum(axis=1) * kept[:, None]
+    going = ~ended * kept[:, None]
+    views[rows] *= going
+    sights[rows] *= going
+    linked_log[rows] *= going[:, :, None]
+    newest = np.where(is_linked, views_of(since_s, TRACKLETS), 0.0)
+    views[rows, number] += newest
+    sights[rows, number] += newest * sureness_of(named)
+    counted = views[rows, number]
+    sureness = np.where(counted > 0.0, sights[rows, number] / np.maximum(counted, np.finfo(float).tiny), 0.0)
+    linked_log[rows, number] = counted[:, None] * tracklet_log_likelihood(named, sureness)
     lone = np.where(is_linked, 0.0, views_of(since_s, LONE))
     class_log[rows] = bounded(log_weight + lone[:, None] * lone_log_likelihood(named))
     tracklet[rows, number], voted_ns[rows, number] = tracklets, time_ns

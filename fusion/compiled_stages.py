@@ -85,6 +85,7 @@ NAMED_AS = np.stack([classification.LONE.names, classification.TRACKLETS.names])
 OF_VOTES = np.array(
     [
         *(classification.PICTURE_S, classification.LONGEST_FADE_S, classification.FADE_S, classification.SMALLEST_LOG),
+        classification.ENDED_NS,
         *(
             float(number)
             for of in (classification.LONE, classification.TRACKLETS)

@@ -72,7 +72,8 @@ class Kernels:
     density: Callable[[FloatArray, FloatArray, FloatArray, IntArray, FloatArray, IntArray], FloatArray]
     take: Callable[[TrackTable, int, int, IntArray, FloatArray, FloatArray, FloatArray, bool, bool], None]
     vote: Callable[
-        [IntArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, int, int], None
+        [IntArray, FloatArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, IntArray, IntArray, int, int],
+        None,
     ]
     compared: registration.Compared
     assumed_at: Callable[[IntArray, FloatArray, Sensor, bool], FloatArray]

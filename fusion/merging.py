@@ -80,11 +80,16 @@ def _join_votes(table: TrackTable, stays: int, goes: int) -> None:
     told -= told.max(axis=1, keepdims=True)
     if (table.voted_ns[both] != NEVER_NS).all(axis=0).any():
         if told[1].min() < told[0].min():
-            for name in ("class_log", "linked_log", "views", "tracklet"):
+            for name in ("class_log", "linked_log", "views", "sights", "tracklet"):
                 getattr(table, name)[stays] = getattr(table, name)[goes]
         return
     table.class_log[stays] += table.class_log[goes] - prior
-    for name in ("linked_log", "views", "tracklet"):  # of any sensor only one of the two has more than nothing
+    for name in (
+        "linked_log",
+        "views",
+        "sights",
+        "tracklet",
+    ):  # of any sensor only one of the two has more than nothing
         getattr(table, name)[stays] += getattr(table, name)[goes]
 
 

@@ -288,7 +288,7 @@ def vote(table: TrackTable, hand: ScanInHand, rows: IntArray, indices: IntArray)
         rows, detections = rows[telling], [detections[k] for k in telling]
     named = classification.named([detection.classes for detection in detections])
     tracklets = np.array([detection.tracklet for detection in detections], dtype=np.int64)
-    columns = table.class_log, table.linked_log, table.views, table.tracklet, table.voted_ns
+    columns = table.class_log, table.linked_log, table.views, table.sights, table.tracklet, table.voted_ns
     table.kernels.vote(rows, named, tracklets, *columns, hand.number, hand.scan.time_ns)
 
 

@@ -35,7 +35,7 @@ TOLD = 11  # numbers that are kept of what was told of a row
 
 ARRAYS = (
     "x", "P", "direction_of", "existence", "is_confirmed", "hits", "birth_ns", "last_ns", "last_sensor", "seen_ns",
-    "missed_ns", "voted_ns", "class_log", "linked_log", "views", "tracklet",
+    "missed_ns", "voted_ns", "class_log", "linked_log", "views", "sights", "tracklet",
     "size_log", "size_count", "shared", "explained", "origin", "updated_x",
     "ranged_hits", "silent", "denied_log", "emits_log", "newcomer", "modes", "carried_ns", "leaning",
     "metres_log", "metres_count", "speed_m_s", "speed_count", "way_m_s", "told", "crowded_ns",
@@ -91,6 +91,7 @@ class TrackTable:
         self.class_log: FloatArray = prior_log(0)  # by ended tracklets and lone votes, see classification.py
         self.linked_log: FloatArray = np.zeros((0, count, len(CLASSES)))  # by sensor: by its present tracklet,
         self.views: FloatArray = np.zeros((0, count))  # which is of so many views,
+        self.sights: FloatArray = np.zeros((0, count))  # of which so many were sights of something,
         self.tracklet: IntArray = np.zeros((0, count), dtype=np.int64)  # and has this number; 0: none
         self.size_log: FloatArray = np.zeros(0)  # mean ln of the angular size, direction rows
         self.size_count: IntArray = np.zeros(0, dtype=np.int64)
@@ -242,6 +243,7 @@ class TrackTable:
             "class_log": prior_log(count),
             "linked_log": np.zeros((count, sensors, len(CLASSES))),
             "views": np.zeros((count, sensors)),
+            "sights": np.zeros((count, sensors)),
             "tracklet": np.zeros((count, sensors), dtype=np.int64),
             "size_log": np.zeros(count),
             "size_count": np.zeros(count, dtype=np.int64),

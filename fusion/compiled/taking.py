@@ -40,38 +40,49 @@ def take(
 
 
 @compiled(
-    "void(i8[::1], f8[:,::1], i8[::1], f8[:,::1], f8[:,:,::1], f8[:,::1], i8[:,::1], i8[:,::1], i8, i8, i8, f8[:,:,::1],"
-    "f8[::1], f8[::1])"
+    "void(i8[::1], f8[:,::1], i8[::1], f8[:,::1], f8[:,:,::1], f8[:,::1], f8[:,::1], i8[:,::1], i8[:,::1], i8, i8, i8,"
+    "f8[:,:,::1], f8[::1], f8[::1])"
 )
 def vote(
-    rows, named, tracklets, class_log, linked_log, views, tracklet, voted_ns, number, time_ns, never_ns, names, prior_log,
-    constants,
+    rows, named, tracklets, class_log, linked_log, views, sights, tracklet, voted_ns, number, time_ns, never_ns, names,
+    prior_log, constants,
 ):  # fmt: skip
     """classification.py, in place of the columns of all rows; names (2, classes, known) of lone votes and of tracklets';
     constants: see `compiled_stages.py`."""
     picture_s, longest_fade_s, fade_s, smallest_log = constants[:4]
+    ended_ns = int(constants[4])
     classes, known = names.shape[1:]
     for k in range(len(rows)):
         row, total = rows[k], 0.0
         for c in range(known):
             total += named[k, c]
-        share, goes_on = min(total, 1.0), tracklets[k] == tracklet[row, number]
-        of = 1 if tracklets[k] != 0 else 0
-        first, fresh, view_s = constants[4 + 3 * of : 7 + 3 * of]
+        share, of = min(total, 1.0), 1 if tracklets[k] != 0 else 0
+        first, fresh, view_s = constants[5 + 3 * of : 8 + 3 * of]
         kept, weight = math.exp(-longest_fade_s / fade_s), first
         if voted_ns[row, number] != never_ns:
             since_s = max((time_ns - voted_ns[row, number]) / 1e9, 0.0)
             weight = fresh * min(since_s / picture_s, 1.0) + (1.0 - fresh) * (1.0 - math.exp(-since_s / view_s))
             kept = math.exp(-min(since_s, longest_fade_s) / fade_s)
+        for one in range(classes):
+            class_log[row, one] = prior_log[one] + (class_log[row, one] - prior_log[one]) * kept
         for sensor in range(views.shape[1]):
-            views[row, sensor] *= kept
+            is_ended = voted_ns[row, sensor] < time_ns - ended_ns
+            if sensor == number:
+                is_ended |= of == 0 or tracklets[k] != tracklet[row, number]
+            going = 0.0 if is_ended else kept
+            views[row, sensor] *= going
+            sights[row, sensor] *= going
             for one in range(classes):
-                linked_log[row, sensor, one] *= kept
-        if of == 1 and goes_on:
-            weight += views[row, number]
+                class_log[row, one] += linked_log[row, sensor, one] * (kept - going)
+                linked_log[row, sensor, one] *= going
+        if of == 1:
+            views[row, number] += weight
+            sights[row, number] += weight * share
+            weight = views[row, number]
+            share = sights[row, number] / weight if weight > 0.0 else 0.0
         highest = -np.inf
         for one in range(classes):
-            log, told, mean = prior_log[one] + (class_log[row, one] - prior_log[one]) * kept, 0.0, 0.0
+            told, mean = 0.0, 0.0
             for c in range(known):
                 if total > 0.0:
                     likelihood = share * names[of, one, c] + (1.0 - share) * names[of, classes - 1, c]
@@ -79,15 +90,11 @@ def vote(
                     told += named[k, c] / total * math.log(likelihood)
             if of == 0 and total > 0.0:
                 told = math.log(mean)
-            told *= weight
-            if not goes_on:
-                log += linked_log[row, number, one]
-            linked_log[row, number, one] = told if of == 1 else 0.0
-            class_log[row, one] = log if of == 1 else log + told
+            linked_log[row, number, one] = weight * told if of == 1 else 0.0
+            class_log[row, one] += weight * told if of == 0 else 0.0
             highest = max(highest, class_log[row, one])
         for one in range(classes):
             class_log[row, one] = max(class_log[row, one] - highest, smallest_log)
-        views[row, number] = weight if of == 1 else 0.0
         tracklet[row, number], voted_ns[row, number] = tracklets[k], time_ns
 
 

@@ -16,12 +16,12 @@ class Told:
 
     def __init__(self) -> None:
         self.class_log, self.linked_log = classification.prior_log(1), np.zeros((1, 2, len(CLASSES)))
-        self.views, self.tracklet = np.zeros((1, 2)), np.zeros((1, 2), dtype=np.int64)
+        self.views, self.sights, self.tracklet = np.zeros((1, 2)), np.zeros((1, 2)), np.zeros((1, 2), dtype=np.int64)
         self.voted_ns = np.full((1, 2), NEVER_NS)
 
     def vote(self, vote: tuple[tuple[str, float], ...], time_s: float, tracklet: int = 0, number: int = 0) -> None:
         of_vote = np.array([0]), classification.named([vote]), np.array([tracklet])
-        columns = self.class_log, self.linked_log, self.views, self.tracklet, self.voted_ns
+        columns = self.class_log, self.linked_log, self.views, self.sights, self.tracklet, self.voted_ns
         classification.work_in(*of_vote, *columns, number, round(time_s * 1e9))
 
     def probabilities(self) -> dict[str, float]:
@@ -64,8 +64,9 @@ def test_a_class_never_becomes_so_certain_that_it_cannot_turn() -> None:
 
 @pytest.mark.parametrize("vote", [(), (("tree", 0.9),), (("drone", float("nan")),), (("drone", 7.0),)])
 def test_votes_for_nothing_of_ours_say_nothing(vote: tuple[tuple[str, float], ...]) -> None:
-    for told in (classification.lone_log_likelihood, classification.tracklet_log_likelihood):
-        assert not told(classification.named([vote])).any()
+    named = classification.named([vote])
+    assert not classification.lone_log_likelihood(named).any()
+    assert not classification.tracklet_log_likelihood(named, np.array([0.8])).any()
 
 
 def test_a_bird_that_a_weak_detector_calls_a_drone_most_of_the_time_is_still_no_drone() -> None:
@@ -142,3 +143,35 @@ def test_two_cameras_tracklets_are_two_witnesses_though_their_numbers_are_the_sa
             both.vote(DRONE, place * 0.2, tracklet=1, number=number)
     assert both.probabilities()["unknown"] < one.probabilities()["unknown"]
     np.testing.assert_allclose(both.linked_log[0, 0], both.linked_log[0, 1], rtol=0.02)  # the other faded once more
+
+
+def test_one_unsure_look_does_not_unname_what_the_tracklet_was_seen_to_be() -> None:
+    """A look's confidence is its own: a tracklet vouches for boxes from 0.08."""
+    told = Told()
+    for place in range(30):
+        told.vote((("drone", 0.7), ("unknown", 0.3)), place * 0.2, tracklet=7)
+    before = told.probabilities()["drone"]
+    told.vote((("drone", 0.1), ("unknown", 0.9)), 6.0, tracklet=7)
+    assert before > 0.75
+    assert told.probabilities()["drone"] == pytest.approx(before, abs=0.03)
+
+
+def test_a_number_that_begins_anew_with_the_camera_does_not_speak_for_the_tracklet_before() -> None:
+    """The vision process or the post began again: its first tracklet is number 1 once more."""
+    told = Told()
+    for place in range(100):
+        told.vote(DRONE, place * 0.2, tracklet=1)
+    told.vote(BIRD, 25.0, tracklet=1)
+    assert told.probabilities()["drone"] > 0.8
+    assert told.views[0, 0] < 1.0
+
+
+@pytest.mark.parametrize("tracklet", [0, 1])
+def test_what_a_camera_said_that_no_longer_sees_it_does_not_silence_another_that_does(tracklet: int) -> None:
+    """The first took it for a bird for a minute; the second sees a drone."""
+    told = Told()
+    for place in range(300):
+        told.vote(BIRD, place * 0.2, tracklet)
+    for place in range(50):
+        told.vote(DRONE, 61.0 + place * 0.2, tracklet, number=1)
+    assert told.probabilities()["drone"] > 0.8

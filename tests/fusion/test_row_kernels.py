@@ -74,6 +74,7 @@ def table_of(random: np.random.Generator, count: int = 40) -> TrackTable:
     table.class_log = table.class_log + random.normal(0, 1, table.class_log.shape)
     table.tracklet = random.integers(0, 3, (count, len(SENSORS)))
     table.views = np.where(table.tracklet > 0, random.uniform(0, 9, table.tracklet.shape), 0.0)
+    table.sights = table.views * random.uniform(size=table.views.shape)
     table.linked_log = random.normal(0, 2, table.linked_log.shape) * (table.tracklet > 0)[:, :, None]
     table.metres_log, table.metres_count = random.normal(0, 2, count), random.integers(0, 6, count)
     table.speed_m_s, table.speed_count = random.uniform(0, 40, count), random.integers(0, 20, count)
@@ -159,7 +160,8 @@ def test_a_detection_leaves_the_same(seed: int, is_ranged: bool, is_report: bool
     tables = []
     for of, its in both(table):
         of.take(its, 1, NOW_NS, rows, x, P, ratio, is_ranged, is_report)
-        of.vote(rows, named, tracklets, its.class_log, its.linked_log, its.views, its.tracklet, its.voted_ns, 1, NOW_NS)
+        told = its.class_log, its.linked_log, its.views, its.sights, its.tracklet, its.voted_ns
+        of.vote(rows, named, tracklets, *told, 1, NOW_NS)
         tables.append(its)
     same_columns(*tables)
     assert (np.ptp(tables[0].class_log[rows], axis=1) <= -classification.SMALLEST_LOG + 1e-9).all()
