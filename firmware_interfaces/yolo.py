@@ -291,7 +291,7 @@ def votes_of(row: dict[str, Any]) -> dict[str, float]:
 def tracklet_of(row: dict[str, Any]) -> int:
     """The number of its tracklet, where its classes are told by all looks of that; else 0. Raises Rejected."""
     number = row.get("tracklet", 0) if row.get("classes") else 0
-    if not isinstance(number, int) or not 0 <= number <= MOST_TRACKLETS:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MOST_TRACKLETS:
         raise Rejected("range", f"tracklet is {number}, expected 0 to {MOST_TRACKLETS}")
     return number
 

@@ -121,7 +121,7 @@ def test_a_vote_says_whose_looks_it_tells_where_it_tells_several(
     whole, alone = detection(9, 9, 9, 9, classes={"bird": 1.0}, tracklet=41), detection(9, 9, 9, 9, tracklet=41)
     (scan,) = Decoder(sensor, lens).feed(make_reading(make_yolo_reading(detections=[whole, alone])))
     assert [one.tracklet for one in scan.detections] == [41, 0]
-    for tracklet in (-1, 1.5, 2**60, "7"):
+    for tracklet in (-1, 1.5, 2**60, "7", True):
         wrong = detection(9, 9, 9, 9, classes={"bird": 1.0}, tracklet=tracklet)
         assert Decoder(sensor, lens).feed(make_reading(make_yolo_reading(detections=[wrong]))) == []
 
