@@ -40,8 +40,9 @@ from fusion.types import CLASSES, FloatArray
 
 KNOWN = CLASSES[:-1]
 PLACE = {name: place for place, name in enumerate(KNOWN)}
-# drone, bird, airplane, helicopter, unknown: birds are commoner than drones
-PRIOR = np.array([0.21, 0.29, 0.08, 0.06, 0.36])
+# drone, bird, airplane, helicopter, unknown: birds are commoner than drones; no two known ones have half, from which an alarm
+# goes on unless the site file says otherwise
+PRIOR = np.array([0.21, 0.285, 0.08, 0.06, 0.365])
 PICTURE_S = 0.15  # pictures nearer in time than this are the same
 FADE_S = 30.0  # votes this old weigh 1/e
 LONGEST_FADE_S = 0.5  # between two votes: what is not seen is not another thing

@@ -12,6 +12,8 @@ import threading
 import urllib.error
 import urllib.request
 from collections import Counter
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import msgspec
@@ -28,7 +30,8 @@ from edge.pipeline import Pipeline
 from edge.saving import Saving
 from edge.site_file import SiteFileError, parse_site
 from edge.site_types import AlarmSettings, SwitchSettings
-from fusion.types import Direction, Track
+from fusion.classification import KNOWN, PRIOR
+from fusion.types import CLASSES, Direction, Track
 from hardware.box_state import BoxState
 from hardware.device import DeviceLost
 from hardware.host import Host
@@ -160,6 +163,15 @@ def test_a_believed_drone_switches_the_alarm_on_and_its_leaving_off() -> None:
     lamp.await_said([False, True, False, True])
     alarm.close()
     assert lamp.said[-1] is False
+
+
+@pytest.mark.parametrize("classes", list(combinations(KNOWN, 2)))
+def test_what_nothing_has_named_alarms_neither_for_one_class_nor_for_two(classes: tuple[str, str]) -> None:
+    """Else all that a radar alone sees would alarm."""
+    alarm = AlarmOutput(Lamp(), replace(settings(), classes=classes), SetClock())
+    unnamed = msgspec.structs.replace(track(), classes=tuple(zip(CLASSES, PRIOR.tolist(), strict=True)))
+    assert not alarm.is_alarming(unnamed)
+    alarm.close()
 
 
 def test_a_drone_that_stays_is_told_once_and_the_next_one_again() -> None:
