@@ -57,7 +57,7 @@ class Naming:
     """How a detector names things, and how much its votes differ from one to the next."""
 
     names: FloatArray  # (classes, known) what it calls a drone, a bird, …; the last row: what is none of these
-    first: float  # how many views the first vote counts
+    first: float  # how many views the first vote counts; of tracklets the first of each, however long none was
     fresh: float  # of what a vote says, the part that is its picture's own
     view_s: float  # for how long a view stays the same
 
@@ -167,7 +167,8 @@ def work_in(
     views[rows] *= going
     sights[rows] *= going
     linked_log[rows] *= going[:, :, None]
-    newest = np.where(is_linked, views_of(since_s, TRACKLETS), 0.0)
+    newest = views_of(since_s, TRACKLETS)
+    newest = np.where(ended[:, number], np.minimum(newest, TRACKLETS.first), newest) * is_linked
     views[rows, number] += newest
     sights[rows, number] += newest * sureness_of(named)
     counted = views[rows, number]

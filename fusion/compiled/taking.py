@@ -69,6 +69,8 @@ def vote(
             is_ended = voted_ns[row, sensor] < time_ns - ended_ns
             if sensor == number:
                 is_ended |= of == 0 or tracklets[k] != tracklet[row, number]
+                if of == 1 and is_ended:
+                    weight = min(weight, first)
             going = 0.0 if is_ended else kept
             views[row, sensor] *= going
             sights[row, sensor] *= going

@@ -166,6 +166,13 @@ def test_a_number_that_begins_anew_with_the_camera_does_not_speak_for_the_trackl
     assert told.views[0, 0] < 1.0
 
 
+def test_one_look_of_a_tracklet_names_nothing_however_long_the_camera_saw_none_before() -> None:
+    told = Told()
+    told.vote((("drone", 0.1), ("unknown", 0.9)), 0.0, tracklet=1)
+    told.vote((("drone", 0.75), ("bird", 0.05), ("unknown", 0.2)), 30.0, tracklet=2)
+    assert max(told.probabilities().items(), key=lambda one: one[1])[0] == "unknown"
+
+
 @pytest.mark.parametrize("tracklet", [0, 1])
 def test_what_a_camera_said_that_no_longer_sees_it_does_not_silence_another_that_does(tracklet: int) -> None:
     """The first took it for a bird for a minute; the second sees a drone."""
