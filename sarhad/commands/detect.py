@@ -67,9 +67,8 @@ def command(
     from edge.vision.detector import SHIPPED_MODEL, ModelError, load_detector
 
     try:
-        detector = load_detector(
-            model or SHIPPED_MODEL, confidence, threads=threads, backend=backend, spectrum=spectrum
-        )
+        seen_from = confidence if single_frames else min(confidence, STORED_CONFIDENCE)  # the unsure link, too
+        detector = load_detector(model or SHIPPED_MODEL, seen_from, threads=threads, backend=backend, spectrum=spectrum)
     except ModelError as wrong:
         refuse(str(wrong))
     if not video.is_file():
@@ -92,7 +91,7 @@ def command(
     look = single_looks if single_frames else linked_looks
     with lines:
         told = []
-        for told_of_frame in look(counted(chain([first], frames)), detector, not best_class, budget):
+        for told_of_frame in look(counted(chain([first], frames)), detector, confidence, not best_class, budget):
             write_line(lines, len(told), told_of_frame)
             told.append(told_of_frame)
     if sys.stderr.isatty():
@@ -114,21 +113,26 @@ class Told:
     looked: list[Region]
 
 
-def linked_looks(frames: Iterable[Frame], detector: Detector, every_class: bool, budget: int | None) -> Iterator[Told]:
+def linked_looks(
+    frames: Iterable[Frame], detector: Detector, least: float, every_class: bool, budget: int | None
+) -> Iterator[Told]:
     """One a frame, after the last has been looked at."""
     from edge.vision.whole_clip import in_hindsight, look_as_a_post, look_at_all
 
     times: list[float | None] = []
     shown = noted(frames, times)
     looks = list(look_at_all(detector, shown) if budget is None else look_as_a_post(detector, shown, budget))
-    boxes = in_hindsight(looks, detector.confidence, detector.operating_points, every_class)
+    boxes = in_hindsight(looks, least, detector.operating_points, every_class)
     yield from map(Told, times, boxes, (look.looked for look in looks))
 
 
-def single_looks(frames: Iterable[Frame], detector: Detector, every_class: bool, budget: int | None) -> Iterator[Told]:
+def single_looks(
+    frames: Iterable[Frame], detector: Detector, least: float, every_class: bool, budget: int | None
+) -> Iterator[Told]:
     """One a frame, at once; the whole of it, there is nothing to choose regions by."""
     for time_s, picture in frames:
-        yield Told(time_s, detector.look(picture, every_class=every_class), [whole(picture)])
+        boxes = [box for box in detector.look(picture, every_class=every_class) if box.confidence >= least]
+        yield Told(time_s, boxes, [whole(picture)])
 
 
 def check(view: Path) -> None:

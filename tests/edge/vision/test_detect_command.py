@@ -54,6 +54,15 @@ def test_confidence_bounds_what_is_written(video: Path, tmp_path: Path) -> None:
     assert all(d["confidence"] >= 0.3 for d in found)
 
 
+def test_a_higher_bound_leaves_out_and_changes_nothing(video: Path, tmp_path: Path) -> None:
+    """The bound is of what is told, after all frames and the class's point: not of what the detector saw in one."""
+    told = {}
+    for bound in ("0.02", "0.25"):
+        assert detect(video, "--out", tmp_path / bound, "--confidence", bound).exit_code == 0
+        told[bound] = [json.loads(line)["detections"] for line in (tmp_path / bound).read_text().splitlines()]
+    assert told["0.25"] == [[d for d in found if d["confidence"] >= 0.25] for found in told["0.02"]]
+
+
 def wrong(result: Result, *words: str) -> None:
     assert result.exit_code == 2
     assert result.stdout == ""
