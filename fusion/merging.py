@@ -54,7 +54,7 @@ def _join(table: TrackTable, stays: int, goes: int, time_ns: int) -> None:
     table.hits[stays] += table.hits[goes]
     table.ranged_hits[stays] += table.ranged_hits[goes]
     table.existence[stays] = max(table.existence[stays], table.existence[goes])
-    for name in ("seen_ns", "missed_ns", "voted_ns"):
+    for name in ("seen_ns", "missed_ns", "voted_ns", "crowded_ns"):
         column = getattr(table, name)
         column[stays] = np.maximum(column[stays], column[goes])
     table.identify(stays, table.identities[stays] or table.identities[goes])

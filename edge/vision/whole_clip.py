@@ -73,7 +73,9 @@ def nanoseconds(number: int, time_s: float | None) -> int:
 def in_hindsight(
     looks: Sequence[Look], least: float, points: OperatingPoints, every_class: bool = True
 ) -> list[list[Box]]:
-    """The boxes of each frame by all that their tracklets have seen, surest first; those below `least` are left out."""
+    """The boxes of each frame by all that their tracklets have seen, surest first; those below `least` are left out.
+
+    every_class: one for each class an object may be; else one, of the class that is surest once all are moved."""
     last: dict[int, tuple[tuple[str, float], ...]] = {}
     confidences: dict[int, list[float]] = defaultdict(list)
     for look in looks:
@@ -87,14 +89,14 @@ def in_hindsight(
         for one in look.seen:
             linked = one.number > 0
             confidence = mean[one.number] if linked else one.box.confidence
-            classes = sorted(last[one.number] if linked else one.classes, key=lambda vote: -vote[1])
+            of_each = [
+                (round(points.believed(confidence * probability, name, look.spectrum), 4), name)
+                for name, probability in (last[one.number] if linked else one.classes)
+            ]
+            of_each.sort(key=lambda told: -told[0])
             boxes += [
-                replace(
-                    one.box,
-                    class_name=name,
-                    confidence=round(points.believed(confidence * probability, name, look.spectrum), 4),
-                )
-                for name, probability in (classes if every_class else classes[:1])
+                replace(one.box, class_name=name, confidence=believed)
+                for believed, name in (of_each if every_class else of_each[:1])
             ]
         told.append(sorted((box for box in boxes if box.confidence >= least), key=lambda box: -box.confidence))
     return told

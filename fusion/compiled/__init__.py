@@ -23,14 +23,13 @@ from fusion.compiled.meetings import branches, settled
 from fusion.compiled.places import (
     are_equal,
     assumed_at,
-    largest_variance,
     looked_at,
     near_rows,
     probabilities,
     thickest,
 )
 from fusion.compiled.prediction import carry, density, foretold
-from fusion.compiled.rows import disbelieved, overlooked, statuses, unseen_too_long, within_looks
+from fusion.compiled.rows import disbelieved, largest_variance, overlooked, statuses, unseen_too_long, within_looks
 from fusion.compiled.taking import compared, learn_noise, note_speeds, take, vote
 from fusion.compiled.telling import classes, news, widened
 from fusion.compiled.updates import filtered, gated_pairs, leaned, learn, update

@@ -14,27 +14,6 @@ def _wrapped(angle):
     return (angle + math.pi) % (2.0 * math.pi) - math.pi
 
 
-@compiled("f8(f8[:,:,::1], i8)")
-def variance_of_one(P, k):
-    """existence.py: of one row."""
-    q = (P[k, 0, 0] + P[k, 1, 1] + P[k, 2, 2]) / 3.0
-    ee, nn, uu = P[k, 0, 0] - q, P[k, 1, 1] - q, P[k, 2, 2] - q
-    en, eu, nu = P[k, 0, 1], P[k, 0, 2], P[k, 1, 2]
-    p = math.sqrt((ee * ee + nn * nn + uu * uu + 2.0 * (en * en + eu * eu + nu * nu)) / 6.0)
-    determinant = ee * (nn * uu - nu * nu) - en * (en * uu - nu * eu) + eu * (en * nu - nn * eu)
-    cosine = min(max(determinant / max(2.0 * p**3, 2.2250738585072014e-308), -1.0), 1.0)
-    return q + 2.0 * p * math.cos(math.acos(cosine) / 3.0)
-
-
-@compiled("f8[::1](f8[:,:,::1])")
-def largest_variance(P):
-    """existence.py."""
-    found = np.empty(len(P))
-    for k in range(len(P)):
-        found[k] = variance_of_one(P, k)
-    return found
-
-
 @compiled("b1[::1](f8[:,::1], f8[::1], f8[:,::1], f8[:,:,::1], f8[:,::1], f8[::1], f8[::1])")
 def looked_at(position_m, place, rotation, turned, limits, sigma_m, mounting_rad):
     """existence.py."""

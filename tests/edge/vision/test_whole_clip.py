@@ -37,6 +37,13 @@ def test_a_box_without_a_tracklet_is_as_sure_as_it_was() -> None:
     ]
 
 
+def test_the_one_class_that_is_told_is_the_surest_of_those_that_every_class_tells() -> None:
+    points, looks = OperatingPoints({"drone": 0.5, "bird": 0.1}), [look(seen(0.5, (("drone", 0.6), ("bird", 0.4))))]
+    (every,), (best,) = (in_hindsight(looks, 0.02, points, every_class=wanted) for wanted in (True, False))
+    assert [box.class_name for box in every] == ["bird", "drone"]
+    assert best == every[:1]
+
+
 def test_what_is_too_unsure_is_left_out() -> None:
     told = in_hindsight([look(seen(0.2, UNSURE)), look(seen(0.6, SURE))], 0.1, NONE)
     assert [len(boxes) for boxes in told] == [1, 1]
