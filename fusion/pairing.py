@@ -110,7 +110,8 @@ def _turned(
     of all states.
 
     N ← μ N(y; S of the highest level) + (1 - μ) N(y; S), μ as `manoeuvres.abrupt` tells it; those with s > 0 are theirs.
-    In a crowd what lies far off is a neighbour's: there the first term alone, within the usual gate."""
+    In a crowd what lies far off is a neighbour's, and of a track that another sensor has seen since it contradicts that
+    sensor, which may be the one that errs: there the first term alone, within the usual gate."""
     h, H, added = (part[of] for part in looked)
     since_s = unwatched_s(table, hand, plots, rows[of], table.carried_ns[rows[of]])
     chance, raised_P = manoeuvres.abrupt(table.modes[rows[of]], P[of], table.q, since_s)
@@ -120,6 +121,7 @@ def _turned(
     )
     pairs = table.kernels.gated_pairs(np.arange(len(of)), raised_P, h, H, added, plots, wide_gate)
     apart = crowds.stand_apart(table.crowded_ns[rows[of]], hand.scan.time_ns)
+    apart &= table.last_sensor[rows[of]] == hand.number
     pairs = pairs.chosen((apart[pairs.row] | (pairs.nis <= usual_gate)).nonzero()[0])
     if len(pairs.row) == 0:
         return pairs

@@ -194,24 +194,27 @@ def test_noise_that_a_camera_has_seen_the_end_of_is_not_taken_off_twice(
 
 
 @pytest.mark.parametrize(
-    ("alarms", "crowded_s", "is_taken"), [(2.0, None, True), (2e5, None, False), (2.0, 5, False), (2.0, 15, True)]
+    ("alarms", "crowded_s", "last_by", "is_taken"),
+    [(2.0, None, 0, True), (2e5, None, 0, False), (2.0, 5, 0, False), (2.0, 15, 0, True), (2.0, None, 1, False)],
 )
-def test_an_unusual_error_is_a_tracks_where_false_alarms_are_rare_and_no_crowd_is(
-    alarms: float, crowded_s: int | None, is_taken: bool, start_ns: int
+def test_an_unusual_error_is_a_tracks_where_false_alarms_are_rare_and_neither_a_crowd_nor_another_sensor_is(
+    alarms: float, crowded_s: int | None, last_by: int, is_taken: bool, start_ns: int
 ) -> None:
     """A radar that errs by 1 deg sees a drone hover 970 m off for 30 s; then by five sigmas of its azimuth too far.
 
-    crowded_s: since when the drone is in no crowd any more; None: it never was."""
+    crowded_s: since when the drone is in no crowd any more; None: it never was. last_by: which sensor has seen it last."""
     level, coverage = Orientation(0.0, 0.0, 0.0), Coverage((-np.pi, np.pi), (-0.1, 1.3), (50.0, 3300.0))
     sensor = Sensor(
         "radar", (0.0, 0.0, 0.0), level, Accuracy(0.0175, 0.026, 5.0, 0.5), coverage=coverage, false_alarms_per_scan=alarms,
         detection_probability=DetectionProbability(constant=0.95),
     )  # fmt: skip
-    tracker = Tracker([sensor])
+    tracker = Tracker([sensor, replace(sensor, sensor_id="another")])
     for second in range(31):
         azimuth, now_ns = 5.0 * 0.0175 if second == 30 else 0.0, start_ns + second * 10**9
         if second == 30 and crowded_s is not None:
             tracker._table.crowded_ns[:] = now_ns - crowded_s * 10**9
+        if second == 30:
+            tracker._table.last_sensor[:] = last_by
         plot = Polar(azimuth, 0.0175, 0.08, 0.026, 970.0, 5.0, 0.5, 0.5)
         look = Look(level, coverage.azimuth_rad, coverage.elevation_rad, coverage.slant_range_m)
         tracker.apply(Scan("radar", now_ns, (look,), (Detection(plot, 1.0),)), now_ns)
